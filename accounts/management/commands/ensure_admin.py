@@ -1,0 +1,17 @@
+"""Create the default account and administrator on first run and print how to sign in."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from accounts.bootstrap import ensure_admin
+
+
+class Command(BaseCommand):
+    help = "Create the default account and its administrator if nobody exists, and print the password once."
+
+    def handle(self, **_options: Any) -> None:
+        first = ensure_admin()
+        if first:
+            self.stdout.write(f"Sign in as {first.email} with password {first.password}")
+            self.stdout.write("The password is shown this once; change it with: manage.py changepassword")

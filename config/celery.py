@@ -1,0 +1,53 @@
+"""The Celery application: an executor for nudges; all state that matters is in PostgreSQL.
+
+Settings follow measurements of celery 5.6.3, kombu 5.7.0 and redis-py 8.1.0 under killed, flushed and
+frozen Redis (docs/adr/0002-celery-pins.md). Never used here: eta, countdown, expires (they trust clocks
+of other machines), chains and chords, result backends, rate_limit.
+"""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("tallystick")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,  # the default gives up after 100 tries and leaves a dead worker
+    broker_transport_options={
+        "visibility_timeout": 600,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "unacked_restore_limit": 1000,
+        "socket_timeout": 15,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 10,  # finds half-open connections; without it a worker waits for ever
+        "retry_on_timeout": True,
+    },
+    task_acks_late=True,
+    task_reject_on_worker_lost=False,  # the lease recovers the work; a poison message must not loop
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_default_queue="lanes",
+    worker_prefetch_multiplier=1,
+    worker_send_task_events=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,  # the fence makes a late finish harmless
+    worker_soft_shutdown_timeout=20,
+    timezone="UTC",
+    beat_schedule={
+        "tick": {"task": "workers.tick", "schedule": 1.0, "options": {"queue": "ticks"}},
+        "outbox": {"task": "alerts.send_outbox", "schedule": 5.0, "options": {"queue": "ticks"}},
+    },
+)
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_django_logging(**_: Any) -> None:
+    """Stop Celery from replacing the redacting log set-up that Django's settings made."""

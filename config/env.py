@@ -1,0 +1,121 @@
+"""Readers for environment variables: each gives a typed value or an error that names the variable.
+
+The only module, with `settings`, that looks at the environment. A bad value stops the start with the
+name, the cause and the remedy, because a service that starts with a guessed setting fails later and worse.
+"""
+
+import base64
+import binascii
+import datetime as dt
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+env = environ.Env()
+
+_AES_KEY_BYTES = 32
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
+
+
+def _bad(name: str, cause: str, remedy: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"{name}: {cause}. {remedy} (.env.example lists every variable.)")
+
+
+def text(name: str, default: str) -> str:
+    """Read plain text; an empty value counts as absent."""
+    return env.str(name, default="").strip() or default
+
+
+def secret(name: str, *, default: str = "") -> str:
+    """Read a secret from NAME, or from the file that NAME_FILE names (container secrets)."""
+    direct, path = env.str(name, default=""), env.str(f"{name}_FILE", default="")
+    if direct and path:
+        raise _bad(name, f"both {name} and {name}_FILE are set", "Keep one of them.")
+    if path:
+        try:
+            direct = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise _bad(f"{name}_FILE", f"cannot read {path} ({error})", "Give a readable file.") from error
+    if not (direct or default):
+        raise _bad(name, "it is not set", f"Set {name}, or {name}_FILE to a file that holds it.")
+    return direct or default
+
+
+def number(name: str, default: str, *, low: float, high: float) -> float:
+    """Read a number within [low, high]."""
+    raw = text(name, default)
+    try:
+        value = float(raw)
+    except ValueError as error:
+        raise _bad(name, f"{raw!r} is not a number", f"Give one from {low:g} to {high:g}.") from error
+    if not low <= value <= high:
+        raise _bad(name, f"{raw} is out of range", f"Give a number from {low:g} to {high:g}.")
+    return value
+
+
+def whole(name: str, default: str, *, low: int, high: int) -> int:
+    """Read a whole number within [low, high]."""
+    value = number(name, default, low=low, high=high)
+    if not value.is_integer():
+        raise _bad(name, f"{value:g} is not a whole number", f"Give one from {low} to {high}.")
+    return int(value)
+
+
+def time_of_day(name: str, default: str) -> dt.time:
+    """Read HH:MM as a UTC time of day."""
+    raw = text(name, default)
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", raw):
+        raise _bad(name, f"{raw!r} is not a time", "Write it as HH:MM in UTC, for example 06:00.")
+    hour, minute = raw.split(":")
+    return dt.time(int(hour), int(minute), tzinfo=dt.UTC)
+
+
+def http_url(name: str, default: str) -> str:
+    """Read an http(s) address without path, query or credentials; a trailing slash is dropped."""
+    raw = text(name, default).rstrip("/")
+    parts = urlsplit(raw)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+        raise _bad(name, f"{raw!r} is not an http(s) address", "For example https://api.anthropic.com.")
+    return raw
+
+
+def key_ring(name: str) -> tuple[tuple[str, bytes], ...]:
+    """Read `kid:base64,kid:base64` into (id, 32 bytes) pairs; the first one encrypts, all decrypt."""
+    remedy = "Write kid:base64 of 32 random bytes, comma separated; the first is active."
+    ring: list[tuple[str, bytes]] = []
+    for entry in filter(None, (part.strip() for part in secret(name).split(","))):
+        key_id, _, encoded = entry.partition(":")
+        if not _KEY_ID.match(key_id) or not encoded:
+            raise _bad(name, f"entry {len(ring) + 1} has no key id before a colon", remedy)
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise _bad(name, f"key {key_id!r} is not base64", remedy) from error
+        if len(key) != _AES_KEY_BYTES:
+            raise _bad(name, f"key {key_id!r} has {len(key)} bytes, not {_AES_KEY_BYTES}", remedy)
+        if key_id in dict(ring):
+            raise _bad(name, f"key id {key_id!r} stands twice", "Give every key its own id.")
+        ring.append((key_id, key))
+    if not ring:
+        raise _bad(name, "the ring is empty", remedy)
+    return tuple(ring)
+
+
+def redis_url(name: str) -> str:
+    """Read redis://, rediss:// or unix:// (a socket path); any other scheme is refused."""
+    raw = secret(name)
+    if urlsplit(raw).scheme not in {"redis", "rediss", "unix"}:
+        raise _bad(name, "it is not a redis://, rediss:// or unix:// address", "For example redis://localhost:6379/0.")
+    return raw
+
+
+def broker_url(redis_address: str) -> str:
+    """Turn a redis-py address into Celery's form: they spell socket addresses differently."""
+    parts = urlsplit(redis_address)
+    if parts.scheme != "unix":
+        return redis_address
+    database = dict(p.partition("=")[::2] for p in parts.query.split("&")).get("db", "0")
+    return f"redis+socket://{parts.path}?virtual_host={database}"

@@ -1,0 +1,226 @@
+"""Django settings, all from the environment; sections follow `.env.example`."""
+
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from config import env, logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- Secrets -----------------------------------------------------------------------------------
+SECRET_KEY = env.secret("SECRET_KEY")
+# AES-256-GCM ring for stored provider keys: ((key id, 32 bytes), …), the first one is active.
+CREDENTIAL_KEYS = env.key_ring("CREDENTIAL_KEYS")
+
+# --- Services ----------------------------------------------------------------------------------
+try:
+    _database = environ.Env.db_url_config(env.secret("DATABASE_URL"))
+except (ValueError, environ.ImproperlyConfigured) as error:
+    raise ImproperlyConfigured("DATABASE_URL: it is not a postgres:// address.") from error
+if "postgresql" not in _database["ENGINE"]:
+    raise ImproperlyConfigured("DATABASE_URL: PostgreSQL is the only database supported. Use postgres://…")
+DATABASES = {
+    "default": {
+        **_database,
+        # Every web and worker thread keeps its connection; health checks replace one that a restart of
+        # the server broke before it is used.
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 5, **_database.get("OPTIONS", {})},
+    },
+}
+# One Redis database, told apart by key prefix (managed clusters offer only database 0):
+#   celery, _kombu*, unacked*   broker     ·  tallystick:bucket:*  rate limits
+#   tallystick:cache:*          cache (sign-in throttles, nothing that must last)
+REDIS_URL = env.redis_url("REDIS_URL")
+CELERY_BROKER_URL = env.broker_url(REDIS_URL)
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "tallystick:cache",
+    },
+}
+
+# --- Anthropic ---------------------------------------------------------------------------------
+ANTHROPIC_BASE_URL = env.http_url("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
+ANTHROPIC_REQUESTS_PER_MINUTE = env.number("ANTHROPIC_REQUESTS_PER_MINUTE", "1", low=0.01, high=60_000)
+ANTHROPIC_BURST = env.whole("ANTHROPIC_BURST", "10", low=1, high=10_000)
+ANTHROPIC_TIMEOUT_SECONDS = env.number("ANTHROPIC_TIMEOUT_SECONDS", "30", low=1, high=60)
+DAILY_SYNC_UTC = env.time_of_day("DAILY_SYNC_UTC", "06:00")
+REREAD_DAYS_PLATFORM = env.whole("REREAD_DAYS_PLATFORM", "7", low=1, high=30)
+REREAD_DAYS_ENTERPRISE = env.whole("REREAD_DAYS_ENTERPRISE", "30", low=1, high=30)
+# How long the raw answers are kept after their window was written; 0 keeps them for ever.
+PAGE_ARCHIVE_DAYS = env.whole("PAGE_ARCHIVE_DAYS", "0", low=0, high=36_500)
+
+# --- Engine ------------------------------------------------------------------------------------
+# A worker holds a lane at most this long; longer than any request (60 s) plus any write.
+LEASE_SECONDS = env.whole("LEASE_SECONDS", "120", low=2, high=3600)
+# How long the tick waits for a woken lane to be claimed before it assumes the message was lost.
+WAKE_SECONDS = env.whole("WAKE_SECONDS", "60", low=1, high=3600)
+# The daily wave is spread over this many seconds by a stable jitter per connection.
+DAILY_JITTER_SECONDS = env.whole("DAILY_JITTER_SECONDS", "1800", low=0, high=43_200)
+
+# --- Web ---------------------------------------------------------------------------------------
+DEBUG = False
+ALLOWED_HOSTS = [h.strip() for h in env.text("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")]
+CSRF_TRUSTED_ORIGINS = [o.strip() for o in env.text("CSRF_TRUSTED_ORIGINS", "").split(",") if o.strip()]
+# True once the service stands behind TLS; off by default so that http://localhost can sign in.
+_behind_tls = env.text("BEHIND_TLS", "no").lower() in {"1", "yes", "true", "on"}
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _behind_tls
+SECURE_HSTS_SECONDS = 31_536_000 if _behind_tls else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _behind_tls else None
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "manifest-src": [SELF],
+    },
+}
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+INSTALLED_APPS = [
+    "runtime",
+    "accounts",
+    "integrations",
+    "costs",
+    "workers",
+    "alerts",
+    "dashboard",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "csp",
+    "django_filters",
+    "django_htmx",
+    "django_structlog",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "knox",
+    "rest_framework",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "dashboard.context.shell",
+            ],
+        },
+    },
+]
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+# Static files are served from the apps themselves, so that no command works only after collectstatic.
+WHITENOISE_USE_FINDERS = True
+
+# --- People ------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_ADAPTER = "accounts.sign_in.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+LOGIN_REDIRECT_URL = "/"
+LOGIN_URL = "account_login"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"
+
+# --- Mail --------------------------------------------------------------------------------------
+vars().update(environ.Env.email_url_config(env.secret("EMAIL_URL", default="consolemail://")))
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "Tallystick <tallystick@localhost>")
+# Where links in e-mails lead.
+PUBLIC_URL = env.http_url("PUBLIC_URL", "http://localhost:8000")
+
+# --- REST API ----------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.HasRole"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Tallystick",
+    "DESCRIPTION": "Exact, restatement-aware Claude cost and usage.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+REST_KNOX = {
+    "AUTH_HEADER_PREFIX": "Bearer",
+    "TOKEN_MODEL": "accounts.ApiToken",
+    "TOKEN_TTL": None,
+    "AUTO_REFRESH": False,
+}
+KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105 - a model's name
+
+# --- The rest ----------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEST_RUNNER = "runtime.test_runner.PytestRunner"
+LOGGING = logs.configure(env.text("LOG_FORMAT", "json"), env.text("LOG_LEVEL", "INFO").upper())
+LOGGING_CONFIG = "logging.config.dictConfig"
