@@ -10,6 +10,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging
+from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -34,6 +35,8 @@ app.conf.update(
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
+    # Ticks have a queue of their own: a thousand woken lanes must not stand before the next tick.
+    task_queues=[Queue("ticks"), Queue("lanes")],
     task_default_queue="lanes",
     worker_prefetch_multiplier=1,
     worker_send_task_events=False,
@@ -42,7 +45,7 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "tick": {"task": "workers.tick", "schedule": 1.0, "options": {"queue": "ticks"}},
-        "outbox": {"task": "alerts.send_outbox", "schedule": 5.0, "options": {"queue": "ticks"}},
+        "outbox": {"task": "workers.send_outbox", "schedule": 5.0, "options": {"queue": "ticks"}},
     },
 )
 app.autodiscover_tasks()

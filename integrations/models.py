@@ -48,6 +48,7 @@ class Connection(models.Model):
     backfill_days = models.PositiveIntegerField(help_text="Days of history asked for when it was connected.")
     first_data_at = models.DateTimeField(null=True, blank=True, help_text="When its first window was stored.")
     last_synced_at = models.DateTimeField(null=True, blank=True, help_text="When a run last succeeded.")
+    next_sync_at = models.DateTimeField(null=True, blank=True, help_text="When its next daily sync is due.")
     disconnected_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -58,7 +59,18 @@ class Connection(models.Model):
             models.UniqueConstraint(
                 fields=["account", "provider", "origin", "organization_id"], name="organisation_once_per_account"
             ),
-            models.UniqueConstraint(fields=["account", "label"], name="label_once_per_account"),
+            models.UniqueConstraint(
+                fields=["account", "label"],
+                condition=models.Q(disconnected_at__isnull=True),
+                name="label_once_per_account",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_sync_at"],
+                condition=models.Q(disconnected_at__isnull=True),
+                name="connection_due",
+            )
         ]
         permissions = [
             ("sync_connection", "Can test a connection and force a sync"),

@@ -1,0 +1,1 @@
+"""Telling people: the outbox of messages and, later, budgets, anomalies and channels."""

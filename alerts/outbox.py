@@ -1,0 +1,78 @@
+"""Write messages in the caller's transaction and send the due ones, each row claimed by one sender."""
+
+import datetime as dt
+import smtplib
+from dataclasses import dataclass
+
+import structlog
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.db import transaction
+
+from accounts.models import Account, User
+from alerts.models import OutboxMessage
+
+_log = structlog.get_logger(__name__)
+_BATCH = 20
+_LONGEST_WAIT = dt.timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What to tell: `event_key` makes the same event told once."""
+
+    event_key: str
+    kind: str
+    subject: str
+    body: str
+
+
+def enqueue(account: Account, message: Message, *, now: dt.datetime) -> None:
+    """Write the message if this event was not written before; it leaves only if the transaction commits."""
+    OutboxMessage.objects.bulk_create(
+        [
+            OutboxMessage(
+                account=account,
+                event_key=message.event_key,
+                kind=message.kind,
+                subject=message.subject,
+                body=message.body,
+                due_at=now,
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def send_due(*, now: dt.datetime) -> int:
+    """Send up to a batch of due messages; a failed one is tried again later, at most hourly."""
+    sent = 0
+    with transaction.atomic():
+        due = (
+            OutboxMessage.objects.select_for_update(skip_locked=True)
+            .filter(sent_at__isnull=True, due_at__lte=now)
+            .order_by("due_at")[:_BATCH]
+        )
+        for message in due:
+            sent += _send(message, now)
+    return sent
+
+
+def _send(message: OutboxMessage, now: dt.datetime) -> int:
+    people = User.objects.filter(memberships__account_id=message.account_id, is_active=True)
+    addresses = sorted(people.values_list("email", flat=True))
+    message.attempts += 1
+    try:
+        if addresses:
+            # One e-mail with hidden recipients: people of an account need not see each other's addresses.
+            EmailMessage(
+                message.subject, message.body, settings.DEFAULT_FROM_EMAIL, bcc=addresses, connection=get_connection()
+            ).send()
+        message.sent_at = now
+        message.last_error = ""
+    except (OSError, smtplib.SMTPException) as error:
+        message.last_error = f"{type(error).__name__}: {error}"[:200]
+        message.due_at = now + min(dt.timedelta(minutes=1) * 2 ** min(message.attempts, 6), _LONGEST_WAIT)
+        _log.warning("mail_failed", message_id=message.pk, attempts=message.attempts, error=message.last_error)
+    message.save(update_fields=["attempts", "sent_at", "last_error", "due_at"])
+    return int(message.sent_at is not None)

@@ -1,0 +1,108 @@
+"""The token bucket: at most capacity + rate × time requests for one owner, across all processes.
+
+Redis decides atomically on its own clock (`bucket.lua`); no caller's clock matters. A caller that gets no
+token is told how long to wait and goes away. Redis out of reach means no token: it fails closed.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import redis
+from django.conf import settings
+
+_SCRIPT = Path(__file__).with_name("bucket.lua").read_text(encoding="utf-8")
+_SECOND = 1_000_000
+# Requests are counted where they arrive, and the network shifts them by milliseconds: refill a little slower
+# than allowed, so that jitter never makes two requests look too close.
+_SLACK = 1.01
+
+Operation = Literal["acquire", "debit", "penalise", "peek"]
+
+
+class BucketUnavailableError(Exception):
+    """Redis cannot be asked; no request may be made until it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """One token every `interval_us` microseconds, at most `capacity` of them saved up."""
+
+    interval_us: int
+    capacity: int
+
+    @property
+    def full_us(self) -> int:
+        """Credit of a full bucket."""
+        return self.interval_us * self.capacity
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """What the database knows of a bucket that Redis may have lost: its level and block by now."""
+
+    level_us: int
+    blocked_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The bucket's decision and its state right after it."""
+
+    granted: bool
+    wait_seconds: float
+    level_us: int
+    blocked_seconds: float
+
+
+def classic_rate() -> Rate:
+    """Return the configured rate of the classic reports and names endpoints."""
+    interval = round(60 * _SECOND / settings.ANTHROPIC_REQUESTS_PER_MINUTE * _SLACK)
+    return Rate(interval, settings.ANTHROPIC_BURST)
+
+
+@cache
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5)
+
+
+class Bucket:
+    """The bucket of one owner (organisation × API family, or a key whose organisation is not known yet)."""
+
+    def __init__(self, owner: str, rate: Rate, client: redis.Redis | None = None) -> None:
+        self.key = f"tallystick:bucket:{{{owner}}}"
+        self.rate = rate
+        self._client = client or _client()
+        self._script = self._client.register_script(_SCRIPT)
+
+    def acquire(self, seed: Seed, *, floor: int = 0) -> Answer:
+        """Take one token if at least `floor` would be left; else say how long until one can be had.
+
+        `floor` leaves the last tokens to more urgent callers; it never asks for more than a full bucket.
+        """
+        return self._call("acquire", seed, floor=floor)
+
+    def debit(self, seed: Seed) -> Answer:
+        """Charge one token for a request already made; the level may become negative."""
+        return self._call("debit", seed)
+
+    def penalise(self, seed: Seed, seconds: float) -> Answer:
+        """Empty the bucket and block it for all who share it, after upstream answered 429."""
+        return self._call("penalise", seed, block_us=round(seconds * _SECOND))
+
+    def peek(self, seed: Seed) -> Answer:
+        """Return the state without changing it."""
+        return self._call("peek", seed)
+
+    def _call(self, operation: Operation, seed: Seed, *, floor: int = 0, block_us: int = 0) -> Answer:
+        arguments = [
+            operation, self.rate.interval_us, self.rate.capacity, 1, floor,
+            min(seed.level_us, self.rate.full_us), max(seed.blocked_us, 0), block_us,
+        ]  # fmt: skip
+        try:
+            answer: Any = self._script(keys=[self.key], args=arguments)
+        except redis.RedisError as error:
+            raise BucketUnavailableError(f"Redis does not answer: {type(error).__name__}") from error
+        granted, wait_us, level_us, blocked_us = (int(part) for part in answer)
+        return Answer(bool(granted), wait_us / _SECOND, level_us, blocked_us / _SECOND)
