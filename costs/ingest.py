@@ -83,7 +83,8 @@ def replace_window(window: Window, records: Iterable[CostRecord]) -> Ingested:
     # An answer that is older than what is stored must not undo it (two workers, a late one).
     fresh = [day for day in asked.values() if day.day not in stored or stored[day.day].as_of <= window.requested_at]
     changed = [day for day in fresh if day.day not in stored or bytes(stored[day.day].digest) != day.digest]
-    unchanged_rows = sum(len(day.records) for day in fresh if day not in changed)
+    written = {day.day for day in changed}
+    unchanged_rows = sum(len(day.records) for day in fresh if day.day not in written)
     counts = _write_days(window, changed, any_stored=any(day.day in stored for day in changed))
     _write_digests(window, fresh, {day.day for day in changed if day.day in stored})
     _write_restatements(window, [day for day in changed if day.day in stored], stored, counts)

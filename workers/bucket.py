@@ -63,7 +63,8 @@ def classic_rate() -> Rate:
 
 
 @cache
-def _client() -> redis.Redis:
+def redis_client() -> redis.Redis:
+    """Return the process-wide client; thread-safe."""
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5)
 
 
@@ -73,7 +74,7 @@ class Bucket:
     def __init__(self, owner: str, rate: Rate, client: redis.Redis | None = None) -> None:
         self.key = f"tallystick:bucket:{{{owner}}}"
         self.rate = rate
-        self._client = client or _client()
+        self._client = client or redis_client()
         self._script = self._client.register_script(_SCRIPT)
 
     def acquire(self, seed: Seed, *, floor: int = 0) -> Answer:

@@ -130,7 +130,8 @@ class SyncStep(models.Model):
     class Status(models.TextChoices):
         QUEUED = "queued"
         DONE = "done"
-        SKIPPED = "skipped"
+        SKIPPED = "skipped"  # a report this key may not read; the sync goes on without it
+        FAILED = "failed"  # refused or unreadable too often in a row
 
     run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="steps")
     position = models.PositiveIntegerField()
@@ -141,6 +142,8 @@ class SyncStep(models.Model):
     generation = models.PositiveIntegerField(default=1, help_text="Counts restarts from page one.")
     cursor = models.TextField(null=True, help_text="The next page's token; null asks for page one.")
     query_hash = models.CharField(max_length=64, blank=True, help_text="The query the cursor belongs to.")
+    failures = models.PositiveIntegerField(default=0, help_text="Refused or unreadable answers in a row.")
+    not_before = models.DateTimeField(null=True, help_text="Its own backoff; other steps go on meanwhile.")
     reason = models.CharField(max_length=40, blank=True)
     detail = models.TextField(blank=True)
     finished_at = models.DateTimeField(null=True)

@@ -1,0 +1,165 @@
+"""What can be done to a connection row: create, open its key, replace the key, change its state.
+
+`open_client` is the only way to a decrypted key. Knows nothing of runs; `workers.lifecycle` ties the two.
+"""
+
+import datetime as dt
+import re
+from dataclasses import asdict
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from accounts.models import Account
+from integrations import vault
+from integrations.anthropic.client import AnthropicClient
+from integrations.anthropic.probe import ProbeResult
+from integrations.errors import Advice, Reason, advice
+from integrations.http import HttpTransport
+from integrations.models import Connection, Credential, Provider, Status
+
+USER_AGENT = "Tallystick/0.1 (self-hosted)"
+_KIND = re.compile(r"sk-ant-[a-z]{2,8}\d{2}(?=-)")
+
+
+class RefusedError(Exception):
+    """The request of a person or program cannot be done; the advice says why and what to do instead."""
+
+    def __init__(self, told: Advice, *, connection: Connection | None = None) -> None:
+        super().__init__(told.detail)
+        self.advice = told
+        self.connection = connection
+
+
+def client_for(api_key: str) -> AnthropicClient:
+    """Return a client for a plain key, bound to the configured address."""
+    transport = HttpTransport(
+        settings.ANTHROPIC_BASE_URL, timeout_seconds=settings.ANTHROPIC_TIMEOUT_SECONDS, user_agent=USER_AGENT
+    )
+    return AnthropicClient(transport, api_key)
+
+
+def open_client(connection: Connection) -> AnthropicClient:
+    """Return a client with the connection's decrypted key; VaultError or Credential.DoesNotExist."""
+    credential = Credential.objects.select_related("connection").get(connection=connection)
+    return client_for(vault.unseal(credential))
+
+
+def key_hint(api_key: str) -> str:
+    """Return the only trace of a key that may be shown: its kind and last four characters."""
+    kind = _KIND.match(api_key)
+    return f"{kind[0] if kind else 'sk-ant'}-…{api_key[-4:]}"
+
+
+def default_label(account: Account, organization_name: str) -> str:
+    """Return `Anthropic – <organisation name>`, numbered when the account already uses it."""
+    base = f"Anthropic – {organization_name}"[:110]
+    taken = set(
+        Connection.objects.filter(
+            account=account, label__startswith=base, disconnected_at__isnull=True
+        ).values_list("label", flat=True)
+    )
+    label, number = base, 2
+    while label in taken:
+        label, number = f"{base} ({number})", number + 1
+    return label
+
+
+def find_same(account: Account, result: ProbeResult) -> Connection | None:
+    """Return the account's connection, live or disconnected, of the organisation and surface just probed."""
+    if result.organization is None:
+        return None
+    return Connection.objects.filter(
+        account=account,
+        provider=Provider.ANTHROPIC,
+        origin=result.origin,
+        organization_id=result.organization.id,
+    ).first()
+
+
+@transaction.atomic
+def store(account: Account, api_key: str, result: ProbeResult, *, label: str, cost_center: str) -> Connection:
+    """
+    Store a connection for a key that passed its probe, sealed; or revive the disconnected one.
+
+    Key:     (account, provider, origin, organisation id)
+    Raises:  RefusedError — already connected, or the label is taken
+    """
+    if result.organization is None or result.origin is None:
+        raise ValueError("only a key that passed its probe can be stored")
+    existing = find_same(account, result)
+    if existing and not existing.is_disconnected:
+        raise already_connected(existing)
+    connection = existing or Connection(account=account, origin=result.origin, organization_id=result.organization.id)
+    connection.organization_name = result.organization.name
+    connection.label = label or default_label(account, result.organization.name)
+    connection.cost_center = cost_center
+    connection.key_hint = key_hint(api_key)
+    connection.capabilities = [asdict(capability) for capability in result.capabilities]
+    connection.backfill_days = account.backfill_days
+    connection.disconnected_at = None
+    connection.last_synced_at = None
+    set_state(connection, Status.PENDING, save=False)
+    try:
+        with transaction.atomic():
+            connection.save()
+    except IntegrityError:
+        other = find_same(account, result)
+        if other and other.pk != connection.pk:
+            raise already_connected(other) from None
+        raise LabelTakenError(connection.label) from None
+    vault.seal(connection, api_key)
+    return connection
+
+
+class LabelTakenError(Exception):
+    """Another live connection of the account has this label."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(f"Another connection is already called {label!r}. Choose another label.")
+
+
+def already_connected(existing: Connection) -> RefusedError:
+    """Build the refusal that names the existing connection."""
+    return RefusedError(advice(Reason.ALREADY_CONNECTED, existing=existing.label), connection=existing)
+
+
+def replace_key(connection: Connection, api_key: str, result: ProbeResult) -> None:
+    """Seal a new key that passed its probe; RefusedError when it belongs to another organisation."""
+    if result.organization is None or result.organization.id != connection.organization_id:
+        found = f"{result.organization.name} ({result.organization.id})" if result.organization else "no organisation"
+        expected = f"{connection.organization_name} ({connection.organization_id})"
+        raise RefusedError(advice(Reason.ORGANIZATION_MISMATCH, found=found, expected=expected))
+    connection.key_hint = key_hint(api_key)
+    connection.organization_name = result.organization.name
+    connection.capabilities = [asdict(capability) for capability in result.capabilities]
+    connection.save(update_fields=["key_hint", "organization_name", "capabilities"])
+    vault.seal(connection, api_key)
+
+
+def set_state(connection: Connection, status: Status, told: Advice | None = None, *, save: bool = True) -> None:
+    """Set status, reason, detail and remedy together; without advice the last three become empty."""
+    connection.status = status
+    connection.reason = told.reason if told else ""
+    connection.detail = told.detail if told else ""
+    connection.remedy = told.remedy if told else ""
+    if save:
+        connection.save(update_fields=["status", "reason", "detail", "remedy"])
+
+
+def rename(connection: Connection, *, label: str, cost_center: str) -> None:
+    """Change what people call it and whom it is charged to; LabelTakenError."""
+    connection.label, connection.cost_center = label, cost_center
+    try:
+        with transaction.atomic():
+            connection.save(update_fields=["label", "cost_center"])
+    except IntegrityError:
+        raise LabelTakenError(label) from None
+
+
+def close(connection: Connection, *, now: dt.datetime) -> None:
+    """Delete the key and keep the history."""
+    Credential.objects.filter(connection=connection).delete()
+    connection.disconnected_at = now
+    connection.next_sync_at = None
+    connection.save(update_fields=["disconnected_at", "next_sync_at"])

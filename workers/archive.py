@@ -1,0 +1,48 @@
+"""The page archive: store an answer exactly as it arrived, read a window's answers back in order."""
+
+import datetime as dt
+import hashlib
+import zlib
+
+from integrations.pages import Page as FetchedPage
+from workers.models import Page, SyncStep
+
+
+class ArchiveError(Exception):
+    """A stored page does not have the content it was stored with."""
+
+
+def store(step: SyncStep, page: FetchedPage, *, requested_at: dt.datetime) -> Page:
+    """Append the page to the step's current generation; the caller holds the transaction."""
+    cursor = [("page", page.request.cursor)] if page.request.cursor else []
+    return Page.objects.create(
+        step=step,
+        generation=step.generation,
+        sequence=Page.objects.filter(step=step, generation=step.generation).count() + 1,
+        path=page.request.path,
+        query=[*page.request.query, *cursor],
+        request_id=page.request_id or "",
+        status_code=page.status,
+        sha256=hashlib.sha256(page.body).digest(),
+        body=zlib.compress(page.body, 6),
+        data_refreshed_at=page.data_refreshed_at,
+        requested_at=requested_at,
+    )
+
+
+def bodies(step: SyncStep) -> list[bytes]:
+    """Return the bodies of the step's current generation in order; ArchiveError if one was damaged."""
+    return [_body(page) for page in Page.objects.filter(step=step, generation=step.generation).order_by("sequence")]
+
+
+def first_requested_at(step: SyncStep) -> dt.datetime:
+    """Return when the current generation's first request started: the moment its content is as of."""
+    first = Page.objects.filter(step=step, generation=step.generation).order_by("sequence")
+    return first.values_list("requested_at", flat=True)[:1].get()
+
+
+def _body(page: Page) -> bytes:
+    body = zlib.decompress(bytes(page.body))
+    if hashlib.sha256(body).digest() != bytes(page.sha256):
+        raise ArchiveError(f"page {page.pk} ({page.request_id}) differs from what was stored")
+    return body

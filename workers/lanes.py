@@ -1,0 +1,199 @@
+"""Lanes: wake the due ones, claim one under a fence, keep, park or release it.
+
+Every statement carries its own guard and uses the database's clock, so any number of dispatchers and
+workers, early, late or doubled, end as one holder. A holder proves itself by fence and lease token; one
+that was frozen past its lease finds both changed and can write nothing.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import connection as database
+from django.db import transaction
+
+from workers.bucket import Answer, Bucket, Rate, Seed, classic_rate
+from workers.clock import database_now
+from workers.models import Lane
+
+_WAKE_LIMIT = 1000
+
+
+class LeaseLostError(Exception):
+    """Somebody else holds the lane now; whatever this holder was about to write must not be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to act for a lane until the lease ends; valid only while fence and token match the row."""
+
+    lane_id: int
+    fence: int
+    token: UUID
+    organization_id: str
+    family: str
+
+    @property
+    def bucket(self) -> Bucket:
+        """The token bucket that all holders of this lane share."""
+        return Bucket(owner_key(self.organization_id, self.family), rate_of(self.family))
+
+
+def owner_key(organization_id: str, family: str) -> str:
+    """Name the bucket of one organisation and API family."""
+    return f"{organization_id}:{family}"
+
+
+def rate_of(family: str) -> Rate:
+    """Return the configured rate of an API family."""
+    if family != "classic":
+        raise ValueError(f"no rate is configured for API family {family!r}")
+    return classic_rate()
+
+
+def get_or_create(organization_id: str, family: str, level: Answer) -> Lane:
+    """Return the lane of this owner, creating it with the bucket's present level."""
+    lane, _ = Lane.objects.get_or_create(
+        organization_id=organization_id,
+        family=family,
+        defaults={"level_us": level.level_us, "level_at": database_now()},
+    )
+    return lane
+
+
+def seed_of(organization_id: str, family: str) -> Seed:
+    """Return what the database knows of an owner's bucket by now; a full bucket for an unknown owner."""
+    with database.cursor() as cursor:
+        cursor.execute(f"SELECT {_SEED} FROM workers_lane WHERE organization_id = %s AND family = %s",  # noqa: S608
+                       [organization_id, family])  # fmt: skip
+        row = cursor.fetchone()
+    return Seed(*row) if row else Seed(rate_of(family).full_us)
+
+
+# Credit earned since the level was noted, and what is left of a block, on one clock: the database's.
+_SEED = """
+    level_us + greatest(0, (extract(epoch FROM clock_timestamp() - level_at) * 1000000)::bigint),
+    coalesce(greatest(0, (extract(epoch FROM blocked_until - clock_timestamp()) * 1000000)::bigint), 0)
+"""
+
+
+def wake_due() -> list[int]:
+    """
+    Mark due lanes as woken and return their ids, oldest first, at most a thousand.
+
+    Shape:   lanes waiting whose time has come, woken ones whose message got lost, leased ones whose holder
+             died: one condition, because all three are "due_at has passed"
+    Effects: one UPDATE; the caller sends one nudge a lane after it committed
+    """
+    with database.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH due AS (
+                SELECT id, due_at FROM workers_lane WHERE state <> 'idle' AND due_at <= now()
+                ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
+            ), woken AS (
+                UPDATE workers_lane lane
+                SET state = 'woken', lease_token = NULL, due_at = now() + make_interval(secs => %s)
+                FROM due WHERE lane.id = due.id RETURNING lane.id, due.due_at
+            )
+            SELECT id FROM woken ORDER BY due_at
+            """,
+            [_WAKE_LIMIT, settings.WAKE_SECONDS],
+        )
+        return [lane_id for (lane_id,) in cursor.fetchall()]
+
+
+def claim(lane_id: int) -> Lease | None:
+    """Take the lane if it is woken or due; None for a stale, doubled or too early message."""
+    token = uuid4()
+    with database.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE workers_lane
+            SET state = 'leased', fence = fence + 1, lease_token = %s, due_at = now() + make_interval(secs => %s)
+            WHERE id = %s AND (state = 'woken' OR (state <> 'idle' AND due_at <= now()))
+            RETURNING fence, organization_id, family
+            """,
+            [token, settings.LEASE_SECONDS, lane_id],
+        )
+        row = cursor.fetchone()
+    return Lease(lane_id, row[0], token, row[1], row[2]) if row else None
+
+
+def note_grant(lease: Lease, answer: Answer) -> dt.datetime:
+    """
+    Write down the bucket's new level and renew the lease; return the database's time.
+
+    Must be committed before the request is sent: should Redis then lose the bucket, it is seeded without
+    the token this request uses. The returned time is the start of the request.
+    """
+    return _guarded(
+        lease,
+        "level_us = %s, level_at = clock_timestamp(), due_at = now() + make_interval(secs => %s)",
+        [answer.level_us, settings.LEASE_SECONDS],
+    )
+
+
+def note_penalty(lease: Lease, answer: Answer) -> None:
+    """Write down an emptied bucket and its block."""
+    _guarded(
+        lease,
+        "level_us = %s, level_at = clock_timestamp(), blocked_until = clock_timestamp() + make_interval(secs => %s)",
+        [answer.level_us, answer.blocked_seconds],
+    )
+
+
+def park(lease: Lease, wait_seconds: float) -> None:
+    """Give the lane back until then; a run that arrives meanwhile does not shorten a wait for a token."""
+    _guarded(
+        lease,
+        "state = 'waiting', lease_token = NULL, due_at = now() + make_interval(secs => %s)",
+        [wait_seconds],
+    )
+
+
+def release(lease: Lease) -> None:
+    """Give the lane back with nothing left to do; call with the lane locked and no open run seen."""
+    _guarded(lease, "state = 'idle', lease_token = NULL, due_at = NULL", [])
+
+
+def lock(lease: Lease) -> None:
+    """Lock the lane's row for the rest of the transaction and prove the lease; raise LeaseLostError."""
+    held = Lane.objects.select_for_update().filter(pk=lease.lane_id).values_list("fence", "lease_token").first()
+    if held != (lease.fence, lease.token):
+        raise LeaseLostError(f"lane {lease.lane_id} is no longer held under fence {lease.fence}")
+
+
+def ring(lane_id: int) -> None:
+    """
+    Make a lane due now because a run was added, a key replaced or a pause ended.
+
+    Locks the row first: a worker that is about to set the lane idle then sees the new run, or this call sees
+    the idle lane. A waiting lane keeps its time, which is when a token or the next attempt is due.
+    """
+    with transaction.atomic():
+        lane = Lane.objects.select_for_update().get(pk=lane_id)
+        if lane.state == Lane.State.IDLE:
+            lane.state, lane.due_at = Lane.State.WAITING, database_now()
+            lane.save(update_fields=["state", "due_at"])
+
+
+def hurry(lane_id: int) -> None:
+    """Make a waiting lane look at its bucket now; for urgent runs that may use tokens others must leave."""
+    Lane.objects.filter(pk=lane_id, state=Lane.State.WAITING).update(due_at=database_now())
+
+
+def _guarded(lease: Lease, assignments: str, parameters: list[Any]) -> dt.datetime:
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE workers_lane SET {assignments} "  # noqa: S608 - assignments are literals of this module
+            "WHERE id = %s AND fence = %s AND lease_token = %s RETURNING clock_timestamp()",
+            [*parameters, lease.lane_id, lease.fence, lease.token],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise LeaseLostError(f"lane {lease.lane_id} is no longer held under fence {lease.fence}")
+    now: dt.datetime = row[0]
+    return now

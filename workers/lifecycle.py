@@ -1,0 +1,308 @@
+"""What people and programs do with a connection, each with its effect on runs: the services of API, pages,
+admin and commands.
+
+Network first, then one transaction: no row is locked while upstream is asked. Nothing here publishes a
+message; the dispatcher finds the rows.
+"""
+
+import datetime as dt
+import hashlib
+import hmac
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
+
+from accounts import audit
+from accounts.models import Account
+from costs.periods import DayRange
+from integrations import connections
+from integrations.anthropic.probe import ProbeResult, probe
+from integrations.connections import RefusedError
+from integrations.errors import Advice, Fate, Reason, UpstreamError, advice
+from integrations.models import Connection, Credential, Status
+from integrations.vault import VaultError
+from workers import lanes, runs, schedule, states
+from workers.bucket import Bucket, BucketUnavailableError, Seed
+from workers.clock import database_now
+from workers.models import Lane, SyncRun, Trigger
+
+_OWNER_CACHE_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class NewConnection:
+    """What a person gives to connect an organisation; a blank label gets a default."""
+
+    api_key: str
+    label: str = ""
+    cost_center: str = ""
+
+    def __repr__(self) -> str:
+        return f"NewConnection(label={self.label!r}, cost_center={self.cost_center!r})"
+
+
+def test_key(api_key: str) -> ProbeResult:
+    """
+    Find out what a key is and can see; nothing is stored.
+
+    Effects: up to two requests upstream, each with a token of its organisation's bucket
+    """
+    known = cache.get(_fingerprint(api_key))
+    tokens = _Tokens(owner=known, api_key=api_key)
+    result = probe(connections.client_for(api_key), api_key, today=database_now().date(), take_token=tokens.take)
+    tokens.settle(result)
+    return result
+
+
+def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connection:
+    """
+    Test the key, store it sealed, and queue the backfill.
+
+    Raises:  RefusedError — the key does not pass, or the organisation is connected already;
+             LabelTakenError
+    """
+    result = test_key(wanted.api_key)
+    if not result.ok:
+        raise RefusedError(_advice(result))
+    assert result.organization is not None  # noqa: S101 - what `ok` means
+    owner = lanes.owner_key(result.organization.id, runs.FAMILY)
+    level = Bucket(owner, lanes.rate_of(runs.FAMILY)).peek(lanes.seed_of(result.organization.id, runs.FAMILY))
+    with transaction.atomic():
+        connection = connections.store(
+            account, wanted.api_key, result, label=wanted.label, cost_center=wanted.cost_center
+        )
+        lanes.get_or_create(connection.organization_id, runs.FAMILY, level)
+        now = database_now()
+        connection.next_sync_at = schedule.next_daily(connection.pk, after=now)
+        connections.set_state(connection, Status.BACKFILLING, save=False)
+        connection.save(update_fields=["next_sync_at", "status", "reason", "detail", "remedy"])
+        runs.request_run(
+            connection, Trigger.CONNECT, runs.backfill_range(connection, now.date()), requested_by=actor
+        )
+        audit.record(account, actor, "connection.created", connection.label, id=str(connection.pk))
+    return connection
+
+
+def test(connection: Connection, *, actor: str) -> ProbeResult:
+    """Probe the stored key and bring the connection's state up to date with what was found."""
+    audit.record(connection.account, actor, "connection.tested", connection.label, id=str(connection.pk))
+    try:
+        client = connections.open_client(connection)
+    except (VaultError, Credential.DoesNotExist) as error:
+        told = advice(Reason.KEY_UNREADABLE, cause=str(error))
+        result = ProbeResult.refused(told)
+    else:
+        tokens = _Tokens(owner=connection.organization_id)
+        result = probe(client, client.api_key, today=database_now().date(), take_token=tokens.take)
+        if result.ok and result.organization and result.organization.id != connection.organization_id:
+            result = ProbeResult.refused(
+                advice(
+                    Reason.ORGANIZATION_MISMATCH,
+                    found=result.organization.name,
+                    expected=connection.organization_name,
+                )
+            )
+    _apply(connection, result)
+    return result
+
+
+def _apply(connection: Connection, result: ProbeResult) -> None:
+    now = database_now()
+    with transaction.atomic():
+        current = Connection.objects.select_for_update().select_related("account").get(pk=connection.pk)
+        if result.ok:
+            current.capabilities = [asdict(capability) for capability in result.capabilities]
+            current.save(update_fields=["capabilities"])
+            if current.status == Status.ERROR:
+                _back_to_work(current, now)
+        elif current.status != Status.PAUSED and result.reason in states.NEEDS_PERSON:
+            told = _advice(result)
+            states.break_down(
+                current, UpstreamError.told(told, Fate.FATAL), now=now
+            )
+    connection.refresh_from_db()
+
+
+def force_sync(connection: Connection, days: DayRange | None, *, actor: str) -> tuple[SyncRun, bool]:
+    """
+    Queue a sync of the days (default: today, the trailing days and any gap); return (run, whether new).
+
+    Raises:  RefusedError — the connection is paused or needs a person first
+    """
+    if connection.status in {Status.PAUSED, Status.ERROR}:
+        raise ConnectionStandsStillError(connection)
+    if days is None:
+        found = runs.find_open(connection, Trigger.FORCE, None)
+        if found:
+            return found, False
+        days = runs.trailing_range(connection, database_now().date(), with_today=True)
+    run, created = runs.request_run(connection, Trigger.FORCE, days, requested_by=actor)
+    if created:
+        audit.record(
+            connection.account, actor, "connection.sync_forced", connection.label,
+            from_day=str(days.start), to_day=str(days.end),
+        )  # fmt: skip
+    return run, created
+
+
+class ConnectionStandsStillError(Exception):
+    """A paused or broken connection cannot sync."""
+
+    def __init__(self, connection: Connection) -> None:
+        paused = connection.status == Status.PAUSED
+        remedy = "Resume it first." if paused else f"{connection.detail} {connection.remedy}".strip()
+        super().__init__(f"{connection.label} is {'paused' if paused else 'stopped'}. {remedy}")
+
+
+def rotate_key(connection: Connection, api_key: str, *, actor: str) -> ProbeResult:
+    """
+    Replace the stored key by one of the same organisation that passes its probe; go on where it stopped.
+
+    Raises:  RefusedError — the key does not pass or belongs to another organisation; nothing is changed
+    """
+    result = test_key(api_key)
+    if not result.ok:
+        raise RefusedError(_advice(result))
+    with transaction.atomic():
+        current = Connection.objects.select_for_update().select_related("account").get(pk=connection.pk)
+        connections.replace_key(current, api_key, result)
+        if current.status == Status.ERROR:
+            _back_to_work(current, database_now())
+        audit.record(
+            current.account, actor, "connection.rotated", current.label,
+            before=connection.key_hint, after=current.key_hint,
+        )  # fmt: skip
+    connection.refresh_from_db()
+    return result
+
+
+def pause(connection: Connection, *, actor: str) -> None:
+    """Stop fetching until resumed; what is open stays open."""
+    if connection.status == Status.PAUSED:
+        return
+    connections.set_state(connection, Status.PAUSED)
+    audit.record(connection.account, actor, "connection.paused", connection.label)
+
+
+def resume(connection: Connection, *, actor: str) -> None:
+    """Go on with what is open and fetch the days missed meanwhile."""
+    if connection.status != Status.PAUSED:
+        return
+    with transaction.atomic():
+        current = Connection.objects.select_for_update().select_related("account").get(pk=connection.pk)
+        _back_to_work(current, database_now())
+        audit.record(current.account, actor, "connection.resumed", current.label)
+    connection.refresh_from_db()
+
+
+def _back_to_work(connection: Connection, now: dt.datetime) -> None:
+    """Clear the trouble, ring the lane, and catch up on missed days once the first run has succeeded."""
+    if connection.status == Status.ERROR:
+        states.enqueue_recovered(connection, now)
+    connections.set_state(connection, states.working_status(connection))
+    lane = Lane.objects.filter(organization_id=connection.organization_id, family=runs.FAMILY).first()
+    if lane is None:
+        return
+    if connection.last_synced_at:
+        days = runs.trailing_range(connection, now.date(), with_today=True)
+        runs.request_run(connection, Trigger.REREAD, days, requested_by="catch up")
+    lanes.ring(lane.pk)
+
+
+def edit(connection: Connection, *, label: str, cost_center: str, actor: str) -> None:
+    """Change label and cost centre; LabelTakenError."""
+    before = {"label": connection.label, "cost_center": connection.cost_center}
+    connections.rename(connection, label=label, cost_center=cost_center)
+    audit.record(connection.account, actor, "connection.edited", label, before=before)
+
+
+def disconnect(connection: Connection, *, erase: bool, actor: str) -> None:
+    """
+    Delete the key and stop; keep the history, or erase every stored fact, page, run and name of it.
+
+    The lane is locked first: a worker in the middle of a write finishes before, or finds its step gone.
+    """
+    account, label = connection.account, connection.label
+    with transaction.atomic():
+        lane = Lane.objects.select_for_update().filter(
+            organization_id=connection.organization_id, family=runs.FAMILY
+        )
+        list(lane)
+        if erase:
+            Connection.objects.filter(pk=connection.pk).delete()
+        else:
+            now = database_now()
+            runs.cancel_open(connection, now=now)
+            connections.close(connection, now=now)
+        audit.record(account, actor, "connection.erased" if erase else "connection.disconnected", label)
+
+
+def _advice(result: ProbeResult) -> Advice:
+    if result.reason is None:
+        raise ValueError("a refused probe names its reason")
+    return Advice(result.reason, result.detail or "", result.remedy or "")
+
+
+def _fingerprint(api_key: str) -> str:
+    """Name a key in the cache without holding it: which organisation it belonged to when last tested."""
+    digest = hmac.new(settings.SECRET_KEY.encode(), api_key.encode(), hashlib.sha256).hexdigest()
+    return f"key-owner:{digest[:32]}"
+
+
+class _Tokens:
+    """Takes a token of the right bucket before each request of a probe.
+
+    A key that was never seen tells its organisation only by asking. That first request runs on the key's own
+    small bucket, so that hammering one key stays bounded, and is charged to the organisation afterwards.
+    """
+
+    def __init__(self, owner: str | None, api_key: str = "") -> None:
+        self._owner, self._api_key, self._unpaid = owner, api_key, False
+
+    def take(self, organization_id: str | None) -> None:
+        """Take one token or raise UpstreamError(rate_limited); called before each request."""
+        owner = organization_id or self._owner
+        if owner is None:
+            self._unpaid = True
+            return self._acquire(f"unknown:{_fingerprint(self._api_key)}", None)
+        if self._unpaid:
+            self._pay(owner)
+        return self._acquire(lanes.owner_key(owner, runs.FAMILY), owner)
+
+    def settle(self, result: ProbeResult) -> None:
+        """Charge a first request that found its organisation, and remember whose key it is."""
+        if result.organization is None:
+            return
+        if self._unpaid:
+            self._pay(result.organization.id)
+        cache.set(_fingerprint(self._api_key), result.organization.id, _OWNER_CACHE_SECONDS)
+
+    def _pay(self, owner: str) -> None:
+        self._unpaid = False
+        bucket = Bucket(lanes.owner_key(owner, runs.FAMILY), lanes.rate_of(runs.FAMILY))
+        bucket.debit(lanes.seed_of(owner, runs.FAMILY))
+
+    def _acquire(self, key: str, owner: str | None) -> None:
+        rate = lanes.rate_of(runs.FAMILY)
+        seed = lanes.seed_of(owner, runs.FAMILY) if owner else Seed(rate.full_us)
+        try:
+            answer = Bucket(key, rate).acquire(seed)
+        except BucketUnavailableError as error:
+            told = advice(Reason.UPSTREAM_UNAVAILABLE, cause="our own rate limiter (Redis) does not answer")
+            raise UpstreamError.told(told, Fate.RETRYABLE) from error
+        if not answer.granted:
+            when = database_now() + dt.timedelta(seconds=answer.wait_seconds)
+            told = advice(Reason.RATE_LIMITED, next_attempt=f"possible at {when:%H:%M:%S} UTC")
+            raise UpstreamError.told(told, Fate.RETRYABLE, retry_after_seconds=answer.wait_seconds)
+
+
+def find(account: Account, connection_id: UUID) -> Connection | None:
+    """Return the account's live connection; None also for another account's."""
+    return (
+        Connection.objects.select_related("account")
+        .filter(account=account, pk=connection_id, disconnected_at__isnull=True)
+        .first()
+    )

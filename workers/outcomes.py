@@ -1,0 +1,246 @@
+"""What an answer changes: page, step, facts, run and connection, together or not at all.
+
+Every function opens one transaction and first proves the lease with the lane's row locked, so a holder that
+lost its lane raises LeaseLostError before anything of it is visible. Each returns whether the turn may go on.
+"""
+
+import datetime as dt
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+
+from costs import ingest, names
+from costs.ingest import Ingested
+from costs.periods import DayRange
+from integrations.anthropic.streams import STREAMS
+from integrations.errors import Fate, Reason, UpstreamError
+from integrations.models import Connection, Status
+from integrations.pages import Page as FetchedPage
+from workers import archive, backoff, lanes, states
+from workers.clock import database_now
+from workers.crashpoints import crash
+from workers.lanes import Lease
+from workers.models import SyncRun, SyncStep
+
+_log = structlog.get_logger(__name__)
+
+# A refused or unreadable answer is asked for again with growing waits (about two hours in all), then the
+# step is given up and says so; the next sync of the same days is a fresh start.
+_MOST_STEP_FAILURES = 8
+
+
+def record_page(lease: Lease, step: SyncStep, page: FetchedPage, *, requested_at: dt.datetime) -> bool:
+    """
+    Archive the page and move the cursor; on the window's last page also write its facts and close the step.
+
+    Effects: one transaction. Rows that cannot be trusted leave the stored facts as they are.
+    """
+    with transaction.atomic():
+        lanes.lock(lease)
+        held = _still_open(step)
+        if held is None:
+            return True
+        archive.store(held, page, requested_at=requested_at)
+        crash("page-archived")
+        held.cursor, held.query_hash = page.next_cursor, page.request.query_hash()
+        problem = None if page.has_more else _complete(held)
+        if problem:
+            _fail_step(held, problem)
+        else:
+            _note_progress(held)
+        crash("before-commit")
+    crash("after-commit")
+    return True
+
+
+def record_failure(lease: Lease, step: SyncStep, error: UpstreamError, *, requested: bool = True) -> bool:
+    """Write down a failed request and decide when, and by whom, it is tried again; see states.NEEDS_PERSON."""
+    if error.reason is Reason.RATE_LIMITED:
+        return _record_rate_limit(lease, step, error)
+    with transaction.atomic():
+        lanes.lock(lease)
+        held = _still_open(step)
+        if held is None:
+            return True
+        if requested:
+            SyncRun.objects.filter(pk=held.run_id).update(claims_since_progress=0)
+        if error.fate is Fate.RESTART:
+            _restart(held)
+            _back_off_step(held, error)
+        elif error.reason in states.NEEDS_PERSON:
+            _stop_for_person(held, error)
+        elif error.fate is Fate.RETRYABLE:
+            _back_off_lane(lease, held, error)
+            return False
+        else:
+            _fail_step(held, error)
+    return True
+
+
+def restart(lease: Lease, step: SyncStep) -> bool:
+    """Ask the step's query again from page one, because its cursor belongs to another query."""
+    with transaction.atomic():
+        lanes.lock(lease)
+        held = _still_open(step)
+        if held:
+            _restart(held)
+            held.save()
+            SyncRun.objects.filter(pk=held.run_id).update(claims_since_progress=0)
+    return True
+
+
+def stop_poisoned(run: SyncRun) -> None:
+    """Close a run whose step ended its worker every time; call with the lane locked."""
+    now = database_now()
+    run.status, run.finished_at = SyncRun.Status.FAILED, now
+    run.detail = "A step ended its worker process each time it was tried; see the worker's log. The lane goes on."
+    run.save(update_fields=["status", "finished_at", "detail"])
+    _log.error("run_poisoned", sync_run_id=str(run.pk))
+    states.after_run(run, now=now)
+
+
+def _still_open(step: SyncStep) -> SyncStep | None:
+    """Return the step locked and fresh; None when it was cancelled, erased or restarted meanwhile."""
+    held = (
+        SyncStep.objects.select_for_update(of=("self",))
+        .select_related("run__connection__account", "run__lane")
+        .filter(pk=step.pk, generation=step.generation, status=SyncStep.Status.QUEUED)
+        .filter(run__status__in=SyncRun.ACTIVE, run__connection__disconnected_at__isnull=True)
+        .first()
+    )
+    if held is None:
+        _log.info("answer_dropped", step_id=step.pk)
+    return held
+
+
+def _complete(step: SyncStep) -> UpstreamError | None:
+    """Write the window from its archived pages and close the step; or return why it cannot be trusted."""
+    stream = STREAMS[step.stream]
+    days = DayRange(step.window_start, step.window_end)
+    try:
+        records = stream.normalise(days, archive.bodies(step))
+    except UpstreamError as error:
+        return error
+    now, run = database_now(), step.run
+    connection_id = run.connection_id
+    if stream.kind == "names":
+        names.record_names(connection_id, records, observed_at=now)
+    else:
+        window = ingest.Window(
+            connection_id, step.stream, days, archive.first_requested_at(step), now, run.pk
+        )
+        written = ingest.replace_window(window, records)
+        _count_rows(run, written)
+        states.after_window(run.connection, has_rows=bool(records), now=now)
+    crash("facts-written")
+    step.status, step.finished_at, step.cursor = SyncStep.Status.DONE, now, None
+    return None
+
+
+def _count_rows(run: SyncRun, written: Ingested) -> None:
+    SyncRun.objects.filter(pk=run.pk).update(
+        rows_added=F("rows_added") + written.added,
+        rows_changed=F("rows_changed") + written.changed,
+        rows_removed=F("rows_removed") + written.removed,
+        rows_unchanged=F("rows_unchanged") + written.unchanged,
+    )
+
+
+def _note_progress(step: SyncStep) -> None:
+    now = database_now()
+    step.failures, step.not_before, step.reason, step.detail = 0, None, "", ""
+    step.save()
+    SyncRun.objects.filter(pk=step.run_id).update(
+        failures=0, claims_since_progress=0, last_progress_at=now, reason="", detail=""
+    )
+    if step.status != SyncStep.Status.QUEUED:
+        _close_run_if_done(step, now)
+    else:
+        states.after_success(step.run.connection, now=now)
+
+
+def _close_run_if_done(step: SyncStep, now: dt.datetime) -> None:
+    run = SyncRun.objects.select_related("connection__account").get(pk=step.run_id)
+    closed = SyncStep.objects.filter(run=run).exclude(status=SyncStep.Status.QUEUED)
+    run.steps_done = closed.count()
+    failed = closed.filter(status=SyncStep.Status.FAILED).order_by("position").first()
+    if run.steps_done == run.steps_total:
+        run.status = SyncRun.Status.FAILED if failed else SyncRun.Status.SUCCEEDED
+        run.finished_at = now
+        if failed:
+            run.reason, run.detail = failed.reason, failed.detail
+    run.save(update_fields=["steps_done", "status", "finished_at", "reason", "detail"])
+    if run.finished_at:
+        states.after_run(run, now=now)
+    else:
+        states.after_success(run.connection, now=now)
+
+
+def _restart(step: SyncStep) -> None:
+    step.generation, step.cursor, step.query_hash = step.generation + 1, None, ""
+
+
+def _fail_step(step: SyncStep, error: UpstreamError) -> None:
+    """Start the step again later, on its own clock; give it up after too many refusals in a row."""
+    _restart(step)
+    if step.failures + 1 >= _MOST_STEP_FAILURES:
+        step.status, step.finished_at = SyncStep.Status.FAILED, database_now()
+    _back_off_step(step, error)
+    states.degrade(step.run.connection, error)
+    if step.status == SyncStep.Status.FAILED:
+        _close_run_if_done(step, database_now())
+
+
+def _back_off_step(step: SyncStep, error: UpstreamError) -> None:
+    step.failures += 1
+    step.not_before = database_now() + backoff.wait(step.failures)
+    step.reason, step.detail = error.reason, error.detail
+    step.save()
+    SyncRun.objects.filter(pk=step.run_id).update(
+        reason=error.reason, detail=error.detail, claims_since_progress=0
+    )
+
+
+def _back_off_lane(lease: Lease, step: SyncStep, error: UpstreamError) -> None:
+    """Wait with the whole lane: an upstream that does not answer would not answer another step either."""
+    failures = step.run.failures + 1
+    wait_seconds = error.retry_after_seconds or backoff.wait(failures).total_seconds()
+    SyncRun.objects.filter(pk=step.run_id).update(failures=failures, reason=error.reason, detail=error.detail)
+    states.degrade(step.run.connection, error)
+    lanes.park(lease, wait_seconds)
+
+
+def _record_rate_limit(lease: Lease, step: SyncStep, error: UpstreamError) -> bool:
+    """Obey a 429 for everybody who shares the bucket; it is not a failure of the run."""
+    wait_seconds = error.retry_after_seconds
+    if wait_seconds is None:
+        wait_seconds = backoff.wait(step.run.failures + 1).total_seconds()
+    seed = lanes.seed_of(lease.organization_id, lease.family)
+    answer = lease.bucket.penalise(seed, wait_seconds)
+    with transaction.atomic():
+        lanes.lock(lease)
+        lanes.note_penalty(lease, answer)
+        SyncRun.objects.filter(pk=step.run_id).update(
+            claims_since_progress=0, reason=error.reason, detail=error.detail,
+            failures=F("failures") + (1 if error.retry_after_seconds is None else 0),
+        )  # fmt: skip
+        held = _still_open(step)
+        if held:
+            states.degrade(held.run.connection, error)
+        lanes.park(lease, wait_seconds)
+    return False
+
+
+def _stop_for_person(step: SyncStep, error: UpstreamError) -> None:
+    """Leave the run open and the connection in error until its key is replaced; or do without the names."""
+    if STREAMS[step.stream].kind == "names" and error.reason in {Reason.SCOPE_MISSING, Reason.KEY_WRONG_KIND}:
+        step.status, step.finished_at = SyncStep.Status.SKIPPED, database_now()
+        step.reason, step.detail = error.reason, error.detail
+        step.save()
+        _close_run_if_done(step, database_now())
+        return
+    SyncRun.objects.filter(pk=step.run_id).update(reason=error.reason, detail=error.detail)
+    connection = Connection.objects.select_for_update().get(pk=step.run.connection_id)
+    if connection.status != Status.PAUSED:
+        states.break_down(connection, error, now=database_now())

@@ -1,0 +1,199 @@
+"""Runs: why something is fetched. Create them once, plan their steps, say how far they are."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from costs.periods import DayRange
+from integrations.anthropic.streams import STREAMS
+from integrations.models import Connection, Status
+from workers import lanes
+from workers.bucket import Bucket, BucketUnavailableError
+from workers.clock import database_now
+from workers.models import PRIORITY, Lane, SyncRun, SyncStep, Trigger
+
+FAMILY = "classic"
+# What a request takes when no token has to be waited for; only the estimate of the end uses it.
+_REQUEST_SECONDS = 1.0
+_BLOCKED = (Status.PAUSED, Status.ERROR)
+
+
+def reread_days(connection: Connection) -> int:
+    """Return how many days before today every sync reads again, because upstream restates them."""
+    if connection.origin == "claude_ai":
+        return int(settings.REREAD_DAYS_ENTERPRISE)
+    return int(settings.REREAD_DAYS_PLATFORM)
+
+
+def backfill_range(connection: Connection, today: dt.date) -> DayRange:
+    """Return the days a new connection is filled with: the plan's depth up to and including today."""
+    return DayRange(today - dt.timedelta(days=connection.backfill_days), today + dt.timedelta(days=1))
+
+
+def trailing_range(connection: Connection, today: dt.date, *, with_today: bool) -> DayRange:
+    """
+    Return the days an ordinary sync reads: the trailing days, and every day since the last success.
+
+    The second part closes the gap after a pause, a broken key or a stopped service.
+    """
+    start = today - dt.timedelta(days=reread_days(connection))
+    if connection.last_synced_at:
+        start = min(start, connection.last_synced_at.date() - dt.timedelta(days=reread_days(connection)))
+    else:
+        start = min(start, backfill_range(connection, today).start)
+    return DayRange(start, today + dt.timedelta(days=int(with_today)))
+
+
+def find_open(connection: Connection, trigger: Trigger, days: DayRange | None) -> SyncRun | None:
+    """Return an open run of this trigger that covers the days (any, when None)."""
+    runs = SyncRun.objects.filter(connection=connection, trigger=trigger, status__in=SyncRun.ACTIVE)
+    if days is not None:
+        runs = runs.filter(from_day__lte=days.start, to_day__gte=days.end)
+    return runs.order_by("requested_at").first()
+
+
+def request_run(
+    connection: Connection, trigger: Trigger, days: DayRange, *, requested_by: str
+) -> tuple[SyncRun, bool]:
+    """
+    Create a run and make its lane due; or return the open one that already covers it.
+
+    Shape:   (run, whether it is new)
+    Key:     one open run per connection, trigger and range, whoever asks how often
+    Effects: run and lane rows; nothing is published, the dispatcher finds the lane
+    """
+    found = find_open(connection, trigger, days)
+    if found:
+        return found, False
+    lane = Lane.objects.get(organization_id=connection.organization_id, family=FAMILY)
+    try:
+        with transaction.atomic():
+            run = SyncRun.objects.create(
+                connection=connection,
+                lane=lane,
+                trigger=trigger,
+                from_day=days.start,
+                to_day=days.end,
+                priority=PRIORITY[trigger],
+                requested_by=requested_by,
+            )
+            plan(run)
+            lanes.ring(lane.pk)
+    except IntegrityError:
+        # Somebody else asked for the same between our look and our insert.
+        return SyncRun.objects.get(
+            connection=connection, trigger=trigger, from_day=days.start, to_day=days.end, status__in=SyncRun.ACTIVE
+        ), False
+    if trigger is Trigger.FORCE:
+        lanes.hurry(lane.pk)
+    return run, True
+
+
+def plan(run: SyncRun) -> None:
+    """
+    Write the run's steps: windows of each stream, newest first; names right after the first window.
+
+    The newest month is what people look at first, and names make it readable; older months can wait.
+    """
+    days = DayRange(run.from_day, run.to_day)
+    cost = [s for s in STREAMS.values() if s.kind == "cost" and s.origin == run.connection.origin]
+    names = [s for s in STREAMS.values() if s.kind == "names" and s.origin == run.connection.origin]
+    windows = [
+        (stream.name, window)
+        for stream in cost
+        for window in days.split_newest_first(stream.max_window_days or len(days))
+    ]
+    windows.sort(key=lambda item: item[1].end, reverse=True)
+    ordered = windows[: len(cost)] + [(stream.name, days) for stream in names] + windows[len(cost) :]
+    SyncStep.objects.bulk_create(
+        SyncStep(run=run, position=n, stream=stream, window_start=window.start, window_end=window.end)
+        for n, (stream, window) in enumerate(ordered)
+    )
+    run.steps_total = len(ordered)
+    run.save(update_fields=["steps_total"])
+
+
+def open_steps(lane_id: int) -> QuerySet[SyncStep]:
+    """Return the lane's steps that can be done without a person, the most urgent first."""
+    return (
+        SyncStep.objects.select_related("run__connection__account", "run__lane")
+        .filter(
+            run__lane_id=lane_id,
+            run__status__in=SyncRun.ACTIVE,
+            run__connection__disconnected_at__isnull=True,
+            status=SyncStep.Status.QUEUED,
+        )
+        .exclude(run__connection__status__in=_BLOCKED)
+        .order_by("run__priority", "run__requested_at", "position")
+    )
+
+
+def cancel_open(connection: Connection, *, now: dt.datetime) -> int:
+    """Cancel every open run of the connection; a request in flight will find its step closed."""
+    open_runs = SyncRun.objects.filter(connection=connection, status__in=SyncRun.ACTIVE)
+    return open_runs.update(status=SyncRun.Status.CANCELLED, finished_at=now)
+
+
+def next_attempt_at(run: SyncRun) -> dt.datetime | None:
+    """Return when the run's lane is tried next; None for a closed run or one that only a person can move."""
+    if run.status not in SyncRun.ACTIVE or run.connection.status in _BLOCKED:
+        return None
+    return run.lane.due_at if run.lane.state == Lane.State.WAITING else None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the backfill of a connection is."""
+
+    days_total: int
+    days_done: int
+    requests_left: int
+    eta_at: dt.datetime | None
+
+
+def backfill_progress(connection: Connection, *, now: dt.datetime) -> Progress | None:
+    """
+    Return the progress of the latest backfill, with an end estimated from the bucket's real state.
+
+    Shape:   None when there never was one; eta_at is None when it is done or stands still
+    Units:   days of the first cost report; requests, at one page a window
+    """
+    run = SyncRun.objects.filter(connection=connection, trigger=Trigger.CONNECT).select_related("lane").first()
+    if run is None:
+        return None
+    days_done = sum(
+        (end - start).days
+        for start, end in run.steps.filter(status=SyncStep.Status.DONE, stream="cost_report").values_list(
+            "window_start", "window_end"
+        )
+    )
+    left = run.steps.filter(status=SyncStep.Status.QUEUED).count() if run.status in SyncRun.ACTIVE else 0
+    standing = connection.status in _BLOCKED or not left
+    eta = None if standing else now + dt.timedelta(seconds=_seconds_for(run, left))
+    return Progress((run.to_day - run.from_day).days, days_done, left, eta)
+
+
+def _seconds_for(run: SyncRun, left: int) -> float:
+    """Estimate the time until the run's last request, behind everything more urgent in its lane."""
+    ahead = SyncStep.objects.filter(
+        run__lane_id=run.lane_id,
+        run__status__in=SyncRun.ACTIVE,
+        run__priority__lt=run.priority,
+        status=SyncStep.Status.QUEUED,
+    ).count()
+    requests = left + ahead
+    rate = lanes.rate_of(run.lane.family)
+    bucket = Bucket(lanes.owner_key(run.lane.organization_id, run.lane.family), rate)
+    seed = lanes.seed_of(run.lane.organization_id, run.lane.family)
+    try:
+        state = bucket.peek(seed)
+        level_us, blocked = state.level_us, state.blocked_seconds
+    except BucketUnavailableError:
+        level_us, blocked = seed.level_us, seed.blocked_us / 1_000_000
+    # The last token is left to connection tests (floor 1), so one more has to be earned.
+    short_us = max(0, (requests + 1) * rate.interval_us - level_us)
+    backoff = max(0.0, (run.lane.due_at - database_now()).total_seconds()) if run.lane.due_at and run.failures else 0.0
+    return max(requests * _REQUEST_SECONDS, short_us / 1_000_000 + _REQUEST_SECONDS, blocked, backoff)

@@ -1,0 +1,100 @@
+"""The state of a connection after each outcome, and the messages its people get about it.
+
+Call inside the transaction of the outcome: state and message are committed with what caused them.
+"""
+
+import datetime as dt
+
+from alerts.outbox import enqueue
+from integrations import connections
+from integrations.errors import Advice, Reason, UpstreamError, advice
+from integrations.models import Connection, Status
+from workers import notices
+from workers.models import SyncRun, SyncStep, Trigger
+
+# Only a person can mend these; asking again would only use up requests.
+NEEDS_PERSON = frozenset(
+    {
+        Reason.KEY_MALFORMED,
+        Reason.KEY_WRONG_KIND,
+        Reason.KEY_REJECTED,
+        Reason.KEY_UNREADABLE,
+        Reason.SCOPE_MISSING,
+        Reason.ORGANIZATION_REQUIRED,
+        Reason.ORGANIZATION_MISMATCH,
+    }
+)
+
+
+def after_success(connection: Connection, *, now: dt.datetime) -> None:
+    """A request succeeded: leave trouble behind, unless another step still has some."""
+    current = Connection.objects.select_for_update().select_related("account").get(pk=connection.pk)
+    if current.status == Status.PAUSED:
+        return
+    if SyncStep.objects.filter(
+        run__connection=current, run__status__in=SyncRun.ACTIVE, status=SyncStep.Status.QUEUED, failures__gt=0
+    ).exists():
+        return
+    target = working_status(current)
+    if current.status == Status.ERROR:
+        enqueue_recovered(current, now)
+    if current.status != target or current.reason not in {"", Reason.NO_USAGE}:
+        connections.set_state(current, target)
+
+
+def enqueue_recovered(connection: Connection, now: dt.datetime) -> None:
+    """Tell the account's people that a connection that needed them works again."""
+    enqueue(connection.account, notices.recovered(connection, now), now=now)
+
+
+def working_status(connection: Connection) -> Status:
+    """Return what a connection without trouble is: backfilling, active, or pending before its first run."""
+    if SyncRun.objects.filter(
+        connection=connection, trigger=Trigger.CONNECT, status__in=SyncRun.ACTIVE
+    ).exists():
+        return Status.BACKFILLING
+    return Status.ACTIVE if connection.last_synced_at else Status.PENDING
+
+
+def after_window(connection: Connection, *, has_rows: bool, now: dt.datetime) -> None:
+    """A cost window was stored: the first one with rows is worth a message."""
+    if has_rows and Connection.objects.filter(pk=connection.pk, first_data_at__isnull=True).update(first_data_at=now):
+        enqueue(connection.account, notices.first_data(connection), now=now)
+
+
+def after_run(run: SyncRun, *, now: dt.datetime) -> None:
+    """A run ended: freshness, the final state, and a word when there was nothing to find."""
+    connection = Connection.objects.select_for_update().select_related("account").get(pk=run.connection_id)
+    if run.status == SyncRun.Status.SUCCEEDED:
+        connection.last_synced_at = now
+        connection.save(update_fields=["last_synced_at"])
+        after_success(connection, now=now)
+        if run.trigger == Trigger.CONNECT and connection.first_data_at is None:
+            connections.set_state(connection, working_status(connection), advice(Reason.NO_USAGE))
+    elif connection.status not in {Status.PAUSED, Status.ERROR}:
+        connections.set_state(connection, Status.DEGRADED, _advice_of(run))
+
+
+def _advice_of(run: SyncRun) -> Advice:
+    if run.reason:
+        known = advice(Reason(run.reason))
+        return Advice(known.reason, run.detail, known.remedy)
+    return Advice(Reason.UPSTREAM_UNREADABLE, run.detail, advice(Reason.UPSTREAM_UNREADABLE).remedy)
+
+
+def degrade(connection: Connection, error: UpstreamError) -> None:
+    """Temporary trouble: shown, retried by itself, nobody is written to."""
+    current = Connection.objects.select_for_update().get(pk=connection.pk)
+    if current.status not in {Status.PAUSED, Status.ERROR}:
+        connections.set_state(current, Status.DEGRADED, _told(error))
+
+
+def break_down(connection: Connection, error: UpstreamError, *, now: dt.datetime) -> None:
+    """Only a person can mend it: stop, show what to do, write to the account's people once."""
+    if connection.status != Status.ERROR:
+        enqueue(connection.account, notices.needs_you(connection, _told(error), now), now=now)
+    connections.set_state(connection, Status.ERROR, _told(error))
+
+
+def _told(error: UpstreamError) -> Advice:
+    return Advice(error.reason, error.detail, error.remedy)

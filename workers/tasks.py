@@ -1,0 +1,52 @@
+"""Celery tasks: a name, ids, one call. All state is in rows; losing or doubling a message changes nothing."""
+
+import redis
+import structlog
+from celery import shared_task
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from alerts import outbox
+from workers import lanes, schedule, turn
+from workers.bucket import redis_client
+from workers.crashpoints import crash
+
+_log = structlog.get_logger(__name__)
+# Nudges beyond this only age in the broker; the lanes stay due and the next tick finds them.
+_LONGEST_QUEUE = 5000
+
+
+@shared_task(name="workers.tick")
+def tick(**_unknown: object) -> dict[str, int]:
+    """Turn due connections into daily runs, and due lanes into nudges; every second, as often as you like."""
+    daily = schedule.start_due()
+    if _queue_length() > _LONGEST_QUEUE:
+        return {"daily": daily, "woken": 0}
+    with transaction.atomic():
+        woken = lanes.wake_due()
+    crash("tick-woken")
+    for lane_id in woken:
+        run_lane.delay(lane_id=lane_id)
+    return {"daily": daily, "woken": len(woken)}
+
+
+@shared_task(name="workers.run_lane")
+def run_lane(*, lane_id: int, **_unknown: object) -> dict[str, int]:
+    """Give one lane a turn."""
+    with structlog.contextvars.bound_contextvars(lane_id=lane_id):
+        return {"requests": turn.run_turn(lane_id)}
+
+
+@shared_task(name="workers.send_outbox")
+def send_outbox(**_unknown: object) -> dict[str, int]:
+    """Send due e-mails."""
+    return {"sent": outbox.send_due(now=timezone.now())}
+
+
+def _queue_length() -> int:
+    try:
+        return int(redis_client().llen("lanes"))
+    except redis.RedisError as error:
+        _log.warning("queue_unknown", error=type(error).__name__)
+        return 0

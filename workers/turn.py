@@ -1,0 +1,152 @@
+"""One turn of a lane: claim it, do a few requests, each with its own token and its own transaction.
+
+    claim ─▶ choose step ─▶ token? ─no─▶ park until there is one
+                              │yes
+               note grant (committed) ─▶ one request ─▶ one transaction: record what came ─▶ next, or park
+
+Nothing here waits: whoever must wait parks the lane and ends the turn. What an answer changes in the rows
+is decided in `outcomes`.
+"""
+
+import datetime as dt
+from dataclasses import replace
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+
+from costs.periods import DayRange
+from integrations import connections
+from integrations.anthropic.client import AnthropicClient
+from integrations.anthropic.streams import STREAMS
+from integrations.errors import Fate, Reason, UpstreamError, advice
+from integrations.models import Credential
+from integrations.pages import PageRequest
+from integrations.vault import VaultError
+from workers import lanes, outcomes, runs
+from workers.bucket import BucketUnavailableError
+from workers.clock import database_now
+from workers.crashpoints import crash
+from workers.lanes import Lease, LeaseLostError
+from workers.models import SyncRun, SyncStep, Trigger
+
+_log = structlog.get_logger(__name__)
+
+# After so many requests the lane goes to the back of the queue, so that one with a year to fetch and a
+# generous rate does not hold a thread while others are due.
+REQUESTS_A_TURN = 4
+_REDIS_RETRY_SECONDS = 2.0
+# A step that was started so often without any outcome kills its worker; see sync.md "poison".
+_MOST_CLAIMS = 5
+# Backfill and daily sync leave one token to connection tests and to force syncs of people who wait.
+_FLOOR = {Trigger.FORCE: 0, Trigger.DAILY: 1, Trigger.REREAD: 1, Trigger.CONNECT: 1}
+
+
+def run_turn(lane_id: int) -> int:
+    """
+    Do what the lane has to do now; return how many requests were made.
+
+    Key:     stale, doubled and early calls find the lane taken or not due and return 0
+    Effects: at most REQUESTS_A_TURN requests; every outcome committed under the lease's fence
+    """
+    lease = lanes.claim(lane_id)
+    if lease is None:
+        return 0
+    crash("claimed")
+    done = 0
+    try:
+        while done < REQUESTS_A_TURN:
+            if not _one_request(lease):
+                return done
+            done += 1
+        lanes.park(lease, 0)
+    except LeaseLostError:
+        # Frozen or slow past the lease: another holder does the work, and nothing of ours was written.
+        _log.warning("lease_lost", lane_id=lane_id)
+    except BucketUnavailableError as error:
+        _log.warning("bucket_unavailable", lane_id=lane_id, error=str(error))
+        lanes.park(lease, _REDIS_RETRY_SECONDS)
+    return done
+
+
+def _one_request(lease: Lease) -> bool:
+    """Do one step's next request; False when the lane was given back instead."""
+    step = _choose(lease)
+    if step is None:
+        return False
+    crash("chosen")
+    with structlog.contextvars.bound_contextvars(
+        connection_id=str(step.run.connection_id), sync_run_id=str(step.run_id), stream=step.stream
+    ):
+        try:
+            client = connections.open_client(step.run.connection)
+        except (VaultError, Credential.DoesNotExist) as error:
+            outcomes.record_failure(lease, step, _unreadable_key(error), requested=False)
+            return True
+        seed = lanes.seed_of(lease.organization_id, lease.family)
+        answer = lease.bucket.acquire(seed, floor=_FLOOR[Trigger(step.run.trigger)])
+        if not answer.granted:
+            lanes.park(lease, answer.wait_seconds)
+            return False
+        crash("token-taken")
+        with transaction.atomic():
+            requested_at = lanes.note_grant(lease, answer)
+            _note_start(step)
+        crash("grant-noted")
+        return _fetch_and_record(lease, step, client, requested_at)
+
+
+def _choose(lease: Lease) -> SyncStep | None:
+    """Return the step to do next; with none, give the lane back until one can be done."""
+    with transaction.atomic():
+        lanes.lock(lease)
+        now = database_now()
+        for step in runs.open_steps(lease.lane_id):
+            if step.run.claims_since_progress >= _MOST_CLAIMS:
+                outcomes.stop_poisoned(step.run)
+            elif step.run.status in SyncRun.ACTIVE and (step.not_before is None or step.not_before <= now):
+                return step
+        later = runs.open_steps(lease.lane_id).filter(not_before__gt=now).order_by("not_before").first()
+        if later is None or later.not_before is None:
+            lanes.release(lease)
+        else:
+            lanes.park(lease, (later.not_before - now).total_seconds())
+    crash("lane-released")
+    return None
+
+
+def _note_start(step: SyncStep) -> None:
+    now = database_now()
+    SyncRun.objects.filter(pk=step.run_id).update(
+        claims_since_progress=F("claims_since_progress") + 1, requests=F("requests") + 1
+    )
+    SyncRun.objects.filter(pk=step.run_id, status=SyncRun.Status.QUEUED).update(
+        status=SyncRun.Status.RUNNING, started_at=now
+    )
+
+
+def _fetch_and_record(lease: Lease, step: SyncStep, client: AnthropicClient, requested_at: dt.datetime) -> bool:
+    request = _request(step)
+    if request is None:
+        # The query changed with a release: a cursor is worth nothing under another query.
+        return outcomes.restart(lease, step)
+    try:
+        page = client.fetch(request)
+    except UpstreamError as error:
+        crash("answered")
+        _log.warning("fetch_failed", reason=error.reason, status=error.status, request_id=error.request_id)
+        return outcomes.record_failure(lease, step, error)
+    crash("answered")
+    return outcomes.record_page(lease, step, page, requested_at=requested_at)
+
+
+def _request(step: SyncStep) -> PageRequest | None:
+    first = STREAMS[step.stream].first_page(DayRange(step.window_start, step.window_end))
+    if step.cursor is None:
+        return first
+    return replace(first, cursor=step.cursor) if first.query_hash() == step.query_hash else None
+
+
+def _unreadable_key(error: Exception) -> UpstreamError:
+    cause = str(error) if isinstance(error, VaultError) else "No key is stored for this connection."
+    return UpstreamError.told(advice(Reason.KEY_UNREADABLE, cause=cause), Fate.FATAL)
