@@ -1,0 +1,28 @@
+# ruff: noqa: N999 - gunicorn looks for this name
+"""How gunicorn runs the web process, the same in `up`, in the Procfile and in the container."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from runtime.child import die_with_parent
+
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
+threads = 8
+timeout = 60
+graceful_timeout = 8
+keepalive = 5
+# Its control socket is a file in the working folder, which read-only containers refuse (gunicorn 27).
+control_socket_disable = True
+# The heartbeat file must not wait for a disk.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a memory file system
+accesslog = None
+errorlog = "-"
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """End a worker at once when its master is killed, instead of at its next look a second later."""
+    del worker
+    die_with_parent(server.pid, signal.SIGKILL)
