@@ -17,7 +17,7 @@ from django.db import connection as database
 
 from costs.models import CostFact, DayDigest, Restatement
 from costs.money import sum_usd
-from costs.periods import DayRange, day_start
+from costs.periods import day_start
 from costs.records import DIMENSIONS, CostRecord, day_digest, merge_equal_keys, row_key
 
 _COLUMNS = (
@@ -34,11 +34,14 @@ _MINE = "fact.connection_id = %(connection)s AND fact.source = %(source)s AND fa
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is replaced: the days of one report of one connection, read by requests begun at `requested_at`."""
+    """What is replaced: the days of one report of one connection that an answer covers.
+
+    `requested_at` is when the first request of the answer started: what it says is as of then.
+    """
 
     connection_id: UUID
     source: str
-    days: DayRange
+    days: frozenset[dt.date]
     requested_at: dt.datetime
     observed_at: dt.datetime
     run_id: UUID | None = None
@@ -98,7 +101,7 @@ def replace_window(window: Window, records: Iterable[CostRecord]) -> Ingested:
 
 
 def _by_day(window: Window, records: Iterable[CostRecord]) -> dict[dt.date, _Day]:
-    grouped: dict[dt.date, list[CostRecord]] = {day: [] for day in window.days.days()}
+    grouped: dict[dt.date, list[CostRecord]] = {day: [] for day in sorted(window.days)}
     for record in merge_equal_keys(records):
         if record.day not in grouped or record.source != window.source:
             raise ValueError(f"record of {record.source} {record.day} does not belong to {window}")

@@ -5,6 +5,7 @@
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 
 from django.conf import settings
@@ -13,7 +14,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import Account
 from integrations import vault
 from integrations.anthropic.client import AnthropicClient
-from integrations.anthropic.probe import ProbeResult
+from integrations.anthropic.probe import ProbeResult, probe
 from integrations.errors import Advice, Reason, advice
 from integrations.http import HttpTransport
 from integrations.models import Connection, Credential, Provider, Status
@@ -43,6 +44,13 @@ def open_client(connection: Connection) -> AnthropicClient:
     """Return a client with the connection's decrypted key; VaultError or Credential.DoesNotExist."""
     credential = Credential.objects.select_related("connection").get(connection=connection)
     return client_for(vault.unseal(credential))
+
+
+def probe_stored(connection: Connection, *, today: dt.date, take_token: Callable[[str | None], None]) -> ProbeResult:
+    """Probe the stored key; VaultError or Credential.DoesNotExist when there is none to open."""
+    credential = Credential.objects.select_related("connection").get(connection=connection)
+    api_key = vault.unseal(credential)
+    return probe(client_for(api_key), api_key, today=today, take_token=take_token)
 
 
 def key_hint(api_key: str) -> str:

@@ -30,9 +30,10 @@ def store(step: SyncStep, page: FetchedPage, *, requested_at: dt.datetime) -> Pa
     )
 
 
-def bodies(step: SyncStep) -> list[bytes]:
-    """Return the bodies of the step's current generation in order; ArchiveError if one was damaged."""
-    return [_body(page) for page in Page.objects.filter(step=step, generation=step.generation).order_by("sequence")]
+def read_back(step: SyncStep) -> tuple[list[bytes], list[str | None]]:
+    """Return bodies and request ids of the current generation in order; ArchiveError if one was damaged."""
+    pages = Page.objects.filter(step=step, generation=step.generation).order_by("sequence")
+    return [_body(page) for page in pages], [page.request_id or None for page in pages]
 
 
 def first_requested_at(step: SyncStep) -> dt.datetime:

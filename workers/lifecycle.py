@@ -89,22 +89,15 @@ def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connectio
 def test(connection: Connection, *, actor: str) -> ProbeResult:
     """Probe the stored key and bring the connection's state up to date with what was found."""
     audit.record(connection.account, actor, "connection.tested", connection.label, id=str(connection.pk))
+    tokens = _Tokens(owner=connection.organization_id)
     try:
-        client = connections.open_client(connection)
+        result = connections.probe_stored(connection, today=database_now().date(), take_token=tokens.take)
     except (VaultError, Credential.DoesNotExist) as error:
-        told = advice(Reason.KEY_UNREADABLE, cause=str(error))
-        result = ProbeResult.refused(told)
-    else:
-        tokens = _Tokens(owner=connection.organization_id)
-        result = probe(client, client.api_key, today=database_now().date(), take_token=tokens.take)
-        if result.ok and result.organization and result.organization.id != connection.organization_id:
-            result = ProbeResult.refused(
-                advice(
-                    Reason.ORGANIZATION_MISMATCH,
-                    found=result.organization.name,
-                    expected=connection.organization_name,
-                )
-            )
+        result = _refusal(advice(Reason.KEY_UNREADABLE, cause=str(error)))
+    found = result.organization
+    if result.ok and found and found.id != connection.organization_id:
+        expected = connection.organization_name
+        result = _refusal(advice(Reason.ORGANIZATION_MISMATCH, found=found.name, expected=expected))
     _apply(connection, result)
     return result
 
@@ -119,10 +112,7 @@ def _apply(connection: Connection, result: ProbeResult) -> None:
             if current.status == Status.ERROR:
                 _back_to_work(current, now)
         elif current.status != Status.PAUSED and result.reason in states.NEEDS_PERSON:
-            told = _advice(result)
-            states.break_down(
-                current, UpstreamError.told(told, Fate.FATAL), now=now
-            )
+            states.break_down(current, UpstreamError.told(_advice(result), Fate.FATAL), now=now)
     connection.refresh_from_db()
 
 
@@ -243,7 +233,14 @@ def disconnect(connection: Connection, *, erase: bool, actor: str) -> None:
 def _advice(result: ProbeResult) -> Advice:
     if result.reason is None:
         raise ValueError("a refused probe names its reason")
-    return Advice(result.reason, result.detail or "", result.remedy or "")
+    return Advice(result.reason, result.detail, result.remedy)
+
+
+def _refusal(told: Advice) -> ProbeResult:
+    return ProbeResult(
+        ok=False, origin=None, organization=None, capabilities=[], reason=told.reason,
+        detail=told.detail, remedy=told.remedy, request_ids=[],
+    )  # fmt: skip
 
 
 def _fingerprint(api_key: str) -> str:

@@ -119,20 +119,20 @@ def _complete(step: SyncStep) -> UpstreamError | None:
     stream = STREAMS[step.stream]
     days = DayRange(step.window_start, step.window_end)
     try:
-        records = stream.normalise(days, archive.bodies(step))
+        reading = stream.read(days, *archive.read_back(step))
     except UpstreamError as error:
         return error
     now, run = database_now(), step.run
     connection_id = run.connection_id
     if stream.kind == "names":
-        names.record_names(connection_id, records, observed_at=now)
+        names.record_names(connection_id, reading.records, observed_at=now)
     else:
         window = ingest.Window(
-            connection_id, step.stream, days, archive.first_requested_at(step), now, run.pk
+            connection_id, step.stream, reading.covered, archive.first_requested_at(step), now, run.pk
         )
-        written = ingest.replace_window(window, records)
+        written = ingest.replace_window(window, reading.records)
         _count_rows(run, written)
-        states.after_window(run.connection, has_rows=bool(records), now=now)
+        states.after_window(run.connection, has_rows=bool(reading.records), now=now)
     crash("facts-written")
     step.status, step.finished_at, step.cursor = SyncStep.Status.DONE, now, None
     return None

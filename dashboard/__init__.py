@@ -1,0 +1,1 @@
+"""Web pages over the selectors and the same services as the API."""
