@@ -1,0 +1,148 @@
+"""The changes a test can order to the world, one function per action; truth follows because rows are read anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from .keys import ADMIN
+from .world.costs import DIMENSIONS, CostKey, CostRow
+from .world.edits import Added, Restated, Shifted, Vanished
+from .world.money import cents_units, usd_text, usd_units
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .world.organisations import Organisation, Workspace
+    from .world.world import World
+
+
+def change_world(
+    world: World, organisation: Organisation, action: str, fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Do one action and return what it did; raises ValueError or KeyError when the order makes no sense."""
+    if action not in _ACTIONS:
+        raise ValueError(f"no such action: {action}; there are {sorted(_ACTIONS)}")
+    return _ACTIONS[action](world, organisation, fields)
+
+
+def _restate_day(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Multiply a day by `factor` or add `delta` USD to it."""
+    if ("factor" in fields) == ("delta" in fields):
+        raise ValueError("restate_day takes factor or delta")
+    edit = Restated(str(fields["factor"])) if "factor" in fields else Shifted(usd_units(str(fields["delta"])))
+    return _edit(world, organisation, _day(fields), edit)
+
+
+def _vanish_row(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop the row at `index` of the day's rows as truth lists them now."""
+    day = _day(fields)
+    key = world.rows(organisation, day)[int(fields.get("index", 0))].key
+    return _edit(world, organisation, day, Vanished(key)) | {
+        "row": {name: getattr(key, name) for name in DIMENSIONS}
+    }
+
+
+def _add_row(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Add a row of `amount_cents`; dimensions that are not given are as on an ordinary token row."""
+    usual = {
+        "workspace_id": None,
+        "description": "Claude Opus 5 Usage - Output Tokens",
+        "cost_type": "tokens",
+        "model": "claude-opus-5",
+        "token_type": "output_tokens",
+        "service_tier": "standard",
+        "context_window": "0-200k",
+        "inference_geo": "global",
+    }
+    key = CostKey(**{name: fields.get(name, usual[name]) for name in DIMENSIONS})
+    return _edit(
+        world, organisation, _day(fields), Added(CostRow(key, cents_units(str(fields["amount_cents"]))))
+    )
+
+
+def _restore_day(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Undo every change to a day."""
+    world.restore_day(organisation, _day(fields))
+    return {"total_usd": _total(world, organisation, _day(fields))}
+
+
+def _new_key(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Issue another key of `kind` (admin, enterprise, inference); the old one stays valid."""
+    return {"key": world.issue_key(organisation.slug, str(fields.get("kind", ADMIN)))}
+
+
+def _revoke_key(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Revoke `key`, or the newest of `kind`."""
+    key = str(fields.get("key") or world.current_key(organisation.slug, str(fields.get("kind", ADMIN))))
+    if not world.revoke_key(key):
+        raise ValueError("not a simulated key")
+    return {"revoked": key[-4:]}
+
+
+def _rename_workspace(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a workspace another `name`."""
+    workspace = replace(_workspace(organisation, fields), name=str(fields["name"]))
+    world.put_workspace(organisation, workspace)
+    return {"workspace_id": workspace.id, "name": workspace.name}
+
+
+def _archive_workspace(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Archive a workspace today: it has no traffic from tomorrow on and leaves the default list."""
+    workspace = replace(_workspace(organisation, fields), archived_on=world.today())
+    world.put_workspace(organisation, workspace)
+    return {"workspace_id": workspace.id, "archived_on": world.today().isoformat()}
+
+
+def _add_workspace(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Add a workspace called `name`."""
+    workspace = world.add_workspace(organisation, str(fields["name"]))
+    return {"workspace_id": workspace.id, "name": workspace.name}
+
+
+def _rename_organisation(
+    world: World, organisation: Organisation, fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Give the organisation another `name`."""
+    world.rename_organisation(organisation, str(fields["name"]))
+    return {"name": fields["name"]}
+
+
+def _edit(
+    world: World, organisation: Organisation, day: date, edit: Restated | Shifted | Vanished | Added
+) -> dict[str, Any]:
+    before = _total(world, organisation, day)
+    # Trying the change first refuses a bad one before it can spoil every later reading of the day.
+    edit.apply(world.rows(organisation, day))
+    world.edit_day(organisation, day, edit)
+    return {"day": day.isoformat(), "before_usd": before, "after_usd": _total(world, organisation, day)}
+
+
+def _total(world: World, organisation: Organisation, day: date) -> str:
+    return usd_text(sum(row.units for row in world.rows(organisation, day)))
+
+
+def _day(fields: Mapping[str, Any]) -> date:
+    return date.fromisoformat(str(fields["day"]))
+
+
+def _workspace(organisation: Organisation, fields: Mapping[str, Any]) -> Workspace:
+    for workspace in organisation.workspaces:
+        if workspace.id == fields["workspace_id"]:
+            return workspace
+    raise ValueError(f"no such workspace: {fields['workspace_id']}")
+
+
+_ACTIONS: dict[str, Callable[[World, Organisation, Mapping[str, Any]], dict[str, Any]]] = {
+    "restate_day": _restate_day,
+    "vanish_row": _vanish_row,
+    "add_row": _add_row,
+    "restore_day": _restore_day,
+    "new_key": _new_key,
+    "revoke_key": _revoke_key,
+    "rename_workspace": _rename_workspace,
+    "archive_workspace": _archive_workspace,
+    "add_workspace": _add_workspace,
+    "rename_organisation": _rename_organisation,
+}

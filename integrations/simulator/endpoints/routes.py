@@ -1,0 +1,50 @@
+"""The table of endpoints: path, who may call it, and which beta header it needs; a new family adds rows here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from integrations.simulator.endpoints import cost_report, organisation, workspaces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from integrations.simulator.endpoints.call import Answer, Call
+
+ADMIN_ONLY = ("api:admin",)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One endpoint; any one of `scopes` admits, `is_report` marks answers with amounts that faults can spoil."""
+
+    path: str
+    answer: Callable[[Call], Answer]
+    scopes: tuple[str, ...] = ADMIN_ONLY
+    is_report: bool = False
+    beta: str | None = None
+
+    def pattern(self) -> re.Pattern[str]:
+        """Return the path as a pattern; every `{...}` is one argument."""
+        return re.compile(re.sub(r"\{\w+\}", "([^/]+)", self.path))
+
+
+ROUTES = (
+    Route("/v1/organizations/me", organisation.me),
+    Route("/v1/organizations/workspaces", workspaces.list_workspaces),
+    Route("/v1/organizations/workspaces/{id}", workspaces.get_workspace),
+    Route("/v1/organizations/cost_report", cost_report.cost_report, is_report=True),
+)
+
+_PATTERNS = tuple((route.pattern(), route) for route in ROUTES)
+
+
+def find_route(path: str) -> tuple[Route, tuple[str, ...]] | None:
+    """Return the endpoint of a path with its path arguments, None when there is none."""
+    for pattern, route in _PATTERNS:
+        match = pattern.fullmatch(path)
+        if match:
+            return route, match.groups()
+    return None

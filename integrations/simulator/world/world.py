@@ -1,0 +1,157 @@
+"""The one place that knows what is true now: organisations, keys, and every day's rows with all edits applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from integrations.simulator.keys import ADMIN, KeyShape, key_text, read_key
+
+from .costs import CostRow, cost_rows
+from .organisations import Directory, make_workspace
+from .traffic import Channel, DayTraffic, day_traffic, list_channels
+
+if TYPE_CHECKING:
+    from integrations.simulator.clock import Clock
+
+    from .edits import Edit
+    from .organisations import Organisation, Workspace
+
+# A large organisation's day is a few hundred rows, so this bounds the cache to some tens of megabytes.
+_CACHED_DAYS = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key that is valid now, with the organisation it belongs to."""
+
+    organisation: Organisation
+    kind: str
+    scopes: tuple[str, ...]
+
+
+class World:
+    """Reads need no lock: organisations and tuples of edits are immutable and swapped whole; writers take the lock."""
+
+    def __init__(self, seed: int, organisations: int, clock: Clock) -> None:
+        self.seed = seed
+        self.clock = clock
+        self.directory = Directory(seed, organisations)
+        self._lock = Lock()
+        self._edits: dict[tuple[int, date], tuple[Edit, ...]] = {}
+        self._serials: dict[tuple[str, str], int] = {}
+        self._revoked: set[KeyShape] = set()
+        self._closed_days: dict[tuple[int, date], tuple[CostRow, ...]] = {}
+        self._channels: dict[int, tuple[Channel, ...]] = {}
+
+    def today(self) -> date:
+        """Return the current UTC day by the simulated clock."""
+        return self.clock.now().date()
+
+    # Keys
+
+    def find_credential(self, key: str) -> Credential | None:
+        """Return whose key this is, None when it was never issued or has been revoked."""
+        shape = read_key(key)
+        if (
+            shape is None
+            or shape in self._revoked
+            or not 1 <= shape.serial <= self._newest_serial(shape.slug, shape.kind)
+        ):
+            return None
+        organisation = self.directory.find(shape.slug)
+        return Credential(organisation, shape.kind, shape.scopes) if organisation is not None else None
+
+    def current_key(self, slug: str, kind: str = ADMIN) -> str:
+        """Return the newest key of that kind, revoked or not."""
+        return key_text(slug, kind, self._newest_serial(slug, kind))
+
+    def issue_key(self, slug: str, kind: str = ADMIN) -> str:
+        """Return a new key; older ones stay valid until they are revoked."""
+        with self._lock:
+            self._serials[slug, kind] = self._newest_serial(slug, kind) + 1
+        return self.current_key(slug, kind)
+
+    def revoke_key(self, key: str) -> bool:
+        """Make a key unknown from now on; False when it is no simulated key."""
+        shape = read_key(key)
+        if shape is not None:
+            self._revoked.add(shape)
+        return shape is not None
+
+    def _newest_serial(self, slug: str, kind: str) -> int:
+        return self._serials.get((slug, kind), 1)
+
+    # Days
+
+    def rows(self, organisation: Organisation, day: date) -> tuple[CostRow, ...]:
+        """Return the day's billed rows as of now: final for closed days, provisional today, none for the future."""
+        now = self.clock.now()
+        if day > now.date():
+            rows: tuple[CostRow, ...] = ()
+        elif day == now.date():
+            rows = cost_rows(self.traffic(organisation, day))
+        else:
+            rows = self._closed_rows(organisation, day)
+        for edit in self._edits.get((organisation.index, day), ()):
+            rows = edit.apply(rows)
+        return rows
+
+    def traffic(self, organisation: Organisation, day: date) -> DayTraffic:
+        """Return what has been used on that day as of now, untouched by edits, which concern money only."""
+        now = self.clock.now()
+        if day > now.date():
+            return DayTraffic()
+        channels = self._channels.get(organisation.index)
+        if channels is None:
+            channels = self._channels[organisation.index] = list_channels(organisation)
+        traffic = day_traffic(organisation, channels, day)
+        return traffic.arrived_by(now.hour) if day == now.date() else traffic
+
+    def _closed_rows(self, organisation: Organisation, day: date) -> tuple[CostRow, ...]:
+        rows = self._closed_days.get((organisation.index, day))
+        if rows is None:
+            rows = cost_rows(self.traffic(organisation, day))
+            with self._lock:
+                while len(self._closed_days) >= _CACHED_DAYS:
+                    del self._closed_days[next(iter(self._closed_days))]
+                self._closed_days[organisation.index, day] = rows
+        return rows
+
+    # Changes
+
+    def edit_day(self, organisation: Organisation, day: date, edit: Edit) -> None:
+        """Append one change to a day."""
+        with self._lock:
+            place = (organisation.index, day)
+            self._edits[place] = (*self._edits.get(place, ()), edit)
+
+    def restore_day(self, organisation: Organisation, day: date) -> None:
+        """Forget every change to a day."""
+        with self._lock:
+            self._edits.pop((organisation.index, day), None)
+
+    def put_workspace(self, organisation: Organisation, workspace: Workspace) -> None:
+        """Replace or add a workspace; past days keep their amounts unless its life span changed."""
+        with self._lock:
+            self.directory.replace(self.directory.at(organisation.index).with_workspace(workspace))
+            self._forget(organisation.index)
+
+    def add_workspace(self, organisation: Organisation, name: str) -> Workspace:
+        """Create a workspace that has traffic from tomorrow on, so that no reported day changes."""
+        number = len(organisation.workspaces)
+        workspace = make_workspace(organisation.key, number, name, self.today() + timedelta(days=1))
+        self.put_workspace(organisation, workspace)
+        return workspace
+
+    def rename_organisation(self, organisation: Organisation, name: str) -> None:
+        """Give the organisation another name; its id, slug and keys stay."""
+        with self._lock:
+            self.directory.replace(replace(self.directory.at(organisation.index), name=name))
+
+    def _forget(self, index: int) -> None:
+        self._channels.pop(index, None)
+        for place in [place for place in self._closed_days if place[0] == index]:
+            del self._closed_days[place]
