@@ -4,30 +4,19 @@ Standard library only, and little of it: every command passes here twice, before
 interpreter. Speaks on standard error only, because standard output belongs to the command.
 """
 
-import fcntl
-import hashlib
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
-import threading
-import time
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 SETS = ("runtime", "demo", "test")  # each holds all of the one before it
 _STAMP = "tallystick-stamp.json"
-_BUILDING = "tallystick-building"
 _ENTERED = "TALLYSTICK_ENTERED_VENV"
-_PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;\\]+)\s*(;)?", re.MULTILINE)
-_PROGRESS_SECONDS = 10.0
-_UNREACHABLE = (
-    "NewConnectionError", "Failed to establish a new connection", "Temporary failure in name resolution",
-    "Name or service not known", "ConnectTimeoutError", "ReadTimeoutError", "ProxyError", "Network is unreachable",
-)  # fmt: skip
+PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;\\]+)\s*(;)?", re.MULTILINE)
 
 
 def required_set(argv: Sequence[str], environ: Mapping[str, str]) -> str:
@@ -47,12 +36,12 @@ def ensure_dependencies(project: str, argv: Sequence[str]) -> None:
     """
     root = Path(project)
     needed = required_set(argv, os.environ)
-    home = VirtualEnvironment(root)
-    if home.is_active():
-        if not home.is_current(needed):
-            home.refresh(needed)
-            if not home.runs_this_python():
-                home.enter(argv)
+    venv = VirtualEnvironment(root)
+    if venv.is_active():
+        if not venv.is_current(needed):
+            _install(venv, needed)
+            if not venv.runs_this_python():
+                venv.enter(argv)
     elif os.environ.get("TALLYSTICK_NO_VENV"):
         if lacking := lacking_distributions(root, needed):
             names = ", ".join(lacking[:5]) + (" …" if len(lacking) > 5 else "")  # noqa: PLR2004
@@ -60,13 +49,19 @@ def ensure_dependencies(project: str, argv: Sequence[str]) -> None:
                 f"TALLYSTICK_NO_VENV is set, but this Python lacks {names}. "
                 f"Install requirements/{needed}.txt, or unset it."
             )
-    elif not home.is_current(needed):
+    elif not venv.is_current(needed):
         # A container or a virtual environment of the user's own may have everything already.
         if not _has_django() or lacking_distributions(root, needed):
-            home.refresh(needed)
-            home.enter(argv)
+            _install(venv, needed)
+            venv.enter(argv)
     elif not (os.environ.get("VIRTUAL_ENV") and _has_django() and not lacking_distributions(root, needed)):
-        home.enter(argv)
+        venv.enter(argv)
+
+
+def _install(venv: "VirtualEnvironment", needed: str) -> None:
+    from runtime import installation  # noqa: PLC0415 - what it imports would slow every command down
+
+    installation.refresh(venv, needed)
 
 
 def _has_django() -> bool:
@@ -79,7 +74,7 @@ def lacking_distributions(root: Path, needed: str) -> list[str]:
     from importlib import metadata  # noqa: PLC0415 - 30 ms that the fast path must not pay
 
     lacking = []
-    for name, version, conditional in _PINNED.findall(
+    for name, version, conditional in PINNED.findall(
         (root / "requirements" / f"{needed}.txt").read_text("utf-8")
     ):
         try:
@@ -97,7 +92,7 @@ class VirtualEnvironment:
 
     def __init__(self, root: Path) -> None:
         """Name the folder; nothing is read yet."""
-        self._root = root
+        self.root = root
         self.folder = root / ".venv"
         self.python = self.folder / "bin" / "python"
 
@@ -128,66 +123,6 @@ class VirtualEnvironment:
         sys.stdout.flush()
         os.execv(self.python, [str(self.python), *argv])  # noqa: S606 - the same command, nothing else
 
-    def refresh(self, needed: str) -> None:
-        """Build or complete it, one process at a time; whoever waited finds the work done."""
-        # The folder itself carries the lock: no file is left, and it goes with the process.
-        descriptor = os.open(self._root, os.O_RDONLY)
-        try:
-            self._wait_for_turn(descriptor)
-            if not self.is_current(needed):
-                self._install(needed)
-        except OSError as error:
-            sys.exit(f"Cannot prepare {self.folder}: {error}.")
-        finally:
-            os.close(descriptor)
-
-    def _wait_for_turn(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _say("Waiting for another command that prepares .venv …")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-    def _install(self, needed: str) -> None:
-        started = time.monotonic()
-        if self._is_adoptable(needed):
-            self._write_stamp(needed)
-            return
-        _say("Preparing .venv … (about a minute, once)")
-        if not self._is_usable():
-            self._create()
-        _Installer(self.python, self._root / "requirements" / f"{needed}.txt").run()
-        self._write_stamp(needed)
-        (self.folder / _BUILDING).unlink(missing_ok=True)
-        _say(f".venv is ready ({time.monotonic() - started:.0f} s).")
-
-    def _is_adoptable(self, needed: str) -> bool:
-        """Say whether it holds everything already, put there by a person."""
-        return self.is_active() and self.runs_this_python() and not lacking_distributions(self._root, needed)
-
-    def _is_usable(self) -> bool:
-        """Say whether it can be completed: it is whole, and of this Python."""
-        return self.python.exists() and not (self.folder / _BUILDING).exists() and self.runs_this_python()
-
-    def _create(self) -> None:
-        import importlib.util  # noqa: PLC0415 - the fast path does not need it
-
-        if importlib.util.find_spec("ensurepip") is None:
-            sys.exit(
-                "This Python comes without venv and pip. On Debian or Ubuntu install them with: "
-                f"apt install python{sys.version_info[0]}.{sys.version_info[1]}-venv"
-            )
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir()
-        (self.folder / _BUILDING).touch()  # until the stamp is written, the next command starts over
-        # Not from within: the interpreter of the folder just removed cannot build it anew.
-        base = getattr(sys, "_base_executable", sys.executable)
-        answer = subprocess.run(
-            [base, "-m", "venv", str(self.folder)], capture_output=True, text=True, check=False
-        )
-        if answer.returncode:
-            sys.exit(f"Cannot create {self.folder}:\n{(answer.stdout + answer.stderr).strip()}")
-
     def _stamp(self) -> dict[str, str]:
         try:
             stamp = json.loads((self.folder / _STAMP).read_text("utf-8"))
@@ -195,7 +130,8 @@ class VirtualEnvironment:
             return {}
         return stamp if isinstance(stamp, dict) else {}
 
-    def _write_stamp(self, installed: str) -> None:
+    def write_stamp(self, installed: str) -> None:
+        """Note that a set, and with it every smaller one, is installed as locked now."""
         covered = SETS[: SETS.index(installed) + 1]
         python = _python_version()
         stamp = {"python": python, **{name: self._digest(name) for name in covered}}
@@ -204,81 +140,9 @@ class VirtualEnvironment:
         unfinished.rename(self.folder / _STAMP)
 
     def _digest(self, name: str) -> str:
-        return hashlib.sha256((self._root / "requirements" / f"{name}.txt").read_bytes()).hexdigest()
+        # To notice a change, not to prove anything; pip checks the hashes inside the file.
+        return f"{zlib.crc32((self.root / 'requirements' / f'{name}.txt').read_bytes()):08x}"
 
 
 def _python_version() -> str:
     return "{}.{}".format(*sys.version_info[:2])
-
-
-class _Installer:
-    """One run of pip, with a line of progress every few seconds and a sentence when it fails."""
-
-    def __init__(self, python: Path, requirements: Path) -> None:
-        self._requirements = requirements
-        # Compiling everything costs more than compiling on first use what is used.
-        self._argv = [
-            str(python), "-m", "pip", "install", "--require-hashes", "--no-compile", "--disable-pip-version-check",
-            "--no-input", "--progress-bar", "off", "-r", str(requirements),
-        ]  # fmt: skip
-        self._total = len(_PINNED.findall(requirements.read_text("utf-8")))
-        self._collected = 0
-        self._phase = "reaching the package index"
-        self._output: list[str] = []
-
-    def run(self) -> None:
-        """Install; ends with a sentence when that fails."""
-        # A configured --user or --target makes no sense inside a virtual environment, and fails there.
-        environment = {**os.environ, "PIP_USER": "0", "PYTHONUNBUFFERED": "1"}
-        process = subprocess.Popen(
-            self._argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-        )
-        done = threading.Event()
-        threading.Thread(target=self._report, args=(done,), daemon=True).start()
-        try:
-            for line in process.stdout or ():
-                self._note(line)
-            status = process.wait()
-        finally:
-            done.set()
-            process.kill()
-        if status:
-            sys.exit(self._explain())
-
-    def _note(self, line: str) -> None:
-        self._output.append(line)
-        if line.startswith("Collecting "):
-            self._collected += 1
-            self._phase = f"{self._collected} of {self._total} packages fetched"
-        elif line.startswith("Installing collected"):
-            self._phase = "unpacking"
-        elif "Retrying" in line:
-            self._phase = "the package index does not answer, trying again"
-
-    def _report(self, done: threading.Event) -> None:
-        while not done.wait(_PROGRESS_SECONDS):
-            _say(f"  {self._phase} …")
-
-    def _explain(self) -> str:
-        output = "".join(self._output)
-        if "DO NOT MATCH THE HASHES" in output:
-            return (
-                f"A package differs from the one locked in {self._requirements}: nothing of it was run. "
-                f"Check the package index in use.\n{self._last_lines()}"
-            )
-        if "No space left on device" in output:
-            return "The disk is full; .venv needs up to 650 MB."
-        if any(sign in output for sign in _UNREACHABLE):
-            return (
-                "The packages could not be fetched: no package index can be reached from here. Connect this "
-                "machine, or point pip to a mirror (PIP_INDEX_URL), and repeat the command.\n"
-                + self._last_lines()
-            )
-        return f"pip could not install {self._requirements}:\n{self._last_lines()}"
-
-    def _last_lines(self) -> str:
-        return "".join(f"  {line}" for line in self._output[-4:]).rstrip()
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
