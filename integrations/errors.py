@@ -22,7 +22,6 @@ class Reason(StrEnum):
     KEY_MALFORMED = "key_malformed"
     KEY_WRONG_KIND = "key_wrong_kind"
     KEY_REJECTED = "key_rejected"
-    KEY_UNREADABLE = "key_unreadable"
     SCOPE_MISSING = "scope_missing"
     ORGANIZATION_REQUIRED = "organization_required"
     ORGANIZATION_MISMATCH = "organization_mismatch"
@@ -104,11 +103,6 @@ _TEMPLATES: Mapping[tuple[Reason, str], _Template] = {
     (Reason.KEY_REJECTED, "on_hold"): _Template(
         "Anthropic has put this organisation on hold.",
         "Resolve the hold with Anthropic, then test the connection again.",
-    ),
-    (Reason.KEY_UNREADABLE, ""): _Template(
-        "The stored key cannot be opened: {cause}",
-        "Put the missing key back into CREDENTIAL_KEYS, or replace the key of this connection.",
-        {"cause": "its encryption key is missing."},
     ),
     (Reason.SCOPE_MISSING, ""): _Template(
         "This key lacks a scope: it has {got}, and needs {needed}.",
