@@ -31,8 +31,6 @@ class Reason(StrEnum):
     UPSTREAM_UNREADABLE = "upstream_unreadable"
     HISTORY_FLOOR = "history_floor"
     NO_USAGE = "no_usage"
-    # Ours, not upstream's: the stored key cannot be decrypted with the key ring of this installation.
-    KEY_UNREADABLE = "key_unreadable"
 
 
 class Fate(StrEnum):
@@ -149,11 +147,6 @@ _TEMPLATES: Mapping[tuple[Reason, str], _Template] = {
     (Reason.NO_USAGE, ""): _Template(
         "The key works, but there is no usage in this window, or it is not available yet.",
         "Usage appears after about 5 minutes (Enterprise: up to 24 hours). Use force sync to look again.",
-    ),
-    (Reason.KEY_UNREADABLE, ""): _Template(
-        "The stored key of this connection cannot be read: {cause}",
-        "Put the missing entry back into CREDENTIAL_KEYS, or rotate the key of this connection.",
-        {"cause": "it cannot be decrypted."},
     ),
 }
 
