@@ -53,7 +53,7 @@ class Control:
             return _json(404, {"error": "no such control"})
         try:
             return _json(200, handler(_Order.read(request)))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
             return _json(400, {"error": f"{type(error).__name__}: {error}"})
 
     def _truth(self, order: _Order) -> Any:

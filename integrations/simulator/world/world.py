@@ -104,20 +104,28 @@ class World:
         now = self.clock.now()
         if day > now.date():
             return DayTraffic()
+        traffic = self._whole_day(organisation, day)
+        return traffic.arrived_by(now.hour) if day == now.date() else traffic
+
+    def _whole_day(self, organisation: Organisation, day: date) -> DayTraffic:
         channels = self._channels.get(organisation.index)
         if channels is None:
-            channels = self._channels[organisation.index] = list_channels(organisation)
-        traffic = day_traffic(organisation, channels, day)
-        return traffic.arrived_by(now.hour) if day == now.date() else traffic
+            channels = list_channels(organisation)
+            with self._lock:
+                if self.directory.at(organisation.index) is organisation:
+                    self._channels[organisation.index] = channels
+        return day_traffic(organisation, channels, day)
 
     def _closed_rows(self, organisation: Organisation, day: date) -> tuple[CostRow, ...]:
         rows = self._closed_days.get((organisation.index, day))
         if rows is None:
-            rows = cost_rows(self.traffic(organisation, day))
+            rows = cost_rows(self._whole_day(organisation, day))
             with self._lock:
                 while len(self._closed_days) >= _CACHED_DAYS:
                     del self._closed_days[next(iter(self._closed_days))]
-                self._closed_days[organisation.index, day] = rows
+                # An organisation that was changed meanwhile must not leave its old self in the cache.
+                if self.directory.at(organisation.index) is organisation:
+                    self._closed_days[organisation.index, day] = rows
         return rows
 
     # Changes
