@@ -31,6 +31,8 @@ class Reason(StrEnum):
     UPSTREAM_UNREADABLE = "upstream_unreadable"
     HISTORY_FLOOR = "history_floor"
     NO_USAGE = "no_usage"
+    # Ours, not upstream's: the stored key cannot be decrypted with the key ring of this installation.
+    KEY_UNREADABLE = "key_unreadable"
 
 
 class Fate(StrEnum):
@@ -143,6 +145,11 @@ _TEMPLATES: Mapping[tuple[Reason, str], _Template] = {
         "Anthropic does not report days this early{cause}.",
         "Nothing to do: {fetched} was fetched instead.",
         {"cause": "", "fetched": "everything from the earliest available day on"},
+    ),
+    (Reason.KEY_UNREADABLE, ""): _Template(
+        "The stored key of this connection cannot be read: {cause}",
+        "Put the missing entry back into CREDENTIAL_KEYS, or rotate the key of this connection.",
+        {"cause": "it cannot be decrypted."},
     ),
     (Reason.NO_USAGE, ""): _Template(
         "The key works, but there is no usage in this window, or it is not available yet.",
