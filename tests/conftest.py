@@ -1,0 +1,79 @@
+"""Fixtures for every room: the simulator process, two accounts, a clean Redis, and the engine driven in process."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from accounts.models import Account, Membership, Role, User
+from integrations.simulator.process import Simulator
+from workers.bucket import redis_client
+
+
+@pytest.fixture(scope="session")
+def simulator_process() -> Iterator[Simulator]:
+    with Simulator.start(seed=1) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(simulator_process: Simulator, settings: Any) -> Iterator[Simulator]:
+    """The simulated Anthropic as upstream, without faults left over from another test."""
+    settings.ANTHROPIC_BASE_URL = simulator_process.base_url
+    simulator_process.clear_faults()
+    yield simulator_process
+    simulator_process.clear_faults()
+
+
+@pytest.fixture(autouse=True)
+def clean_redis(request: pytest.FixtureRequest) -> None:
+    """Buckets and cached owners of one test must not starve the next; only where the database is used too."""
+    if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
+        redis_client().flushdb()
+        cache.clear()
+
+
+@pytest.fixture
+def account(db: None) -> Account:
+    return Account.objects.create(name="Alice's company")
+
+
+@pytest.fixture
+def other_account(db: None) -> Account:
+    return Account.objects.create(name="Charlie's company")
+
+
+@pytest.fixture
+def admin_user(account: Account) -> User:
+    user = User.objects.create_superuser("alice@example.com", "correct horse battery")
+    Membership.objects.create(account=account, user=user, role=Role.ADMIN)
+    return user
+
+
+@pytest.fixture
+def run_due(transactional_db: None, settings: Any) -> Callable[[], int]:
+    """Drive the engine in this process until nothing is due: ticks and turns, at a rate that never waits."""
+    from workers import lanes, schedule, turn
+
+    settings.ANTHROPIC_REQUESTS_PER_MINUTE = 60_000
+    settings.ANTHROPIC_BURST = 10_000
+
+    def drive(limit: int = 500) -> int:
+        requests = 0
+        for _ in range(limit):
+            schedule.start_due()
+            woken = lanes.wake_due()
+            if not woken:
+                return requests
+            requests += sum(turn.run_turn(lane_id) for lane_id in woken)
+        raise AssertionError("the engine did not come to rest")
+
+    return drive
+
+
+def utc(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
