@@ -6,7 +6,7 @@ import gzip
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from .admission import check_beta, check_headers, check_key, check_scope
 from .cursors import Cursors
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .faults.fault import Kind, Options
     from .faults.registry import Order
     from .world.world import Credential
+
+_Deliver: TypeAlias = "Callable[[socket, bytes], bool]"
 
 _COMPRESSED_FROM_BYTES = 1000
 
@@ -86,8 +88,8 @@ class Service:
         else:
             response, struck = self._strike(admitted, *taken)
         entry.fault = taken[0].kind if taken is not None and struck else None
-        # A delivery fault may never finish; the server notes the status of every other answer here.
-        entry.status = response.status if response.deliver is None else None
+        never_arrives = taken is not None and taken[1].deliver is not None and not taken[1].arrives
+        entry.status = None if never_arrives else response.status
         return response
 
     def _strike(self, admitted: _Admitted, order: Order, kind: Kind) -> tuple[Response, bool]:
@@ -129,7 +131,7 @@ class Service:
         return route.answer(Call(request, credential.organisation, self.world, self.cursors, arguments))
 
 
-def _bind(kind: Kind, options: Options) -> Callable[[socket, bytes], bool]:
+def _bind(kind: Kind, options: Options) -> _Deliver:
     deliver = kind.deliver
     assert deliver is not None  # noqa: S101 — the caller asked
     return lambda connection, payload: deliver(connection, payload, options)

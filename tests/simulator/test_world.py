@@ -157,6 +157,21 @@ class TestLog:
         assert key_text("org-00030") not in json.dumps(log)
         assert sim.requests(organisation="org-00030", since_seq=log[0]["seq"]) == log[1:]
 
+    def test_tells_which_fault_struck_and_whether_an_answer_arrived(self, call, sim):
+        caller = call("org-00033")
+        sim.fault("connection_reset", organisation="org-00033")
+        sim.fault("slow", organisation="org-00033", seconds=0.01)
+
+        with pytest.raises(ConnectionResetError):
+            caller.get("/v1/organizations/me")
+        caller.get("/v1/organizations/me")
+
+        log = sim.requests(organisation="org-00033")
+        assert [(entry["fault"], entry["status"]) for entry in log] == [
+            ("connection_reset", None),
+            ("slow", 200),
+        ]
+
     def test_judges_the_rate(self, call, sim):
         caller = call("org-00031")
         for _ in range(6):

@@ -71,6 +71,8 @@ class Kind:
     deliver: Deliver | None = None
     options: tuple[str, ...] = ()
     needs_cursor: bool = False
+    # Whether a delivery brings the whole answer in the end.
+    arrives: bool = False
 
     @property
     def needs_report(self) -> bool:
