@@ -104,6 +104,7 @@ INSTALLED_APPS = [
     "workers",
     "alerts",
     "dashboard",
+    "demo",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -1,0 +1,1 @@
+"""The product with a simulated Anthropic behind it, driven from outside through its own API."""
