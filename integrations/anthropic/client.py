@@ -104,11 +104,6 @@ class AnthropicClient:
     def __repr__(self) -> str:
         return "AnthropicClient(api_key=[key])"
 
-    @property
-    def api_key(self) -> str:
-        """The key itself, for the probe of a stored connection; must not be kept or logged."""
-        return self._api_key
-
     def organization(self) -> Organization:
         """Ask whose key this is."""
         response = self._get(ORGANIZATION_PATH, (), _CURRENT_VERSION, None)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from integrations.anthropic.client import AnthropicClient, Organization
-    from integrations.errors import Advice
 
 _ORGANIZATION = "organization"
 _COST_REPORT = "cost_report"
@@ -49,20 +48,6 @@ class ProbeResult:
     remedy: str
     request_ids: list[str]
     retry_after_seconds: float | None = None
-
-    @classmethod
-    def refused(cls, told: Advice) -> ProbeResult:
-        """Build the result for a key that was not even tried, or that is not the one wanted."""
-        return cls(
-            ok=False,
-            origin=None,
-            organization=None,
-            capabilities=[],
-            reason=told.reason,
-            detail=told.detail,
-            remedy=told.remedy,
-            request_ids=[],
-        )
 
 
 @dataclass(slots=True)
