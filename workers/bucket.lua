@@ -20,11 +20,10 @@ if not level then
   level, ts, blocked, rate = tonumber(ARGV[6]), now, now + tonumber(ARGV[7]), interval
 end
 if rate ~= interval then level = math.floor(level * interval / rate) end
--- A clock that stepped back earns nothing and takes nothing; one far ahead earns at most a full bucket.
-if now > ts then level = level + (now - ts) end
+-- A clock that stepped back earns nothing, and a block keeps what was left of it; a clock far ahead earns at
+-- most a full bucket.
+if now > ts then level = level + (now - ts) else blocked = blocked - (ts - now) end
 if level > full then level = full end
--- A block further ahead than a day can only be a clock that stepped back.
-if blocked - now > 86400000000 then blocked = now end
 
 local granted, wait = 0, 0
 if op == 'acquire' then
@@ -41,7 +40,7 @@ elseif op == 'debit' then
   level = math.max(level - tokens * interval, -full)
 elseif op == 'penalise' then
   level = math.min(level, 0)
-  blocked = math.max(blocked, now + tonumber(ARGV[8]))
+  blocked = math.max(blocked, now + math.min(tonumber(ARGV[8]), 86400000000))
 end
 
 if op ~= 'peek' then

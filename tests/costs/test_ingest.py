@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from django.db import connection as database
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import Account
+from costs.ingest import Window, replace_window
+from costs.models import CostFact, DayDigest, Restatement, SupersededCost
+from costs.records import CostRecord, Origin
+from integrations.models import Connection
+
+MONDAY = dt.date(2026, 11, 16)
+DAYS = frozenset(MONDAY + dt.timedelta(days=n) for n in range(3))
+T0 = dt.datetime(2026, 11, 20, 6, tzinfo=dt.UTC)
+
+
+def record(amount: str, day: dt.date = MONDAY, **dimensions) -> CostRecord:
+    return CostRecord(
+        day=day, origin=Origin.CLAUDE_PLATFORM, source="cost_report", amount_usd=Decimal(amount), **dimensions
+    )
+
+
+@pytest.fixture
+def connection(account: Account) -> Connection:
+    return make_connection(account)
+
+
+def make_connection(account: Account) -> Connection:
+    return Connection.objects.create(
+        account=account, origin="claude_platform", label="A", organization_id="o1", backfill_days=365
+    )
+
+
+def put(connection: Connection, *records: CostRecord, minutes: int = 0, days=DAYS):
+    at = T0 + dt.timedelta(minutes=minutes)
+    window = Window(connection.pk, "cost_report", days, requested_at=at, observed_at=at)
+    with transaction.atomic():
+        return replace_window(window, records)
+
+
+def amounts() -> list[Decimal]:
+    return sorted(CostFact.objects.values_list("amount_usd", flat=True))
+
+
+class TestReplaceWindow:
+    def test_stores_every_digit(self, connection):
+        put(connection, record("0.01234567890123456789012345"))
+
+        assert str(CostFact.objects.get().amount_usd) == "0.01234567890123456789012345"
+
+    def test_counts_what_happened_to_rows(self, connection):
+        put(connection, record("1", model="a"), record("2", model="b"), record("3", model="c"))
+
+        again = put(
+            connection, record("1", model="a"), record("2.5", model="b"), record("4", model="d"), minutes=1
+        )
+
+        assert (again.added, again.changed, again.removed, again.unchanged) == (1, 1, 1, 1)
+        assert amounts() == [Decimal(1), Decimal("2.5"), Decimal(4)]
+
+    def test_removes_a_row_that_vanished_upstream(self, connection):
+        put(connection, record("1", model="a"), record("2", model="b"))
+
+        put(connection, record("1", model="a"), minutes=1)
+
+        assert amounts() == [Decimal(1)]
+
+    def test_empties_a_day_that_became_empty(self, connection):
+        put(connection, record("1"))
+
+        put(connection, minutes=1)
+
+        assert amounts() == []
+        assert Restatement.objects.get().after_usd == 0
+
+    def test_leaves_days_outside_the_answer_alone(self, connection):
+        tuesday = MONDAY + dt.timedelta(days=1)
+        put(connection, record("1"), record("2", day=tuesday))
+
+        put(connection, record("5", day=tuesday), minutes=1, days=frozenset({tuesday}))
+
+        assert amounts() == [Decimal(1), Decimal(5)]
+
+    def test_keeps_null_and_empty_workspace_apart(self, connection):
+        put(connection, record("1", workspace_id=None), record("2", workspace_id=""))
+
+        assert amounts() == [Decimal(1), Decimal(2)]
+
+    def test_sums_rows_of_equal_key(self, connection):
+        put(connection, record("1", model="a"), record("2", model="a"))
+
+        assert amounts() == [Decimal(3)]
+
+    def test_refuses_a_record_outside_the_window(self, connection):
+        with pytest.raises(ValueError, match="does not belong"):
+            put(connection, record("1", day=MONDAY - dt.timedelta(days=1)))
+
+    def test_does_not_let_an_older_answer_undo_a_newer_one(self, connection):
+        put(connection, record("2"), minutes=10)
+
+        late = put(connection, record("1"), minutes=5)
+
+        assert amounts() == [Decimal(2)]
+        assert late.days_changed == ()
+
+    def test_stores_that_a_day_was_asked_and_empty(self, connection):
+        put(connection)
+
+        assert set(DayDigest.objects.values_list("day", "row_count")) == {(day, 0) for day in DAYS}
+
+
+class TestSameWindowTwice:
+    def test_counts_every_row_as_unchanged(self, connection):
+        put(connection, record("1", model="a"), record("2", model="b"))
+
+        again = put(connection, record("2.00", model="b"), record("1.0", model="a"), minutes=1)
+
+        assert (again.added, again.changed, again.removed, again.unchanged) == (0, 0, 0, 2)
+        assert Restatement.objects.count() == 0
+
+    def test_notes_that_the_day_was_confirmed(self, connection):
+        put(connection, record("1"))
+
+        put(connection, record("1"), minutes=1)
+
+        assert set(DayDigest.objects.values_list("as_of", flat=True)) == {T0 + dt.timedelta(minutes=1)}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestNoWrite:
+    def test_writes_no_tuple_of_the_fact_table_for_an_equal_window(self):
+        connection = make_connection(Account.objects.create(name="A"))
+        start = written_tuples()
+        put(connection, record("1", model="a"), record("2", model="b"))
+        before = written_tuples()
+
+        put(connection, record("1", model="a"), record("2", model="b"), minutes=1)
+
+        assert before[0] - start[0] == 2
+        assert written_tuples() == before
+
+
+def written_tuples() -> tuple[int, int, int]:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE relname = 'costs_costfact'"
+        )
+        return cursor.fetchone()
+
+
+class TestRestatement:
+    def test_records_before_and_after_of_the_day(self, connection):
+        put(connection, record("1", model="a"), record("2", model="b"))
+
+        put(connection, record("1.5", model="a"), record("4", model="c"), minutes=1)
+
+        found = Restatement.objects.get()
+        assert (found.day, found.before_usd, found.after_usd) == (MONDAY, Decimal(3), Decimal("5.5"))
+        assert (found.rows_added, found.rows_changed, found.rows_removed) == (1, 1, 1)
+
+    def test_keeps_the_old_versions(self, connection):
+        put(connection, record("1", model="a"), record("2", model="b"))
+
+        put(connection, record("1.5", model="a"), minutes=1)
+
+        old = SupersededCost.objects.order_by("amount_usd").values_list("model", "amount_usd", "superseded_at")
+        later = T0 + dt.timedelta(minutes=1)
+        assert list(old) == [("a", Decimal(1), later), ("b", Decimal(2), later)]
+
+    def test_is_not_made_for_a_day_seen_for_the_first_time(self, connection):
+        put(connection, record("1"))
+
+        assert Restatement.objects.count() == 0
+
+    def test_says_when_the_earlier_content_was_read_before_the_day_ended(self, connection):
+        today = T0.date()
+        put(connection, record("1", day=today), days=frozenset({today}))
+
+        put(connection, record("2", day=today), days=frozenset({today}), minutes=1)
+
+        assert Restatement.objects.get().was_provisional
+
+
+row = st.builds(
+    lambda day, model, cents: record(f"{cents}e-2", day=MONDAY + dt.timedelta(days=day), model=model),
+    st.integers(0, 2), st.sampled_from(["a", "b", "c", None]), st.integers(-500, 500),
+)  # fmt: skip
+
+
+class TestAnyHistory:
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(answers=st.lists(st.lists(row, max_size=8), min_size=1, max_size=5))
+    def test_ends_with_exactly_the_last_answer(self, connection, answers):
+        CostFact.objects.all().delete()
+        DayDigest.objects.all().delete()
+
+        for minute, answer in enumerate(answers):
+            put(connection, *answer, minutes=minute)
+
+        expected: dict = {}
+        for each in answers[-1]:
+            expected[each.day, each.model] = expected.get((each.day, each.model), Decimal(0)) + each.amount_usd
+        stored = {(fact.day, fact.model): fact.amount_usd for fact in CostFact.objects.all()}
+        assert stored == expected
+        totals = {digest.day: digest.amount_usd for digest in DayDigest.objects.all()}
+        assert sum(totals.values()) == sum(expected.values())
