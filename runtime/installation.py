@@ -17,6 +17,7 @@ _PROGRESS_SECONDS = 10.0
 _UNREACHABLE = (
     "NewConnectionError", "Failed to establish a new connection", "Temporary failure in name resolution",
     "Name or service not known", "ConnectTimeoutError", "ReadTimeoutError", "ProxyError", "Network is unreachable",
+    "(from versions: none)",  # all that pip says with retries turned off
 )  # fmt: skip
 
 

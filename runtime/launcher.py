@@ -70,11 +70,10 @@ def run(project: str, argv: list[str]) -> None:
             execute_from_command_line(argv)
     except (AlreadyRunningError, EmbeddedServerError) as error:
         sys.exit(str(error))
-    except _Terminated as ended:
-        sys.exit(ended.status)
-    except KeyboardInterrupt:
-        # Ctrl-C is the ordinary end of what serves until then, and an interruption of everything else.
-        sys.exit(0 if command in {"up", "demo"} else 128 + signal.SIGINT)
+    except KeyboardInterrupt as ended:
+        # A signal is the ordinary end of what serves until then, and an interruption of everything else.
+        status = ended.status if isinstance(ended, _Terminated) else 128 + signal.SIGINT
+        sys.exit(0 if command in {"up", "demo"} else status)
 
 
 def _let_signals_unwind() -> None:

@@ -4,6 +4,8 @@ Knows nothing of what they do; `stack` lists the processes of the product.
 """
 
 import contextlib
+import os
+import shutil
 import signal
 import sys
 import threading
@@ -18,7 +20,7 @@ from runtime.embedded import EmbeddedServer, EmbeddedServerError
 from runtime.processes import Process, Program
 
 _LOOK_SECONDS = 0.2
-_MEMORY_LOOKS = 50  # memory is read every 10 s
+_CARE_LOOKS = 50  # memory and logs are looked at every 10 s
 _FIRST_BACKOFF_SECONDS = 0.5
 _LAST_BACKOFF_SECONDS = 30.0
 _STEADY_SECONDS = 60.0  # whoever lived this long starts again without having to wait
@@ -159,8 +161,9 @@ class Supervisor:
             for kept in self._kept.values():
                 with kept.guard:
                     self._look_at(kept)
-                    if looks % _MEMORY_LOOKS == 0:
+                    if looks % _CARE_LOOKS == 0:
                         self._look_at_memory(kept)
+                        _rotate(self.log(kept.spec.name))
 
     def _look_at_server(self, server: EmbeddedServer) -> None:
         if server.is_alive():
@@ -203,6 +206,7 @@ def _ending(status: int) -> str:
 
 
 def _rotate(log: Path) -> None:
-    """Keep one earlier log; only at a start, because a running process keeps its file open."""
+    """Keep one earlier log. The file is emptied in place: its process holds it open, for appending."""
     if log.exists() and log.stat().st_size > _LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
+        shutil.copyfile(log, log.with_suffix(".log.1"))
+        os.truncate(log, 0)

@@ -28,7 +28,8 @@ class PytestRunner:
         while True:
             try:
                 return process.wait()
-            except KeyboardInterrupt:
-                # Ctrl-C in a terminal reached pytest too, and a second one would cut its clearing up short.
-                if not sys.stdin.isatty():
+            except KeyboardInterrupt as interruption:
+                # Ctrl-C in a terminal reached pytest too, and a second one would cut its clearing up short;
+                # a signal to this process alone (the launcher's subclass, or no terminal) did not.
+                if type(interruption) is not KeyboardInterrupt or not sys.stdin.isatty():
                     process.send_signal(signal.SIGINT)

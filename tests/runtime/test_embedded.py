@@ -198,7 +198,8 @@ class TestSocketFolder:
 
         with folders.socket_folder(base, "postgres", None) as sockets:
             assert base not in sockets.parents
-            socket.socket(socket.AF_UNIX).bind(str(sockets / ".s.PGSQL.5432"))
+            with socket.socket(socket.AF_UNIX) as server:
+                server.bind(str(sockets / ".s.PGSQL.5432"))
         assert not sockets.exists()
 
 

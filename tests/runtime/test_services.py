@@ -152,7 +152,7 @@ class TestCurrent:
     def test_is_known_inside_the_block_only(self, project):
         with attach_or_start(project, durable=False, name="test") as services:
             assert current() is services
-        with pytest.raises(RuntimeError, match="manage.py"):
+        with pytest.raises(RuntimeError, match="python3 manage"):
             current()
 
 

@@ -44,10 +44,10 @@ class Command(BaseCommand):
             *(stack.worker(number) for number in range(1, workers + 1)),
         ]
         with Supervisor(specs, running.home / "logs", servers=running.servers) as supervisor:
-            if not stack.wait_until_live(supervisor, port):
-                raise CommandError(f"The web server does not answer; its log: {supervisor.log('web')}")
             address = f"http://{stack.LOOPBACK}:{port}/"
             running.publish(address=address, has_workers=True)
+            if not stack.wait_until_live(supervisor, port):
+                raise CommandError(f"The web server does not answer; its log: {supervisor.log('web')}")
             self._say(f"Tallystick is at {address}  (Ctrl-C ends it; logs are in {running.home / 'logs'})")
             supervisor.wait()
 
