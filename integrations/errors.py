@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 # Enough for a sentence and a quoted upstream message, too little for a response body.
 MAX_TEXT_CHARACTERS = 600
 
-_KEY = re.compile(r"sk-ant-[\w\-.~+/=]*")
+# Anything longer than a kind of key ("sk-ant-api03-"), which our own sentences name.
+_KEY = re.compile(r"sk-ant-[\w\-.~+/=]{8,}")
 
 
 class Reason(StrEnum):
@@ -190,7 +191,8 @@ class UpstreamError(Exception):
     """
     A provider did not answer as needed: one reason, one fate, and sentences a person can act on.
 
-    Shape:   `detail` and `remedy` are redacted and bounded here, whatever the caller passes
+    Shape:   `detail` and `remedy` are redacted and bounded here, whatever the caller passes; `scopes` are those
+             upstream says the key has, empty when it says nothing
     """
 
     def __init__(
@@ -203,6 +205,7 @@ class UpstreamError(Exception):
         retry_after_seconds: float | None = None,
         request_id: str | None = None,
         status: int | None = None,
+        scopes: tuple[str, ...] = (),
     ) -> None:
         self.reason = reason
         self.detail = presentable(detail)
@@ -211,6 +214,7 @@ class UpstreamError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.request_id = request_id
         self.status = status
+        self.scopes = tuple(presentable(scope) for scope in scopes)
         super().__init__(f"{reason}: {self.detail}")
 
     @classmethod
@@ -222,6 +226,7 @@ class UpstreamError(Exception):
         retry_after_seconds: float | None = None,
         request_id: str | None = None,
         status: int | None = None,
+        scopes: tuple[str, ...] = (),
     ) -> UpstreamError:
         """Build the error from the words of `advice`."""
         return cls(
@@ -232,6 +237,7 @@ class UpstreamError(Exception):
             retry_after_seconds=retry_after_seconds,
             request_id=request_id,
             status=status,
+            scopes=scopes,
         )
 
 

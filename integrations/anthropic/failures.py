@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 _MAX_WAIT_SECONDS = 86_400.0
 
 _QUOTED_CHARACTERS = 200
+_SEARCHED_CHARACTERS = 2000
 _IDENTIFIER = re.compile(r"[\w.:\-]{1,128}", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 # Observed: "Missing required scopes. Got: ['api:admin'] Needed: ['read:analytics']" (apache/devlake #8977).
 _SCOPES = re.compile(
     r"Got:\s*\[(?P<got>[^\]]*)\].*?Needed:\s*\[(?P<needed>[^\]]*)\]", re.IGNORECASE | re.DOTALL
 )
+_SCOPE = re.compile(r"[\w:.\-]{1,60}", re.ASCII)
 _CURSOR = re.compile(r"cursor|page|token|after_id", re.IGNORECASE)
 _INDIVIDUAL = re.compile(r"\b(individual|personal) (account|user|tier|plan)", re.IGNORECASE)
 _TOO_EARLY = re.compile(
@@ -79,7 +81,12 @@ def failure(
     told, fate = _verdict(response.status, said, has_cursor=cursor is not None)
     wait = None if fate is Fate.FATAL else retry_after_seconds(response.headers, now)
     return UpstreamError.told(
-        told, fate, retry_after_seconds=wait, request_id=said.request_id, status=response.status
+        told,
+        fate,
+        retry_after_seconds=wait,
+        request_id=said.request_id,
+        status=response.status,
+        scopes=_scopes(said).get("got", ()),
     )
 
 
@@ -126,7 +133,7 @@ def _read_error(response: RawResponse) -> _Said:
     details = error.get("details")
     details = details if isinstance(details, dict) else {}
     return _Said(
-        message=str(error.get("message") or ""),
+        message=str(error.get("message") or "")[:_SEARCHED_CHARACTERS],
         code=str(details.get("error_code") or ""),
         request_id=request_id or identifier(document.get("request_id")),
         is_json=True,
@@ -166,10 +173,9 @@ def _refusal(status: int, said: _Said) -> Advice:  # noqa: PLR0911 - a table
             return advice(Reason.KEY_REJECTED, "billing")
         case 400 | 403 if _INDIVIDUAL.search(said.message):
             return advice(Reason.ORGANIZATION_REQUIRED)
-        case 403 if _has_enterprise_scopes_only(scopes):
-            return advice(Reason.KEY_WRONG_KIND, "enterprise_unsupported")
         case 403 if scopes or said.code == "api_key_scope_missing":
-            return advice(Reason.SCOPE_MISSING, **scopes)
+            facts = {name: ", ".join(listed) or "none" for name, listed in scopes.items()}
+            return advice(Reason.SCOPE_MISSING, **facts)
         case 400 | 403 if said.code in _BY_CODE:
             return advice(*_BY_CODE[said.code])
         case 403:
@@ -184,20 +190,11 @@ def _list_changed(status: int) -> Advice:
     return advice(Reason.UPSTREAM_UNAVAILABLE, cause=f"the list changed while it was being read ({status})")
 
 
-def _has_enterprise_scopes_only(scopes: Mapping[str, str]) -> bool:
-    """Whether a Claude Enterprise key was used where a Console key is needed: such scopes exist on those only."""
-    return "read:" in scopes.get("got", "") and "read:" not in scopes.get("needed", "")
-
-
-def _scopes(said: _Said) -> dict[str, str]:
+def _scopes(said: _Said) -> dict[str, tuple[str, ...]]:
     found = _SCOPES.search(said.message)
     if found is None:
         return {}
-    return {name: _scope_list(text) for name, text in found.groupdict().items()}
-
-
-def _scope_list(text: str) -> str:
-    return ", ".join(scope.strip(" '\"") for scope in text.split(",")) if text.strip() else "none"
+    return {name: tuple(_SCOPE.findall(text)) for name, text in found.groupdict().items()}
 
 
 def _unreadable(cause: str, said: _Said, variant: str = "") -> Advice:

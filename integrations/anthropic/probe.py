@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _ORGANIZATION = "organization"
 _COST_REPORT = "cost_report"
+# Only keys made in claude.ai can have this scope.
+_ENTERPRISE_SCOPE = "read:analytics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def _recognise(error: UpstreamError, api_key: str) -> UpstreamError:
     A revoked Enterprise key (401) stays key_rejected: that is what its owner can act on.
     """
     is_forbidden = error.reason in {Reason.KEY_WRONG_KIND, Reason.SCOPE_MISSING}
-    if is_forbidden and looks_like_enterprise(api_key):
+    if is_forbidden and (looks_like_enterprise(api_key) or _ENTERPRISE_SCOPE in error.scopes):
         variant = "enterprise_unsupported"
     elif looks_like_inference(api_key) and (is_forbidden or error.reason is Reason.KEY_REJECTED):
         variant = "inference"

@@ -108,13 +108,11 @@ class TestFailure:
 
         assert "has none, and needs api:admin" in error.detail
 
-    def test_recognises_an_enterprise_key_by_its_scopes(self):
-        message = "Missing required scopes. Got: ['read:analytics'] Needed: ['api:admin']"
+    def test_keeps_the_scopes_the_key_has(self):
+        message = "Missing required scopes. Got: ['read:analytics', \"read:members\"] Needed: ['api:admin']"
 
-        error = failure(answer(403, message), cursor=None)
-
-        assert error.reason is Reason.KEY_WRONG_KIND
-        assert "does not support Claude Enterprise keys yet" in error.detail
+        assert failure(answer(403, message), cursor=None).scopes == ("read:analytics", "read:members")
+        assert failure(answer(403, "Not allowed"), cursor=None).scopes == ()
 
     def test_quotes_upstream_shortly_and_without_keys(self):
         error = failure(answer(400, f"bad {KEY} " + "x" * 5000), cursor=None)

@@ -59,6 +59,19 @@ class TestAdvice:
 
         assert words in f"{told.detail} {told.remedy}"
 
+    @pytest.mark.parametrize(
+        ("variant", "words"),
+        [
+            ("", "it starts with sk-ant- and"),
+            ("prefix", "does not start with sk-ant-."),
+            ("oauth", "(sk-ant-oat01-…)"),
+        ],
+    )
+    def test_may_name_a_kind_of_key(self, variant, words):
+        told = advice(Reason.KEY_MALFORMED, variant)
+
+        assert words in f"{told.detail} {told.remedy}"
+
     def test_refuses_a_fact_it_has_no_place_for(self):
         with pytest.raises(TypeError, match="no place for caus"):
             advice(Reason.RATE_LIMITED, caus="typing error")
