@@ -97,7 +97,9 @@ def configure(log_format: str, level: str) -> dict[str, Any]:
             # One line a request is django_structlog's; Django's own adds nothing but noise.
             "django.server": {"handlers": ["stderr"], "propagate": False},
             "django_structlog": {"level": "WARNING" if level == "INFO" else level},
+            # A tick a second would drown everything else.
             "celery.app.trace": {"level": "WARNING" if level == "INFO" else level},
+            "celery.beat": {"level": "WARNING" if level == "INFO" else level},
             "celery.worker.strategy": {"level": "WARNING" if level == "INFO" else level},
         },
     }

@@ -7,9 +7,11 @@ import datetime as dt
 import re
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from accounts.models import Account
 from integrations import vault
@@ -34,10 +36,14 @@ class RefusedError(Exception):
 
 def client_for(api_key: str) -> AnthropicClient:
     """Return a client for a plain key, bound to the configured address."""
-    transport = HttpTransport(
-        settings.ANTHROPIC_BASE_URL, timeout_seconds=settings.ANTHROPIC_TIMEOUT_SECONDS, user_agent=USER_AGENT
-    )
-    return AnthropicClient(transport, api_key)
+    transport = _transport(settings.ANTHROPIC_BASE_URL, settings.ANTHROPIC_TIMEOUT_SECONDS)
+    return AnthropicClient(transport, api_key, now=timezone.now)
+
+
+@cache
+def _transport(base_url: str, timeout_seconds: float) -> HttpTransport:
+    """Share one transport a process: it keeps connections to upstream open and is safe for threads."""
+    return HttpTransport(base_url, timeout_seconds=timeout_seconds, user_agent=USER_AGENT)
 
 
 def open_client(connection: Connection) -> AnthropicClient:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,7 +31,8 @@ def simulator(simulator_process: Simulator, settings: Any) -> Iterator[Simulator
 @pytest.fixture(autouse=True)
 def clean_redis(request: pytest.FixtureRequest) -> None:
     """Buckets and cached owners of one test must not starve the next; only where the database is used too."""
-    if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
+    uses = {"db", "transactional_db"} & set(request.fixturenames)
+    if uses or request.node.get_closest_marker("django_db"):
         redis_client().flushdb()
         cache.clear()
 
@@ -73,7 +73,3 @@ def run_due(transactional_db: None, settings: Any) -> Callable[[], int]:
         raise AssertionError("the engine did not come to rest")
 
     return drive
-
-
-def utc(text: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import base64
+import datetime as dt
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config import env
+
+KEY = base64.b64encode(b"k" * 32).decode()
+
+
+class TestSecret:
+    def test_comes_from_a_file_when_named(self, monkeypatch, tmp_path):
+        (tmp_path / "secret").write_text("from the file\n")
+        monkeypatch.setenv("NAME_FILE", str(tmp_path / "secret"))
+
+        assert env.secret("NAME") == "from the file"
+
+    def test_refuses_both_forms_at_once(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("NAME", "a")
+        monkeypatch.setenv("NAME_FILE", str(tmp_path))
+
+        with pytest.raises(ImproperlyConfigured, match="NAME: both NAME and NAME_FILE are set"):
+            env.secret("NAME")
+
+    def test_names_the_missing_variable(self):
+        with pytest.raises(ImproperlyConfigured, match="Set NAME, or NAME_FILE"):
+            env.secret("NAME")
+
+    def test_names_a_file_that_cannot_be_read(self, monkeypatch):
+        monkeypatch.setenv("NAME_FILE", "/nowhere/at/all")
+
+        with pytest.raises(ImproperlyConfigured, match="NAME_FILE: cannot read"):
+            env.secret("NAME")
+
+
+class TestBadValue:
+    @pytest.mark.parametrize(
+        ("read", "value", "words"),
+        [
+            (lambda: env.whole("NAME", "1", low=1, high=9), "ten", "'ten' is not a number"),
+            (lambda: env.whole("NAME", "1", low=1, high=9), "10", "out of range"),
+            (lambda: env.whole("NAME", "1", low=1, high=9), "1.5", "not a whole number"),
+            (lambda: env.time_of_day("NAME", "06:00"), "6:00", "Write it as HH:MM"),
+            (lambda: env.http_url("NAME", ""), "ftp://x", "not an http"),
+            (lambda: env.http_url("NAME", ""), "https://user@x", "not an http"),
+            (lambda: env.redis_url("NAME"), "http://x", "not a redis"),
+            (lambda: env.key_ring("NAME"), "nocolon", "no key id before a colon"),
+            (lambda: env.key_ring("NAME"), "k1:???", "not base64"),
+            (lambda: env.key_ring("NAME"), "k1:AAAA", "has 3 bytes"),
+            (lambda: env.key_ring("NAME"), f"k1:{KEY},k1:{KEY}", "stands twice"),
+            (lambda: env.key_ring("NAME"), " , ", "ring is empty"),
+        ],
+    )
+    def test_names_variable_cause_and_remedy(self, monkeypatch, read, value, words):
+        monkeypatch.setenv("NAME", value)
+
+        with pytest.raises(ImproperlyConfigured, match=words) as caught:
+            read()
+
+        assert str(caught.value).startswith("NAME: ")
+
+    def test_never_shows_a_secret(self, monkeypatch):
+        monkeypatch.setenv("NAME", "k1:c2VjcmV0")
+
+        with pytest.raises(ImproperlyConfigured) as caught:
+            env.key_ring("NAME")
+
+        assert "c2VjcmV0" not in str(caught.value)
+
+
+class TestGoodValue:
+    def test_of_a_time_is_utc(self, monkeypatch):
+        monkeypatch.setenv("NAME", "23:05")
+
+        assert env.time_of_day("NAME", "06:00") == dt.time(23, 5, tzinfo=dt.UTC)
+
+    def test_of_a_ring_keeps_its_order(self, monkeypatch):
+        monkeypatch.setenv("NAME", f"new:{KEY}, old:{KEY}")
+
+        assert [key_id for key_id, _ in env.key_ring("NAME")] == ["new", "old"]
+
+    def test_of_a_socket_becomes_celerys_form(self):
+        assert env.broker_url("unix:///run/r.sock?db=2") == "redis+socket:///run/r.sock?virtual_host=2"
+        assert env.broker_url("redis://host:1/0") == "redis://host:1/0"

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID, uuid4
+
+import pytest
+
+from integrations.models import Connection
+from workers import lifecycle, schedule
+from workers.clock import database_now
+from workers.models import SyncRun, Trigger
+
+ID = UUID(int=7)
+
+
+class TestNextDaily:
+    def test_is_today_before_the_time_and_tomorrow_after_it(self, settings):
+        settings.DAILY_JITTER_SECONDS = 0
+        morning = dt.datetime(2026, 11, 20, 5, 59, tzinfo=dt.UTC)
+
+        assert schedule.next_daily(ID, after=morning) == dt.datetime(2026, 11, 20, 6, tzinfo=dt.UTC)
+        assert schedule.next_daily(ID, after=morning + dt.timedelta(minutes=1)).day == 21
+
+    def test_spreads_connections_and_keeps_each_in_its_place(self, settings):
+        settings.DAILY_JITTER_SECONDS = 1800
+        noon = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+
+        moments = {schedule.next_daily(uuid4(), after=noon) for _ in range(50)}
+
+        assert len(moments) > 40
+        assert schedule.next_daily(ID, after=noon) == schedule.next_daily(ID, after=noon)
+
+    def test_carries_a_late_jitter_over_midnight(self, settings):
+        settings.DAILY_SYNC_UTC = dt.time(23, 59, tzinfo=dt.UTC)
+        settings.DAILY_JITTER_SECONDS = 43_200
+        after = dt.datetime(2026, 11, 20, 0, 0, 30, tzinfo=dt.UTC)
+
+        assert after < schedule.next_daily(ID, after=after) <= after + dt.timedelta(days=1)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestStartDue:
+    @pytest.fixture
+    def synced(self, connect, run_due) -> Connection:
+        connection = connect()
+        run_due()
+        return connection
+
+    def overdue(self, connection: Connection, **ago: float) -> None:
+        due = database_now() - dt.timedelta(**ago)
+        Connection.objects.filter(pk=connection.pk).update(next_sync_at=due)
+
+    def test_reads_the_days_before_today_again(self, synced, run_due):
+        self.overdue(synced, minutes=1)
+
+        assert schedule.start_due() == 1
+
+        run, today = SyncRun.objects.get(trigger=Trigger.DAILY), database_now().date()
+        assert (run.from_day, run.to_day) == (today - dt.timedelta(days=7), today)
+
+    def test_starts_a_day_once_however_often_it_is_due(self, synced):
+        self.overdue(synced, minutes=1)
+        schedule.start_due()
+        self.overdue(synced, minutes=1)
+
+        assert schedule.start_due() == 0
+        assert SyncRun.objects.filter(trigger=Trigger.DAILY).count() == 1
+
+    def test_catches_up_once_after_days_without_a_scheduler(self, synced):
+        self.overdue(synced, days=3)
+
+        schedule.start_due()
+
+        synced.refresh_from_db()
+        assert SyncRun.objects.filter(trigger=Trigger.DAILY).count() == 1
+        assert synced.next_sync_at > database_now()
+
+    def test_leaves_paused_and_disconnected_connections_alone(self, synced):
+        lifecycle.pause(synced, actor="alice")
+        self.overdue(synced, minutes=1)
+        assert schedule.start_due() == 0
+
+        lifecycle.disconnect(synced, erase=False, actor="alice")
+        assert schedule.start_due() == 0
