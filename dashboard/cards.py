@@ -1,0 +1,183 @@
+"""What a connection's card says: its state, how fresh it is, what runs and what happens next. Reads only."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from accounts.models import Account
+from costs.freshness import Coverage
+from costs.records import Origin
+from dashboard import figures, stored
+from integrations.models import Connection, Status
+from workers import lanes, runs
+from workers.bucket import Bucket, BucketUnavailableError
+from workers.models import SyncRun, Trigger
+from workers.runs import Progress
+
+_ORIGINS = {
+    Origin.CLAUDE_PLATFORM: "Claude Platform (API, Console)",
+    Origin.CLAUDE_AI: "claude.ai (Enterprise)",
+}
+_TRIGGERS = {
+    Trigger.CONNECT: "First backfill",
+    Trigger.DAILY: "Daily sync",
+    Trigger.FORCE: "Force sync",
+    Trigger.REREAD: "Catch-up",
+}
+_CAPABILITIES = {
+    "organization": "Name of the organisation",
+    "cost_report": "Daily cost by workspace and model",
+}
+_PERCENT = 100
+_NOTHING_STORED = Coverage(None, None)
+
+
+def origin_words(origin: str) -> str:
+    """Say where the spend comes from; an origin this version does not know is shown as it is."""
+    return _ORIGINS.get(origin, origin)  # type: ignore[call-overload, no-any-return]
+
+
+def trigger_words(trigger: str) -> str:
+    """Say why a run exists."""
+    return _TRIGGERS[Trigger(trigger)]
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One thing a key can or cannot see."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def capability_words(name: str) -> str:
+    """Say what a capability of the probe lets us read; an unknown one is shown as it is."""
+    return _CAPABILITIES.get(name, name)
+
+
+def capabilities(connection: Connection) -> list[Capability]:
+    """Return what the last probe found the stored key can see."""
+    return [
+        Capability(capability_words(found["name"]), found["ok"], found.get("detail", ""))
+        for found in connection.capabilities
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One connection as people see it at `now`."""
+
+    connection: Connection
+    coverage: Coverage
+    open_runs: Sequence[SyncRun]
+    progress: Progress | None
+    now: dt.datetime
+
+    @property
+    def origin(self) -> str:
+        """Where the spend comes from, in words."""
+        return origin_words(self.connection.origin)
+
+    @property
+    def is_paused(self) -> bool:
+        """True while nothing is fetched because somebody said so."""
+        return self.connection.status == Status.PAUSED
+
+    @property
+    def can_sync(self) -> bool:
+        """False where a force sync would be refused."""
+        return self.connection.status not in {Status.PAUSED, Status.ERROR}
+
+    @property
+    def is_moving(self) -> bool:
+        """True while a run may change what the card says, so that it is worth looking again."""
+        return bool(self.open_runs) and self.can_sync
+
+    @property
+    def next_attempt_at(self) -> dt.datetime | None:
+        """When an open run is tried next; None when nothing waits, or only a person can move it."""
+        waiting = [moment for run in self.open_runs if (moment := runs.next_attempt_at(run))]
+        return min(waiting, default=None)
+
+    @property
+    def waits(self) -> bool:
+        """True when the next attempt is far enough away to be worth a word."""
+        return self.next_attempt_at is not None and self.next_attempt_at > self.now + dt.timedelta(seconds=2)
+
+    @property
+    def requests_left(self) -> int:
+        """Requests the open runs still need, at one page a window."""
+        return sum(run.steps_total - run.steps_done for run in self.open_runs)
+
+    @property
+    def percent(self) -> int:
+        """How much of the backfill is stored."""
+        if self.progress is None or not self.progress.days_total:
+            return 0
+        return self.progress.days_done * _PERCENT // self.progress.days_total
+
+    @property
+    def time_left(self) -> str:
+        """The estimated rest of the backfill; empty when it stands still."""
+        if self.progress is None or self.progress.eta_at is None:
+            return ""
+        return figures.duration((self.progress.eta_at - self.now).total_seconds())
+
+
+def cards(account: Account, connections: Sequence[Connection], now: dt.datetime) -> list[Card]:
+    """Return the cards of connections of one account; two queries, and a few for each running backfill."""
+    ids = [connection.pk for connection in connections]
+    coverage = stored.coverages(account, ids)
+    open_runs: defaultdict[object, list[SyncRun]] = defaultdict(list)
+    found = SyncRun.objects.filter(connection_id__in=ids, status__in=SyncRun.ACTIVE)
+    for run in found.select_related("lane", "connection").order_by("priority", "requested_at"):
+        open_runs[run.connection_id].append(run)
+    return [
+        Card(
+            connection,
+            coverage.get(connection.pk, _NOTHING_STORED),
+            open_runs[connection.pk],
+            _progress(connection, open_runs[connection.pk], now),
+            now,
+        )
+        for connection in connections
+    ]
+
+
+def card(connection: Connection, now: dt.datetime) -> Card:
+    """Return the card of one connection."""
+    return cards(connection.account, [connection], now)[0]
+
+
+def _progress(connection: Connection, open_runs: Sequence[SyncRun], now: dt.datetime) -> Progress | None:
+    if any(run.trigger == Trigger.CONNECT for run in open_runs):
+        return runs.backfill_progress(connection, now=now)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be asked of Anthropic right now for one organisation, by everybody here together."""
+
+    requests: int
+    capacity: int
+    seconds_per_request: str
+    blocked_for: str
+
+
+def budget(connection: Connection) -> Budget | None:
+    """Return the state of the organisation's request bucket; None while Redis does not answer."""
+    owner = lanes.owner_key(connection.organization_id, runs.FAMILY)
+    rate = lanes.rate_of(runs.FAMILY)
+    try:
+        state = Bucket(owner, rate).peek(lanes.seed_of(connection.organization_id, runs.FAMILY))
+    except BucketUnavailableError:
+        return None
+    return Budget(
+        requests=max(0, state.level_us // rate.interval_us),
+        capacity=rate.capacity,
+        seconds_per_request=figures.duration(rate.interval_us / 1_000_000),
+        blocked_for=figures.duration(state.blocked_seconds) if state.blocked_seconds else "",
+    )

@@ -1,0 +1,116 @@
+"""How numbers, moments and changes are written for people; pure, and never the source of a number."""
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+# Only what is shown is rounded; exact values travel beside it as text.
+_SHOWN = Context(prec=200, rounding=ROUND_HALF_EVEN)
+_CENT = Decimal("0.01")
+_TENTH = Decimal("0.1")
+_MINUS = "\N{MINUS SIGN}"
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+_TO = "\N{EN DASH}"
+_MOST_PERCENT = 1000
+ONE_DAY = dt.timedelta(days=1)
+
+
+def cents(amount: Decimal) -> Decimal:
+    """Round an amount in USD to cents, for showing only."""
+    return amount.quantize(_CENT, context=_SHOWN)
+
+
+def dollars(amount: Decimal) -> str:
+    """Write an amount in USD for reading, as `$1,234.57`, with a minus sign where it is a credit; `<$0.01` keeps a trace of what rounds away."""
+    rounded = cents(amount)
+    sign = _MINUS if amount < 0 else ""
+    if amount and not rounded:
+        return f"{sign}<$0.01" if not sign else f">{sign}$0.01"
+    return f"{sign}${abs(rounded):,.2f}"
+
+
+def share(part: Decimal, whole: Decimal) -> Decimal:
+    """Return which percentage of the whole a part is, with one decimal; zero of an empty whole."""
+    return (_SHOWN.divide(part * 100, whole) if whole else Decimal(0)).quantize(_TENTH, context=_SHOWN)
+
+
+def mean(total: Decimal, count: int) -> Decimal:
+    """Return the average in USD to the cent; zero of nothing."""
+    return cents(_SHOWN.divide(total, Decimal(count))) if count else Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An amount against the one it is compared with, in words that do not rely on colour."""
+
+    now: Decimal
+    before: Decimal
+
+    @property
+    def difference(self) -> Decimal:
+        """How much more it is; negative for less."""
+        return self.now - self.before
+
+    @property
+    def word(self) -> str:
+        """Say the direction: new, gone, up, down or unchanged."""
+        if not self.difference:
+            return "unchanged"
+        if not self.before:
+            return "new"
+        if not self.now:
+            return "gone"
+        return "up" if self.difference > 0 else "down"
+
+    @property
+    def arrow(self) -> str:
+        """Show the direction."""
+        if not self.difference:
+            return "="
+        return "▲" if self.difference > 0 else "▼"
+
+    @property
+    def amount(self) -> str:
+        """Write the difference without its sign; the word and the arrow carry it."""
+        return dollars(abs(self.difference))
+
+    @property
+    def percent(self) -> str:
+        """Write the relative change with its sign; empty where there is nothing to relate to."""
+        if self.before <= 0 or not self.difference:
+            return ""
+        ratio = _SHOWN.divide(self.difference * 100, self.before).quantize(_TENTH, context=_SHOWN)
+        if ratio > _MOST_PERCENT:
+            return f">+{_MOST_PERCENT}{_NO_BREAK}%"
+        return f"{'+' if ratio > 0 else _MINUS if ratio < 0 else ''}{abs(ratio)}{_NO_BREAK}%"
+
+
+def day(value: dt.date) -> str:
+    """Write a day: `20 Nov 2026`."""
+    return f"{value.day}{_NO_BREAK}{value:%b}{_NO_BREAK}{value:%Y}"
+
+
+def days(first: dt.date, last: dt.date) -> str:
+    """Write an inclusive range of days, naming the year once where one is enough."""
+    if first == last:
+        return day(first)
+    start = f"{first.day}{_NO_BREAK}{first:%b}" if first.year == last.year else day(first)
+    return f"{start} {_TO} {day(last)}"
+
+
+def moment(value: dt.datetime, now: dt.datetime) -> str:
+    """Write a moment in UTC: the time of today, the day and time of any other day."""
+    value, now = value.astimezone(dt.UTC), now.astimezone(dt.UTC)
+    clock = f"{value:%H:%M}{_NO_BREAK}UTC"
+    return clock if value.date() == now.date() else f"{day(value.date())}, {clock}"
+
+
+def duration(seconds: float) -> str:
+    """Write how long something takes, in the one unit that matters."""
+    if seconds < 90:  # noqa: PLR2004 - up to a minute and a half, seconds still say more
+        return f"{max(1, round(seconds))}{_NO_BREAK}s"
+    if seconds < 5400:  # noqa: PLR2004 - up to an hour and a half
+        return f"{round(seconds / 60)}{_NO_BREAK}min"
+    if seconds < 172_800:  # noqa: PLR2004 - up to two days
+        return f"{round(seconds / 3600)}{_NO_BREAK}h"
+    return f"{round(seconds / 86_400)}{_NO_BREAK}days"

@@ -1,0 +1,79 @@
+"""What people may submit; keys are write-only: no form ever renders the value it was given."""
+
+from typing import Any
+
+from django import forms
+
+from integrations.models import Connection
+
+_NAME_LENGTH = 120
+# Real keys have about 110 characters; the rest is room for what Anthropic may invent.
+_KEY_LENGTH = 512
+
+
+def _key_field(label: str) -> forms.CharField:
+    attributes = {
+        "autocomplete": "off", "spellcheck": "false", "autocapitalize": "none",
+        "placeholder": "sk-ant-admin01-…", "data-1p-ignore": "", "data-lpignore": "true",
+    }  # fmt: skip
+    return forms.CharField(
+        label=label,
+        max_length=_KEY_LENGTH,
+        widget=forms.PasswordInput(render_value=False, attrs=attributes),
+        error_messages={
+            "required": "Paste the key first.",
+            "max_length": "This is longer than any Anthropic key. Paste the key alone.",
+        },
+    )
+
+
+class _Named(forms.Form):
+    label = forms.CharField(label="Label", max_length=_NAME_LENGTH, required=False)
+    cost_center = forms.CharField(label="Cost centre", max_length=_NAME_LENGTH, required=False)
+
+    def refuse_label(self, error: Exception) -> None:
+        """Show that the label is taken beside its field."""
+        self.add_error("label", str(error))
+
+
+class AddForm(_Named):
+    """A new connection."""
+
+    api_key = _key_field("API key")
+    field_order = ["api_key", "label", "cost_center"]
+
+
+class KeyForm(forms.Form):
+    """A key alone: to be tested, or to replace a stored one."""
+
+    api_key = _key_field("API key")
+
+
+class EditForm(_Named):
+    """What people call a connection and whom it is charged to."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["label"].required = True
+
+
+class DisconnectForm(forms.Form):
+    """How a connection ends: erasing needs its label typed, because nothing brings the history back."""
+
+    KEEP, ERASE = "keep", "erase"
+
+    history = forms.ChoiceField(
+        choices=[(KEEP, "Keep the history"), (ERASE, "Erase the history")],
+        error_messages={"required": "Choose what happens to the history."},
+    )
+    confirmation = forms.CharField(label="Label", max_length=_NAME_LENGTH, required=False)
+
+    def __init__(self, connection: Connection, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._label = connection.label
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("history") == self.ERASE and cleaned.get("confirmation") != self._label:
+            self.add_error("confirmation", "To erase the history, type the label exactly as it is shown.")
+        return cleaned

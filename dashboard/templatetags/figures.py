@@ -1,0 +1,56 @@
+"""Filters that write numbers and moments; amounts always carry their exact value."""
+
+import datetime as dt
+from decimal import Decimal
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from costs.money import usd_text
+from dashboard import cards, figures
+
+register = template.Library()
+
+
+@register.filter
+def usd(amount: Decimal) -> SafeString:
+    """Write an amount to the cent; its exact value is in `value` and in the title."""
+    exact = usd_text(amount)
+    return format_html(
+        '<data value="{}" title="{} USD exactly">{}</data>', exact, exact, figures.dollars(amount)
+    )
+
+
+@register.filter
+def day(value: dt.date) -> str:
+    """Write a day."""
+    return figures.day(value)
+
+
+@register.filter
+def last_day(value: dt.date) -> str:
+    """Write the last day of a range from its exclusive end."""
+    return figures.day(value - dt.timedelta(days=1))
+
+
+@register.filter
+def moment(value: dt.datetime, now: dt.datetime) -> SafeString:
+    """Write a moment in UTC, exact to the second in the title."""
+    exact = f"{value.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', exact, exact, figures.moment(value, now))
+
+
+@register.filter
+def exact_moment(value: dt.datetime) -> SafeString:
+    """Write a moment in UTC to the second."""
+    utc = value.astimezone(dt.UTC)
+    return format_html(
+        '<time datetime="{}">{}</time>', f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M:%S}"
+    )
+
+
+@register.filter
+def trigger(value: str) -> str:
+    """Say why a run exists."""
+    return cards.trigger_words(value)

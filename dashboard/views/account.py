@@ -1,0 +1,22 @@
+"""Switching between the accounts that a person belongs to."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from accounts.models import Membership
+from accounts.permissions import Principal
+from dashboard.access import page
+
+
+@require_POST
+@page()
+def switch(request: HttpRequest, _principal: Principal) -> HttpResponse:
+    """Act for another of one's accounts from now on; others do not exist."""
+    wanted = request.POST.get("account", "")
+    memberships = Membership.objects.filter(user_id=request.user.pk)
+    chosen = next((m for m in memberships if str(m.account_id) == wanted), None)
+    if chosen is None:
+        raise Http404("There is no such account.")
+    request.session["account_id"] = str(chosen.account_id)
+    return redirect("dashboard:overview")

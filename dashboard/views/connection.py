@@ -1,0 +1,123 @@
+"""One connection: its history, its request budget, and the pages that change or end it."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.models import Role
+from accounts.permissions import Principal
+from costs.models import Restatement
+from dashboard import cards, notices
+from dashboard.access import get_connection, page
+from dashboard.forms import DisconnectForm, EditForm, KeyForm
+from integrations.connections import LabelTakenError, RefusedError
+from integrations.models import Connection
+from workers import lifecycle
+from workers.models import SyncRun
+
+_RUNS_A_PAGE = 20
+_RESTATEMENTS_A_PAGE = 20
+
+
+@require_safe
+@page()
+def connection(request: HttpRequest, principal: Principal, connection_id: UUID) -> HttpResponse:
+    """Show everything about one connection."""
+    found = get_connection(principal, connection_id)
+    restatements = Restatement.objects.filter(connection_id=found.pk)
+    context = {
+        "card": cards.card(found, timezone.now()),
+        "capabilities": cards.capabilities(found),
+        "budget": cards.budget(found),
+        "restatements": Paginator(restatements, _RESTATEMENTS_A_PAGE).get_page(request.GET.get("changes")),
+        **_runs(request, found),
+    }
+    return render(request, "dashboard/connection.html", context)
+
+
+@require_safe
+@page()
+def status(request: HttpRequest, principal: Principal, connection_id: UUID) -> HttpResponse:
+    """Return the part of a card that changes by itself."""
+    card = cards.card(get_connection(principal, connection_id), timezone.now())
+    return render(request, "dashboard/parts/status.html", {"card": card})
+
+
+@require_safe
+@page()
+def runs(request: HttpRequest, principal: Principal, connection_id: UUID) -> HttpResponse:
+    """Return the table of runs, which changes while one of them runs."""
+    found = get_connection(principal, connection_id)
+    context = {"card": cards.card(found, timezone.now()), **_runs(request, found)}
+    return render(request, "dashboard/parts/runs.html", context)
+
+
+def _runs(request: HttpRequest, connection: Connection) -> dict[str, object]:
+    rows = SyncRun.objects.filter(connection=connection).select_related("lane", "connection")
+    return {"runs": Paginator(rows, _RUNS_A_PAGE).get_page(request.GET.get("runs"))}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page(Role.ADMIN)
+def edit(request: HttpRequest, principal: Principal, connection_id: UUID) -> HttpResponse:
+    """Change label and cost centre."""
+    found = get_connection(principal, connection_id)
+    initial = {"label": found.label, "cost_center": found.cost_center}
+    title = found.label
+    form = EditForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            lifecycle.edit(found, **form.cleaned_data, actor=principal.name)
+        except LabelTakenError as error:
+            form.refuse_label(error)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("dashboard:connection", connection_id=found.pk)
+    return render(request, "dashboard/edit.html", {"connection": found, "title": title, "form": form})
+
+
+@sensitive_post_parameters("api_key")
+@sensitive_variables("form")
+@require_http_methods(["GET", "HEAD", "POST"])
+@page(Role.ADMIN)
+def rotate(request: HttpRequest, principal: Principal, connection_id: UUID) -> HttpResponse:
+    """Replace the stored key by another one of the same organisation."""
+    found = get_connection(principal, connection_id)
+    form = KeyForm(request.POST or None)
+    notice = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            lifecycle.rotate_key(found, form.cleaned_data["api_key"], actor=principal.name)
+        except RefusedError as error:
+            notice = notices.of_refusal("The key was not replaced.", error)
+        else:
+            messages.success(request, f"The key was replaced. The one in use now is {found.key_hint}.")
+            return redirect("dashboard:connection", connection_id=found.pk)
+    return render(request, "dashboard/rotate.html", {"connection": found, "form": form, "notice": notice})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page(Role.ADMIN)
+def disconnect(request: HttpRequest, principal: Principal, connection_id: UUID) -> HttpResponse:
+    """Say what keeping and erasing mean, then do the one that was chosen."""
+    found = get_connection(principal, connection_id)
+    form = DisconnectForm(found, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        erase = form.cleaned_data["history"] == DisconnectForm.ERASE
+        label = found.label
+        lifecycle.disconnect(found, erase=erase, actor=principal.name)
+        end = (
+            "was disconnected and its history erased." if erase else "was disconnected. Its history is kept."
+        )
+        messages.success(request, f"{label} {end}")
+        return redirect("dashboard:connections")
+    coverage = cards.card(found, timezone.now()).coverage
+    return render(
+        request, "dashboard/disconnect.html", {"connection": found, "form": form, "coverage": coverage}
+    )
