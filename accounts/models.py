@@ -130,3 +130,26 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.target}"
+
+
+class IdempotencyRecord(models.Model):
+    """What a creating request of the API was answered, so that sending it again creates nothing.
+
+    Written by `accounts.idempotency`. The request is kept as an HMAC only, since it may hold a key.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255, help_text="The client's Idempotency-Key.")
+    request_hmac = models.CharField(max_length=64, help_text="Of method, path and body.")
+    status = models.PositiveSmallIntegerField(
+        null=True, help_text="Null while the first request is worked on."
+    )
+    answer = models.JSONField(null=True, help_text="The body of the answer; never a secret.")
+    claimed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "key"], name="idempotency_key_once")]
+        indexes = [models.Index(fields=["account", "claimed_at"], name="idempotency_expiry")]
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.status or 'in progress'}"

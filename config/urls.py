@@ -3,8 +3,19 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from config import health
+
+handler400 = "config.problems.bad_request"
+handler403 = "config.problems.permission_denied"
+handler404 = "config.problems.not_found"
+handler500 = "config.problems.server_error"
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.account.urls")),
+    path("api/", include("config.api.urls")),
+    path("healthz/live", health.live),
+    path("healthz/ready", health.ready),
+    path("healthz/data", health.data),
     path("", include("dashboard.urls")),
 ]

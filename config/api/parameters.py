@@ -1,0 +1,114 @@
+"""Parameter types that several endpoints share: days, ranges of days, values with a literal null."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from config.api.parsing import StrictSerializer
+from config.problems import invalid
+from costs.money import usd_text
+from costs.periods import DayRange
+
+# Anthropic did not exist before, and arithmetic on days must not run off the calendar.
+EARLIEST = dt.date(2020, 1, 1)
+LATEST = dt.date(2100, 1, 1)
+MAX_LIST_DAYS = 731
+
+
+class DayField(serializers.DateField):
+    """A UTC day as YYYY-MM-DD, from 2020 to 2100."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(input_formats=["%Y-%m-%d"], format="%Y-%m-%d", **kwargs)
+        self.error_messages["invalid"] = "This is not a day. Write it as YYYY-MM-DD."
+        self.error_messages["datetime"] = self.error_messages["invalid"]
+
+    def to_internal_value(self, value: Any) -> dt.date:
+        # strptime would read 2026-1-5 as well; one day has one spelling here.
+        if not isinstance(value, str) or len(value) != len("YYYY-MM-DD"):
+            self.fail("invalid")
+        day: dt.date = super().to_internal_value(value)
+        if not EARLIEST <= day <= LATEST:
+            raise serializers.ValidationError(
+                f"Days from {EARLIEST} to {LATEST} can be asked for.", "out_of_range"
+            )
+        return day
+
+
+class RangeFields(StrictSerializer):
+    """`from` (inclusive) and `to` (exclusive); the names are Python's, so the fields are made in get_fields."""
+
+    max_days = MAX_LIST_DAYS
+    is_range_required = True
+
+    def get_fields(self) -> dict[str, Any]:
+        required = self.is_range_required
+        return {
+            "from": DayField(required=required, help_text="First UTC day, inclusive."),
+            "to": DayField(required=required, help_text="UTC day after the last one (exclusive)."),
+            **super().get_fields(),
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        first, end = attrs.get("from"), attrs.get("to")
+        if first and end:
+            if end <= first:
+                raise _wrong_end("`to` is exclusive and must be later than `from`.", "backwards")
+            if (end - first).days > self.max_days:
+                raise _wrong_end(f"At most {self.max_days} days can be asked for at once.", "too_long")
+        return attrs
+
+
+def _wrong_end(message: str, code: str) -> serializers.ValidationError:
+    return serializers.ValidationError({"to": serializers.ValidationError(message, code).detail})
+
+
+def day_range(query: dict[str, Any]) -> DayRange:
+    """Return the checked range of a query that requires one."""
+    return DayRange(query["from"], query["to"])
+
+
+class NullableListField(serializers.ListField):
+    """A repeatable filter; the literal `null` among its values selects null and becomes None."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("child", serializers.CharField(trim_whitespace=False, max_length=1000))
+        super().__init__(required=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        named = [value for value in data if value != "null"]
+        values = super().to_internal_value(named) if named else []
+        return [*values, None] if len(named) < len(data) else values
+
+
+def not_supported(name: str) -> Callable[[Any], None]:
+    """Return a validator for a documented parameter whose feature is still to come."""
+
+    def refuse(_: Any) -> None:
+        raise invalid(name, "This is not available yet.", "not_supported")
+
+    return refuse
+
+
+@extend_schema_field({"type": "string", "format": "decimal", "examples": ["12.345678"]})
+class UsdTextField(serializers.Field[Any, Any, Any, Any]):
+    """An exact amount in USD as text; what becomes of a number in a client is the client's choice."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read_only=True, **kwargs)
+
+    def to_representation(self, value: Any) -> str:
+        return usd_text(value)
+
+
+class TextOrNullField(serializers.CharField):
+    """Text that our tables keep as empty when there is none; the API says null."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read_only=True, allow_null=True, **kwargs)
+
+    def to_representation(self, value: Any) -> Any:
+        return value or None

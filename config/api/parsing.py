@@ -1,0 +1,87 @@
+"""Reads request bodies and query strings strictly: what is unknown, empty, doubled or too large is refused, never guessed."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import IO, Any, cast
+
+from django.http import QueryDict
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+from rest_framework.serializers import Field, ListField, Serializer, ValidationError
+
+from config.problems import ProblemError
+
+# The largest body any endpoint needs is a key and two labels.
+MAX_BODY_BYTES = 65_536
+
+
+class StrictJSONParser(JSONParser):
+    """JSON of a bounded size. Django's own limit does not apply here: DRF reads the stream past it."""
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        headers = (parser_context or {})["request"].headers
+        # A body without a length has no bytes for WSGI, so the length can be relied on.
+        if int(headers.get("Content-Length") or 0) > MAX_BODY_BYTES:
+            raise ProblemError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "body_too_large",
+                f"The body may hold at most {MAX_BODY_BYTES} bytes.",
+            )
+        try:
+            parsed = super().parse(stream, media_type, parser_context)
+        except RecursionError as error:
+            raise ParseError("JSON parse error - nested too deeply") from error
+        if not isinstance(parsed, dict):
+            raise ParseError("The body must be a JSON object.")
+        return parsed
+
+
+class StrictSerializer(Serializer[Any]):
+    """A request's body or query; members it does not know are errors of their own."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = sorted(set(data) - set(self.fields))
+        if unknown:
+            known = ", ".join(self.fields) or "none"
+            message = f"This is not known here. Known: {known}."
+            raise ValidationError({name: ValidationError(message, "unknown").detail for name in unknown})
+        return super().to_internal_value(data)
+
+
+class NothingSerializer(StrictSerializer):
+    """No body, or an empty object."""
+
+
+class QuerySerializer(StrictSerializer):
+    """A query string: single values come once, list fields may repeat, nothing is empty."""
+
+    def __init__(self, query: QueryDict | None = None, **kwargs: Any) -> None:
+        super().__init__(data=self._values(query) if query is not None else {}, **kwargs)
+
+    def _values(self, query: QueryDict) -> dict[str, Any]:
+        errors: dict[str, Any] = {}
+        values: dict[str, Any] = {}
+        for name, given in query.lists():
+            field: Field[Any, Any, Any, Any] | None = self.fields.get(name)
+            if not all(given):
+                errors[name] = ValidationError("This may not be empty. Leave it out instead.", "empty").detail
+            elif not isinstance(field, ListField) and len(given) > 1 and field is not None:
+                errors[name] = ValidationError("This may be given once only.", "repeated").detail
+            values[name] = given if isinstance(field, ListField) else given[-1]
+        if errors:
+            raise ValidationError(errors)
+        return values
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return super().to_internal_value(data)
+        except ValidationError as error:
+            # The position inside a repeated parameter helps nobody: name the parameter.
+            found = cast("dict[str, Any]", error.detail)  # of a whole serializer it is always by field
+            raise ValidationError({name: _flat(detail) for name, detail in found.items()}) from error
+
+
+def _flat(found: Any) -> Any:
+    return [item for items in found.values() for item in items] if isinstance(found, dict) else found

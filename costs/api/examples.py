@@ -1,0 +1,126 @@
+"""Example documents for the OpenAPI description; data only."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample
+
+_CONNECTION = "0b8a4f1e-6d0b-4f5e-9d3c-2f6f5a1f7c11"
+_NEXT = "https://tallystick.example/api/v1/costs/?from=2026-11-01&to=2026-11-08&cursor=WzAsIjIwMjYtMTEtMDMiLCI0MTIiXQ"
+
+
+def _page(row: dict[str, Any], following: str | None = None) -> dict[str, Any]:
+    return {"next": following, "previous": None, "results": [row]}
+
+
+COSTS = OpenApiExample(
+    "Costs",
+    _page(
+        {
+            "day": "2026-11-03",
+            "connection": _CONNECTION,
+            "origin": "claude_platform",
+            "source": "cost_report",
+            "workspace_id": None,
+            "workspace_name": "Default",
+            "api_key_id": None,
+            "api_key_name": None,
+            "actor_type": None,
+            "actor_id": None,
+            "actor_name": None,
+            "product": None,
+            "model": "claude-opus-4-6",
+            "token_type": "uncached_input_tokens",
+            "cost_type": "tokens",
+            "service_tier": "standard",
+            "context_window": "0-200k",
+            "inference_geo": "global",
+            "speed": None,
+            "description": "Claude Opus 4.6 Usage - Input Tokens",
+            "cost_center": "R&D",
+            "amount_usd": "12.345678",
+            "list_amount_usd": None,
+            "state": "settled",
+            "observed_at": "2026-11-04T06:11:42.120000Z",
+        },
+        _NEXT,
+    ),
+    response_only=True,
+)
+SUMMARY = OpenApiExample(
+    "By model and week",
+    {
+        "from": "2026-11-02",
+        "to": "2026-11-09",
+        "granularity": "week",
+        "group_by": ["model"],
+        "currency": "USD",
+        "total_usd": "1234.567891",
+        "previous_total_usd": "1180.20",
+        "complete_through": "2026-11-08",
+        "state": "settled",
+        "rows": [
+            {
+                "bucket": "2026-11-02",
+                "group": {"model": "claude-opus-4-6"},
+                "amount_usd": "1234.567891",
+                "previous_usd": "1180.20",
+            }
+        ],
+    },
+    response_only=True,
+)
+RESTATEMENTS = OpenApiExample(
+    "Restatements",
+    _page(
+        {
+            "connection": _CONNECTION,
+            "day": "2026-11-03",
+            "observed_at": "2026-11-05T06:12:01.330000Z",
+            "before_usd": "812.10",
+            "after_usd": "812.75",
+            "rows_added": 0,
+            "rows_changed": 2,
+            "rows_removed": 0,
+            "run": "9a6f8d52-3c1e-4c0a-8f57-7f6c0e1f2a33",
+        }
+    ),
+    response_only=True,
+)
+WORKSPACES = OpenApiExample(
+    "Workspaces",
+    _page(
+        {
+            "id": "wrkspc_01JwQvzr7rXLA5AGx3HKfFUJ",
+            "connection": _CONNECTION,
+            "name": "Research",
+            "names": [
+                {"name": "Lab", "valid_from": "2026-09-01T06:10:00Z", "valid_to": "2026-11-01T06:10:00Z"},
+                {"name": "Research", "valid_from": "2026-11-01T06:10:00Z", "valid_to": None},
+            ],
+            "is_default": False,
+            "first_day": "2026-08-30",
+            "last_day": "2026-11-20",
+            "archived": False,
+            "archived_at": None,
+        }
+    ),
+    response_only=True,
+)
+COMPLETENESS = OpenApiExample(
+    "Completeness",
+    {
+        "connection": _CONNECTION,
+        "from": "2026-11-01",
+        "to": "2026-11-02",
+        "safe_through": "2026-11-01",
+        "reports": [
+            {
+                "report": "cost_report",
+                "days": [
+                    {"day": "2026-11-01", "state": "settled", "observed_at": "2026-11-09T06:11:42.120000Z"}
+                ],
+            }
+        ],
+    },
+    response_only=True,
+)

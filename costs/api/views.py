@@ -1,0 +1,160 @@
+"""Endpoints of costs: rows, summaries, restatements, workspaces, completeness."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.api.pagination import KeysetPaginator, Page, page_of, page_response
+from config.api.views import ApiView
+from costs import freshness, selectors
+from costs.api import completeness, examples, rows
+from costs.api.parameters import (
+    CompletenessQuery,
+    CostRowQuery,
+    RestatementQuery,
+    SummaryQuery,
+    WorkspaceQuery,
+    cost_query,
+)
+from costs.api.serializers import (
+    CompletenessSerializer,
+    CostRowSerializer,
+    RestatementSerializer,
+    SummarySerializer,
+    WorkspaceSerializer,
+)
+from costs.periods import DayRange
+from workers import lifecycle
+from workers.clock import database_now
+
+_BY_DAY = KeysetPaginator(("day", "id"))
+_LATEST_FIRST = KeysetPaginator(("observed_at", "id"), descending=True)
+_BY_ID = KeysetPaginator(("id",))
+
+
+class CostsView(ApiView):
+    """Cost rows."""
+
+    @extend_schema(
+        operation_id="costs_list",
+        summary="List cost rows",
+        parameters=[CostRowQuery],
+        responses=OpenApiResponse(page_of(CostRowSerializer), "Oldest day first.", examples=[examples.COSTS]),
+        tags=["costs"],
+    )
+    def get(self, request: Request) -> Response:
+        query = self.read_query(CostRowQuery)
+        facts = selectors.list_facts(cost_query(self.account.pk, query))
+        page = _BY_DAY.page(facts, request, query)
+        shown = rows.cost_rows(self.account.pk, page.rows)
+        return page_response(Page(shown, page.next, page.previous), CostRowSerializer)
+
+
+class SummaryView(ApiView):
+    """Sums of costs."""
+
+    @extend_schema(
+        operation_id="costs_summary",
+        summary="Sum costs",
+        description="Exact sums by up to three dimensions and a period. Null is a group of its own. The first and "
+        "last week or month hold only the days of the range.",
+        parameters=[SummaryQuery],
+        responses=OpenApiResponse(
+            SummarySerializer, "By bucket, then by amount, largest first.", examples=[examples.SUMMARY]
+        ),
+        tags=["costs"],
+    )
+    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+        query = self.read_query(SummaryQuery)
+        wanted = cost_query(self.account.pk, query)
+        summary = selectors.summarise(
+            wanted,
+            group_by=query.get("group_by", ()),
+            granularity=query["granularity"],
+            compare="compare" in query,
+        )
+        connections = [value for value in wanted.filters.get("connection", ()) if value]
+        document: dict[str, Any] = {
+            "days": wanted.days,
+            "granularity": summary.granularity,
+            "group_by": summary.group_by,
+            "currency": "USD",
+            "total_usd": summary.total_usd,
+            "previous_total_usd": summary.previous_total_usd,
+            "complete_through": freshness.complete_through(self.account.pk, wanted.days),
+            "state": completeness.range_state(
+                self.account.pk, wanted.days, today=database_now().date(), connections=connections
+            ),
+            "rows": [
+                {
+                    "bucket": row.bucket,
+                    "group": group,
+                    "amount_usd": row.amount_usd,
+                    "previous_usd": row.previous_usd,
+                }
+                for row, group in zip(summary.rows, rows.groups(self.account.pk, summary), strict=True)
+            ],
+        }
+        return Response(SummarySerializer(document).data)
+
+
+class RestatementsView(ApiView):
+    """Observed changes."""
+
+    @extend_schema(
+        operation_id="restatements_list",
+        summary="List restatements",
+        description="Every observed change of a day that was already stored.",
+        parameters=[RestatementQuery],
+        responses=OpenApiResponse(
+            page_of(RestatementSerializer), "Latest first.", examples=[examples.RESTATEMENTS]
+        ),
+    )
+    def get(self, request: Request) -> Response:
+        query = self.read_query(RestatementQuery)
+        found = rows.list_restatements(self.account.pk, query)
+        return page_response(_LATEST_FIRST.page(found, request, query), RestatementSerializer)
+
+
+class WorkspacesView(ApiView):
+    """Workspaces and their names."""
+
+    @extend_schema(
+        operation_id="workspaces_list",
+        summary="List workspaces",
+        parameters=[WorkspaceQuery],
+        responses=OpenApiResponse(
+            page_of(WorkspaceSerializer), "In the order they were first seen.", examples=[examples.WORKSPACES]
+        ),
+    )
+    def get(self, request: Request) -> Response:
+        query = self.read_query(WorkspaceQuery)
+        page = _BY_ID.page(rows.list_workspaces(self.account.pk, query), request, query)
+        return page_response(Page(rows.workspaces(page.rows), page.next, page.previous), WorkspaceSerializer)
+
+
+class CompletenessView(ApiView):
+    """How complete a connection is."""
+
+    @extend_schema(
+        operation_id="connections_completeness",
+        summary="Read how complete a connection is",
+        parameters=[CompletenessQuery],
+        responses=OpenApiResponse(
+            CompletenessSerializer, "Per report and day.", examples=[examples.COMPLETENESS]
+        ),
+        tags=["connections"],
+    )
+    def get(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
+        query = self.read_query(CompletenessQuery)
+        connection = lifecycle.find(self.account, connection_id)
+        if connection is None:
+            raise NotFound("There is no such connection in this account.")
+        known = completeness.known_range(connection, database_now().date())
+        first, end = query.get("from", known.start), query.get("to", known.end)
+        days = DayRange(first, max(first, end))
+        return Response(CompletenessSerializer(completeness.completeness(connection, days)).data)

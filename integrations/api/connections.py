@@ -1,0 +1,310 @@
+"""Endpoints of connections: list, create, read, edit, disconnect, and what can be done to one."""
+
+import datetime as dt
+from http import HTTPStatus
+from typing import Any, ClassVar
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.idempotency import Answer
+from accounts.models import Role
+from config.api import idempotency
+from config.api.pagination import KeysetPaginator, Page, PageQuery, page_of, page_response
+from config.api.parameters import MAX_LIST_DAYS
+from config.api.parsing import NothingSerializer
+from config.api.views import ApiView
+from config.problems import FieldError, ProblemError, invalid, unavailable
+from costs.periods import DayRange
+from integrations.api import examples
+from integrations.api.overview import overviews
+from integrations.api.serializers import (
+    ConnectionEditSerializer,
+    ConnectionSerializer,
+    DisconnectQuery,
+    KeySerializer,
+    NewConnectionSerializer,
+    RunSerializer,
+    SyncSerializer,
+    TestResultSerializer,
+)
+from integrations.connections import LabelTakenError, RefusedError
+from integrations.errors import Reason
+from integrations.models import Connection
+from workers import lifecycle
+from workers.bucket import BucketUnavailableError
+from workers.clock import database_now
+from workers.lifecycle import ConnectionStandsStillError, NewConnection
+
+# What these report passes by itself, so a repeated request deserves a new answer.
+_TEMPORARY = frozenset({Reason.RATE_LIMITED, Reason.UPSTREAM_UNAVAILABLE, Reason.UPSTREAM_UNREADABLE})
+_NEWEST_LAST = KeysetPaginator(("created_at", "id"))
+PAGE = page_of(ConnectionSerializer)
+
+
+class ConnectionApiView(ApiView):
+    """What all endpoints of connections share: finding one, and wording what its services refuse."""
+
+    refusals = (RefusedError, LabelTakenError, ConnectionStandsStillError, BucketUnavailableError)
+    found: Connection | None = None
+
+    def find(self, connection_id: UUID) -> Connection:
+        """Return the account's live connection; 404 for any other."""
+        self.found = lifecycle.find(self.account, connection_id)
+        if self.found is None:
+            raise NotFound("There is no such connection in this account.")
+        return self.found
+
+    def problem_of(self, error: Exception) -> ProblemError:
+        if isinstance(error, RefusedError):
+            return _refused(error)
+        if isinstance(error, LabelTakenError):
+            told = str(error)
+            errors = [FieldError("/label", "label_taken", told)]
+            return ProblemError(HTTPStatus.BAD_REQUEST, "label_taken", told, errors=errors)
+        if isinstance(error, ConnectionStandsStillError) and self.found:
+            # Temporary: once resumed or mended, the same request can succeed.
+            return ProblemError(
+                HTTPStatus.CONFLICT, f"connection_{self.found.status}", str(error), is_temporary=True
+            )
+        return unavailable("Redis")
+
+
+def _refused(error: RefusedError) -> ProblemError:
+    told = error.advice
+    members: dict[str, Any] = {"remedy": told.remedy}
+    if error.connection:
+        members["connection"] = str(error.connection.pk)
+    pointer = FieldError("/api_key", told.reason.value, told.detail)
+    return ProblemError(
+        HTTPStatus.BAD_REQUEST,
+        told.reason.value,
+        told.detail,
+        errors=[pointer],
+        members=members,
+        is_temporary=told.reason in _TEMPORARY,
+    )
+
+
+def _document(connection: Connection) -> dict[str, Any]:
+    return dict(ConnectionSerializer(overviews([connection])[0]).data)
+
+
+class ConnectionsView(ConnectionApiView):
+    """All connections of the account."""
+
+    more_problems: ClassVar = {"POST": (409, 422)}
+
+    @extend_schema(
+        operation_id="connections_list",
+        summary="List connections",
+        parameters=[PageQuery],
+        responses=OpenApiResponse(PAGE, "Oldest first.", examples=[examples.CONNECTIONS]),
+    )
+    def get(self, request: Request) -> Response:
+        query = self.read_query(PageQuery)
+        live = Connection.objects.filter(account=self.account, disconnected_at__isnull=True)
+        page = _NEWEST_LAST.page(live, request, query)
+        return page_response(Page(overviews(page.rows), page.next, page.previous), ConnectionSerializer)
+
+    @extend_schema(
+        operation_id="connections_create",
+        summary="Connect an organisation",
+        description="Tests the key against Anthropic, stores it encrypted, and queues the backfill. When the key does "
+        "not pass, the answer is 400 with the reason as its code, what happened and what to do; nothing is stored.",
+        parameters=[idempotency.PARAMETER],
+        request=NewConnectionSerializer,
+        responses={201: OpenApiResponse(ConnectionSerializer, "Connected.", examples=[examples.CONNECTION])},
+        examples=[examples.NEW_CONNECTION],
+    )
+    def post(self, request: Request) -> Response:
+        body = self.read_body(NewConnectionSerializer)
+        wanted = NewConnection(
+            api_key=body["api_key"], label=body.get("label") or "", cost_center=body.get("cost_center") or ""
+        )
+
+        def connect() -> Answer:
+            connection = lifecycle.connect(self.account, wanted, actor=self.principal.name)
+            return Answer(HTTPStatus.CREATED, _document(connection))
+
+        answer = idempotency.once(self, connect)
+        if answer.status_code == HTTPStatus.CREATED:
+            answer["Location"] = request.build_absolute_uri(f"{request.path}{answer.data['id']}/")
+        return answer
+
+
+class KeyTestView(ConnectionApiView):
+    """A key that is not stored yet."""
+
+    @extend_schema(
+        operation_id="connections_test_key",
+        summary="Test a key",
+        description="Says what a key is and can see. Nothing is stored. Uses up to two requests upstream.",
+        request=KeySerializer,
+        responses=OpenApiResponse(TestResultSerializer, "`ok` tells.", examples=examples.TEST_RESULTS),
+        examples=[examples.KEY],
+    )
+    def post(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+        body = self.read_body(KeySerializer)
+        return Response(TestResultSerializer(lifecycle.test_key(body["api_key"])).data)
+
+
+class ConnectionView(ConnectionApiView):
+    """One connection."""
+
+    @extend_schema(
+        operation_id="connections_read",
+        summary="Read a connection",
+        responses=OpenApiResponse(ConnectionSerializer, "The connection.", examples=[examples.CONNECTION]),
+    )
+    def get(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
+        return Response(_document(self.find(connection_id)))
+
+    @extend_schema(
+        operation_id="connections_edit",
+        summary="Change label or cost centre",
+        request=ConnectionEditSerializer,
+        responses=OpenApiResponse(ConnectionSerializer, "As changed.", examples=[examples.CONNECTION]),
+        examples=[OpenApiExample("Edit", {"label": "Production"}, request_only=True)],
+    )
+    def patch(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
+        connection = self.find(connection_id)
+        body = self.read_body(ConnectionEditSerializer)
+        wanted = {"label": connection.label, "cost_center": connection.cost_center, **body}
+        lifecycle.edit(
+            connection,
+            label=wanted["label"],
+            cost_center=wanted["cost_center"] or "",
+            actor=self.principal.name,
+        )
+        return Response(_document(connection))
+
+    @extend_schema(
+        operation_id="connections_disconnect",
+        summary="Disconnect",
+        description="Deletes the stored key and stops. `history` says what becomes of the stored costs.",
+        parameters=[DisconnectQuery],
+        responses={204: OpenApiResponse(description="Disconnected.")},
+    )
+    def delete(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
+        connection = self.find(connection_id)
+        query = self.read_query(DisconnectQuery)
+        lifecycle.disconnect(connection, erase=query["history"] == "erase", actor=self.principal.name)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class StoredKeyTestView(ConnectionApiView):
+    """The stored key of a connection."""
+
+    required_role = Role.EDITOR
+
+    @extend_schema(
+        operation_id="connections_test",
+        summary="Test a connection",
+        description="Probes the stored key and brings the connection's state up to date.",
+        request=NothingSerializer,
+        responses=OpenApiResponse(TestResultSerializer, "`ok` tells.", examples=examples.TEST_RESULTS),
+    )
+    def post(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
+        connection = self.find(connection_id)
+        self.read_body(NothingSerializer)
+        return Response(TestResultSerializer(lifecycle.test(connection, actor=self.principal.name)).data)
+
+
+class SyncView(ConnectionApiView):
+    """Fetching on demand."""
+
+    required_role = Role.EDITOR
+    more_problems: ClassVar = {"POST": (409, 422)}
+
+    @extend_schema(
+        operation_id="connections_sync",
+        summary="Force a sync",
+        description="Queues a run for the days, by default today and the days that may still change. A run already "
+        "queued or running that covers them is returned instead, with 200. 409 when the connection is paused or "
+        "needs a person first.",
+        parameters=[idempotency.PARAMETER],
+        request=SyncSerializer,
+        responses={
+            202: OpenApiResponse(RunSerializer, "A new run.", examples=[examples.RUN]),
+            200: OpenApiResponse(RunSerializer, "The run that covers it already.", examples=[examples.RUN]),
+        },
+        examples=[OpenApiExample("Some days", {"from": "2026-11-01", "to": "2026-11-08"}, request_only=True)],
+    )
+    def post(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
+        connection = self.find(connection_id)
+        days = _days_of(self.read_body(SyncSerializer))
+
+        def sync() -> Answer:
+            run, is_new = lifecycle.force_sync(connection, days, actor=self.principal.name)
+            return Answer(HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK, dict(RunSerializer(run).data))
+
+        return idempotency.once(self, sync)
+
+
+def _days_of(body: dict[str, Any]) -> DayRange | None:
+    """Return the days to sync; `from` alone means through today, and no day lies ahead."""
+    if "from" not in body:
+        return None
+    tomorrow = database_now().date() + dt.timedelta(days=1)
+    if body["from"] >= tomorrow:
+        raise invalid("from", "This day has not begun yet (UTC).", "out_of_range")
+    end = min(body.get("to", tomorrow), tomorrow)
+    if (end - body["from"]).days > MAX_LIST_DAYS:
+        raise invalid("from", f"At most {MAX_LIST_DAYS} days can be fetched at once.", "too_long")
+    return DayRange(body["from"], end)
+
+
+class RotateKeyView(ConnectionApiView):
+    """Replacing the stored key."""
+
+    @extend_schema(
+        operation_id="connections_rotate_key",
+        summary="Replace the key",
+        description="The new key must pass its test and belong to the same organisation; otherwise 400 with the "
+        "reason as its code, and the old key stays.",
+        request=KeySerializer,
+        responses=OpenApiResponse(ConnectionSerializer, "With the new key.", examples=[examples.CONNECTION]),
+        examples=[examples.KEY],
+    )
+    def post(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
+        connection = self.find(connection_id)
+        body = self.read_body(KeySerializer)
+        lifecycle.rotate_key(connection, body["api_key"], actor=self.principal.name)
+        return Response(_document(connection))
+
+
+_SWITCHED = OpenApiResponse(ConnectionSerializer, "As it stands now.", examples=[examples.CONNECTION])
+
+
+class PauseView(ConnectionApiView):
+    """Stop fetching."""
+
+    @extend_schema(
+        operation_id="connections_pause", summary="Pause", request=NothingSerializer, responses=_SWITCHED
+    )
+    def post(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
+        connection = self.find(connection_id)
+        self.read_body(NothingSerializer)
+        lifecycle.pause(connection, actor=self.principal.name)
+        return Response(_document(connection))
+
+
+class ResumeView(ConnectionApiView):
+    """Go on fetching."""
+
+    @extend_schema(
+        operation_id="connections_resume",
+        summary="Resume",
+        description="Goes on with what was open and fetches the days missed meanwhile.",
+        request=NothingSerializer,
+        responses=_SWITCHED,
+    )
+    def post(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
+        connection = self.find(connection_id)
+        self.read_body(NothingSerializer)
+        lifecycle.resume(connection, actor=self.principal.name)
+        return Response(_document(connection))

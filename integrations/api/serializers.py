@@ -1,0 +1,174 @@
+"""The documents of connections and runs as the API writes and reads them; no rule of the domain."""
+
+import datetime as dt
+from typing import Any
+
+from rest_framework import serializers
+
+from config.api.pagination import PageQuery
+from config.api.parameters import DayField, RangeFields, TextOrNullField
+from config.api.parsing import QuerySerializer, StrictSerializer
+from costs.records import Origin
+from integrations.models import Provider, Status
+from workers import runs
+from workers.models import SyncRun, Trigger
+
+# The type checker is told to accept fields called `label`: DRF takes declared fields off the class, so they
+# do not hide the attribute of that name.
+_MAX_KEY_CHARACTERS = 500
+_REASON = "Stable code, see docs/api.md; null when there is nothing to say."
+
+
+class OrganizationSerializer(serializers.Serializer[Any]):
+    """Whose key it is."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+
+
+class CapabilitySerializer(serializers.Serializer[Any]):
+    """One thing a key can or cannot see."""
+
+    name = serializers.CharField()
+    ok = serializers.BooleanField()
+    reason = TextOrNullField()
+    detail = TextOrNullField()
+
+
+class TestResultSerializer(serializers.Serializer[Any]):
+    """What a key turned out to be."""
+
+    ok = serializers.BooleanField()
+    origin = serializers.ChoiceField([origin.value for origin in Origin], allow_null=True)
+    organization = OrganizationSerializer(allow_null=True)
+    capabilities = CapabilitySerializer(many=True)
+    reason = TextOrNullField(help_text=_REASON)
+    detail = TextOrNullField()
+    remedy = TextOrNullField()
+
+
+class BackfillSerializer(serializers.Serializer[Any]):
+    """How far the first filling is."""
+
+    days_total = serializers.IntegerField()
+    days_done = serializers.IntegerField()
+    requests_left = serializers.IntegerField(
+        help_text="At one page a window; more when a window has several."
+    )
+    eta_at = serializers.DateTimeField(allow_null=True, help_text="Null when it is done or stands still.")
+
+
+class ConnectionSerializer(serializers.Serializer[Any]):
+    """An `Overview`; the key itself is never among its fields."""
+
+    id = serializers.UUIDField(source="connection.pk")
+    provider = serializers.ChoiceField(Provider.choices, source="connection.provider")
+    origin = serializers.ChoiceField([origin.value for origin in Origin], source="connection.origin")
+    label = serializers.CharField(source="connection.label")  # type: ignore[assignment]
+    cost_center = TextOrNullField(source="connection.cost_center")
+    organization = OrganizationSerializer()
+    key_hint = serializers.CharField(source="connection.key_hint", help_text="Kind and last four characters.")
+    status = serializers.ChoiceField(Status.choices, source="connection.status")
+    reason = TextOrNullField(source="connection.reason", help_text=_REASON)
+    detail = TextOrNullField(source="connection.detail")
+    remedy = TextOrNullField(source="connection.remedy")
+    data_from = serializers.DateField(source="coverage.data_from", allow_null=True)
+    data_through = serializers.DateField(source="coverage.data_through", allow_null=True)
+    last_synced_at = serializers.DateTimeField(source="connection.last_synced_at", allow_null=True)
+    next_sync_at = serializers.DateTimeField(source="connection.next_sync_at", allow_null=True)
+    backfill = BackfillSerializer(source="progress", allow_null=True)
+    created_at = serializers.DateTimeField(source="connection.created_at")
+
+
+class NewConnectionSerializer(StrictSerializer):
+    """What connects an organisation."""
+
+    provider = serializers.ChoiceField(Provider.choices)
+    api_key = serializers.CharField(max_length=_MAX_KEY_CHARACTERS, write_only=True)
+    label = serializers.CharField(  # type: ignore[assignment]
+        max_length=120,
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        help_text="Default: the provider and the organisation's name.",
+    )
+    cost_center = serializers.CharField(max_length=120, required=False, allow_blank=True, allow_null=True)
+
+
+class KeySerializer(StrictSerializer):
+    """A key to test or to rotate to."""
+
+    api_key = serializers.CharField(max_length=_MAX_KEY_CHARACTERS, write_only=True)
+
+
+class ConnectionEditSerializer(StrictSerializer):
+    """What can be changed; what is left out stays."""
+
+    label = serializers.CharField(max_length=120, required=False)  # type: ignore[assignment]
+    cost_center = serializers.CharField(max_length=120, required=False, allow_blank=True, allow_null=True)
+
+
+class SyncSerializer(RangeFields):
+    """Which days to fetch: none for today and the days that may still change."""
+
+    is_range_required = False
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "to" in attrs and "from" not in attrs:
+            message = serializers.ValidationError("Give `from` together with `to`.", "required").detail
+            raise serializers.ValidationError({"from": message})
+        return super().validate(attrs)
+
+
+class DisconnectQuery(QuerySerializer):
+    """What becomes of the stored history."""
+
+    history = serializers.ChoiceField(
+        ["keep", "erase"],
+        help_text="`keep` leaves all costs readable; `erase` deletes every row of this connection. Required.",
+    )
+
+
+class RunQuery(PageQuery):
+    """Which runs."""
+
+    status = serializers.ListField(child=serializers.ChoiceField(SyncRun.Status.choices), required=False)
+    trigger = serializers.ListField(child=serializers.ChoiceField(Trigger.choices), required=False)
+
+
+class NextAttemptField(serializers.DateTimeField):
+    """When the lane of a run is tried next."""
+
+    def get_attribute(self, instance: SyncRun) -> dt.datetime | None:
+        return runs.next_attempt_at(instance)
+
+
+class RunSerializer(serializers.Serializer[Any]):
+    """One reason to fetch, and how far it is."""
+
+    id = serializers.UUIDField()
+    connection = serializers.UUIDField(source="connection_id")
+    trigger = serializers.ChoiceField(Trigger.choices)
+    status = serializers.ChoiceField(SyncRun.Status.choices)
+    steps_total = serializers.IntegerField()
+    steps_done = serializers.IntegerField()
+    requests = serializers.IntegerField()
+    rows_added = serializers.IntegerField()
+    rows_changed = serializers.IntegerField()
+    rows_removed = serializers.IntegerField()
+    rows_unchanged = serializers.IntegerField()
+    reason = TextOrNullField(help_text=_REASON)
+    detail = TextOrNullField()
+    next_attempt_at = NextAttemptField(allow_null=True)
+    requested_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        # `from` is a keyword of Python, so these two are made here, behind the status.
+        fields = list(super().get_fields().items())
+        days = [
+            ("from", DayField(source="from_day", help_text="Inclusive.")),
+            ("to", DayField(source="to_day", help_text="Exclusive.")),
+        ]
+        return dict([*fields[:4], *days, *fields[4:]])
