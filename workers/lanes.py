@@ -161,9 +161,28 @@ def release(lease: Lease) -> None:
 
 def lock(lease: Lease) -> None:
     """Lock the lane's row for the rest of the transaction and prove the lease; raise LeaseLostError."""
-    held = Lane.objects.select_for_update().filter(pk=lease.lane_id).values_list("fence", "lease_token").first()
+    held = (
+        Lane.objects.select_for_update(no_key=True)
+        .filter(pk=lease.lane_id)
+        .values_list("fence", "lease_token")
+        .first()
+    )
     if held != (lease.fence, lease.token):
         raise LeaseLostError(f"lane {lease.lane_id} is no longer held under fence {lease.fence}")
+
+
+def hold(organization_id: str, family: str) -> Lane | None:
+    """
+    Lock an owner's lane for the rest of the transaction; None for an owner without one.
+
+    Everybody locks in the order lane, connection, step, or two would wait for each other for ever. NO KEY
+    UPDATE suffices against other holders and lets rows that refer to the lane be inserted meanwhile.
+    """
+    return (
+        Lane.objects.select_for_update(no_key=True)
+        .filter(organization_id=organization_id, family=family)
+        .first()
+    )
 
 
 def ring(lane_id: int) -> None:
@@ -174,7 +193,7 @@ def ring(lane_id: int) -> None:
     the idle lane. A waiting lane keeps its time, which is when a token or the next attempt is due.
     """
     with transaction.atomic():
-        lane = Lane.objects.select_for_update().get(pk=lane_id)
+        lane = Lane.objects.select_for_update(no_key=True).get(pk=lane_id)
         if lane.state == Lane.State.IDLE:
             lane.state, lane.due_at = Lane.State.WAITING, database_now()
             lane.save(update_fields=["state", "due_at"])

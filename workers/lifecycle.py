@@ -102,10 +102,16 @@ def test(connection: Connection, *, actor: str) -> ProbeResult:
     return result
 
 
+def _hold(connection: Connection) -> Connection:
+    """Lock lane and connection, in the order in which workers do."""
+    lanes.hold(connection.organization_id, runs.FAMILY)
+    return states.hold(connection)
+
+
 def _apply(connection: Connection, result: ProbeResult) -> None:
     now = database_now()
     with transaction.atomic():
-        current = Connection.objects.select_for_update().select_related("account").get(pk=connection.pk)
+        current = _hold(connection)
         if result.ok:
             current.capabilities = [asdict(capability) for capability in result.capabilities]
             current.save(update_fields=["capabilities"])
@@ -157,7 +163,7 @@ def rotate_key(connection: Connection, api_key: str, *, actor: str) -> ProbeResu
     if not result.ok:
         raise RefusedError(_advice(result))
     with transaction.atomic():
-        current = Connection.objects.select_for_update().select_related("account").get(pk=connection.pk)
+        current = _hold(connection)
         connections.replace_key(current, api_key, result)
         if current.status == Status.ERROR:
             _back_to_work(current, database_now())
@@ -171,18 +177,21 @@ def rotate_key(connection: Connection, api_key: str, *, actor: str) -> ProbeResu
 
 def pause(connection: Connection, *, actor: str) -> None:
     """Stop fetching until resumed; what is open stays open."""
-    if connection.status == Status.PAUSED:
-        return
-    connections.set_state(connection, Status.PAUSED)
-    audit.record(connection.account, actor, "connection.paused", connection.label)
+    with transaction.atomic():
+        current = _hold(connection)
+        if current.status == Status.PAUSED:
+            return
+        connections.set_state(current, Status.PAUSED)
+        audit.record(current.account, actor, "connection.paused", current.label)
+    connection.refresh_from_db()
 
 
 def resume(connection: Connection, *, actor: str) -> None:
     """Go on with what is open and fetch the days missed meanwhile."""
-    if connection.status != Status.PAUSED:
-        return
     with transaction.atomic():
-        current = Connection.objects.select_for_update().select_related("account").get(pk=connection.pk)
+        current = _hold(connection)
+        if current.status != Status.PAUSED:
+            return
         _back_to_work(current, database_now())
         audit.record(current.account, actor, "connection.resumed", current.label)
     connection.refresh_from_db()
@@ -217,10 +226,7 @@ def disconnect(connection: Connection, *, erase: bool, actor: str) -> None:
     """
     account, label = connection.account, connection.label
     with transaction.atomic():
-        lane = Lane.objects.select_for_update().filter(
-            organization_id=connection.organization_id, family=runs.FAMILY
-        )
-        list(lane)
+        lanes.hold(connection.organization_id, runs.FAMILY)
         if erase:
             Connection.objects.filter(pk=connection.pk).delete()
         else:

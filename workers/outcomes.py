@@ -103,7 +103,7 @@ def stop_poisoned(run: SyncRun) -> None:
 def _still_open(step: SyncStep) -> SyncStep | None:
     """Return the step locked and fresh; None when it was cancelled, erased or restarted meanwhile."""
     held = (
-        SyncStep.objects.select_for_update(of=("self",))
+        SyncStep.objects.select_for_update(of=("self",), no_key=True)
         .select_related("run__connection__account", "run__lane")
         .filter(pk=step.pk, generation=step.generation, status=SyncStep.Status.QUEUED)
         .filter(run__status__in=SyncRun.ACTIVE, run__connection__disconnected_at__isnull=True)
@@ -241,6 +241,6 @@ def _stop_for_person(step: SyncStep, error: UpstreamError) -> None:
         _close_run_if_done(step, database_now())
         return
     SyncRun.objects.filter(pk=step.run_id).update(reason=error.reason, detail=error.detail)
-    connection = Connection.objects.select_for_update().get(pk=step.run.connection_id)
+    connection = states.hold(step.run.connection)
     if connection.status != Status.PAUSED:
         states.break_down(connection, error, now=database_now())

@@ -9,14 +9,15 @@ import hashlib
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import connection as database
+from django.db import transaction
 
 from integrations.models import Connection, Status
-from workers import lanes, runs
+from workers import runs
 from workers.clock import database_now
-from workers.models import PRIORITY, Lane, SyncRun, Trigger
+from workers.models import PRIORITY, Trigger
 
-_BATCH = 200
+_BATCH = 1000
 
 
 def next_daily(connection_id: UUID, *, after: dt.datetime) -> dt.datetime:
@@ -41,38 +42,73 @@ def _jitter(connection_id: UUID) -> dt.timedelta:
 
 def start_due() -> int:
     """
-    Create the daily run of every connection whose time has come; return how many.
+    Create the daily run of every connection whose time has come, a thousand at a time; return how many.
 
     Key:     one run per connection and UTC date, whoever asks how often
-    Effects: rows locked with SKIP LOCKED, so that several schedulers share the work
+    Effects: runs without steps (the worker plans them), lanes made due, connections given their next time;
+             a handful of statements whatever the number
     """
     started = 0
-    with transaction.atomic():
-        now = database_now()
-        due = (
-            Connection.objects.select_for_update(skip_locked=True)
-            .filter(disconnected_at__isnull=True, next_sync_at__lte=now)
-            .order_by("next_sync_at")[:_BATCH]
-        )
-        for connection in due:
-            connection.next_sync_at = next_daily(connection.pk, after=now)
-            connection.save(update_fields=["next_sync_at"])
-            if connection.status not in {Status.PAUSED, Status.ERROR}:
-                started += _start(connection, now.date())
+    while batch := _due_connections():
+        with transaction.atomic():
+            started += _start(batch)
+        if len(batch) < _BATCH:
+            break
     return started
 
 
-def _start(connection: Connection, today: dt.date) -> int:
-    lane = Lane.objects.get(organization_id=connection.organization_id, family=runs.FAMILY)
-    days = runs.trailing_range(connection, today, with_today=False)
-    try:
-        with transaction.atomic():
-            run = SyncRun.objects.create(
-                connection=connection, lane=lane, trigger=Trigger.DAILY, from_day=days.start, to_day=days.end,
-                priority=PRIORITY[Trigger.DAILY], requested_by="schedule",
-            )  # fmt: skip
-            runs.plan(run)
-    except IntegrityError:
-        return 0  # today's run exists already
-    lanes.ring(lane.pk)
-    return 1
+def _due_connections() -> list[Connection]:
+    due = Connection.objects.filter(disconnected_at__isnull=True, next_sync_at__lte=database_now())
+    return list(due.order_by("next_sync_at")[:_BATCH])
+
+
+def _start(batch: list[Connection]) -> int:
+    now = database_now()
+    working = [each for each in batch if each.status not in {Status.PAUSED, Status.ERROR}]
+    ranges = [runs.trailing_range(each, now.date(), with_today=False) for each in working]
+    with database.cursor() as cursor:
+        # Lanes before connections, as everywhere; in one order, so that two schedulers queue up instead of
+        # waiting for each other.
+        cursor.execute(
+            """
+            SELECT lane.id FROM workers_lane lane
+            WHERE family = %s AND organization_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+            """,
+            [runs.FAMILY, [each.organization_id for each in working]],
+        )
+        cursor.execute(
+            """
+            INSERT INTO workers_syncrun (
+                id, connection_id, lane_id, trigger, from_day, to_day, priority, requested_by, status, requested_at,
+                steps_total, steps_done, requests, rows_added, rows_changed, rows_removed, rows_unchanged,
+                failures, claims_since_progress, reason, detail
+            )
+            SELECT gen_random_uuid(), connection.id, lane.id, %(trigger)s, due.from_day, due.to_day, %(priority)s,
+                'schedule', 'queued', now(), 0, 0, 0, 0, 0, 0, 0, 0, 0, '', ''
+            FROM unnest(%(ids)s::uuid[], %(from)s::date[], %(to)s::date[]) AS due(id, from_day, to_day)
+            JOIN integrations_connection connection ON connection.id = due.id AND disconnected_at IS NULL
+            JOIN workers_lane lane ON lane.organization_id = connection.organization_id AND lane.family = %(family)s
+            ON CONFLICT DO NOTHING RETURNING lane_id
+            """,
+            {
+                "trigger": Trigger.DAILY.value,
+                "priority": PRIORITY[Trigger.DAILY],
+                "family": runs.FAMILY,
+                "ids": [each.pk for each in working],
+                "from": [days.start for days in ranges],
+                "to": [days.end for days in ranges],
+            },
+        )
+        lane_ids = [lane_id for (lane_id,) in cursor.fetchall()]
+        cursor.execute(
+            "UPDATE workers_lane SET state = 'waiting', due_at = now() WHERE id = ANY(%s) AND state = 'idle'",
+            [lane_ids],
+        )
+        cursor.execute(
+            """
+            UPDATE integrations_connection connection SET next_sync_at = due.next_at
+            FROM unnest(%s::uuid[], %s::timestamptz[]) AS due(id, next_at) WHERE connection.id = due.id
+            """,
+            [[each.pk for each in batch], [next_daily(each.pk, after=now) for each in batch]],
+        )
+    return len(lane_ids)

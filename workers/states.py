@@ -26,9 +26,18 @@ NEEDS_PERSON = frozenset(
 )
 
 
+def hold(connection: Connection) -> Connection:
+    """Return the connection fresh and locked for the rest of the transaction; lock its lane before."""
+    return (
+        Connection.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("account")
+        .get(pk=connection.pk)
+    )
+
+
 def after_success(connection: Connection, *, now: dt.datetime) -> None:
     """A request succeeded: leave trouble behind, unless another step still has some."""
-    current = Connection.objects.select_for_update().select_related("account").get(pk=connection.pk)
+    current = hold(connection)
     if current.status == Status.PAUSED:
         return
     if SyncStep.objects.filter(
@@ -64,7 +73,7 @@ def after_window(connection: Connection, *, has_rows: bool, now: dt.datetime) ->
 
 def after_run(run: SyncRun, *, now: dt.datetime) -> None:
     """A run ended: freshness, the final state, and a word when there was nothing to find."""
-    connection = Connection.objects.select_for_update().select_related("account").get(pk=run.connection_id)
+    connection = hold(run.connection)
     if run.status == SyncRun.Status.SUCCEEDED:
         connection.last_synced_at = now
         connection.save(update_fields=["last_synced_at"])
@@ -84,7 +93,7 @@ def _advice_of(run: SyncRun) -> Advice:
 
 def degrade(connection: Connection, error: UpstreamError) -> None:
     """Temporary trouble: shown, retried by itself, nobody is written to."""
-    current = Connection.objects.select_for_update().get(pk=connection.pk)
+    current = hold(connection)
     if current.status not in {Status.PAUSED, Status.ERROR}:
         connections.set_state(current, Status.DEGRADED, _told(error))
 

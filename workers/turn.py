@@ -12,7 +12,8 @@ import datetime as dt
 from dataclasses import replace
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
+from django.db import connection as database
 from django.db.models import F
 
 from costs.periods import DayRange
@@ -35,7 +36,7 @@ _log = structlog.get_logger(__name__)
 # After so many requests the lane goes to the back of the queue, so that one with a year to fetch and a
 # generous rate does not hold a thread while others are due.
 REQUESTS_A_TURN = 4
-_REDIS_RETRY_SECONDS = 2.0
+_RETRY_SECONDS = 2.0
 # A step that was started so often without any outcome kills its worker; see sync.md "poison".
 _MOST_CLAIMS = 5
 # Backfill and daily sync leave one token to connection tests and to force syncs of people who wait.
@@ -65,7 +66,13 @@ def run_turn(lane_id: int) -> int:
         _log.warning("lease_lost", lane_id=lane_id)
     except BucketUnavailableError as error:
         _log.warning("bucket_unavailable", lane_id=lane_id, error=str(error))
-        lanes.park(lease, _REDIS_RETRY_SECONDS)
+        lanes.park(lease, _RETRY_SECONDS)
+    except (OperationalError, InterfaceError) as error:
+        # A restart, a lock cut by an operator, a full disk: what was not committed is not there. Giving the
+        # lane back at once saves the rest of the lease; if that fails too, the lease ends by itself.
+        _log.warning("database_failed", lane_id=lane_id, error=str(error).strip())
+        database.close()
+        lanes.park(lease, _RETRY_SECONDS)
     return done
 
 
@@ -100,6 +107,7 @@ def _choose(lease: Lease) -> SyncStep | None:
     """Return the step to do next; with none, give the lane back until one can be done."""
     with transaction.atomic():
         lanes.lock(lease)
+        runs.plan_missing(lease.lane_id)
         now = database_now()
         for step in runs.open_steps(lease.lane_id):
             if step.run.claims_since_progress >= _MOST_CLAIMS:
