@@ -8,9 +8,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from costs.periods import DayRange
+from integrations import connections
 from integrations.anthropic.streams import STREAMS
 from integrations.models import Connection, Status
-from workers import lanes
+from workers import lanes, states
 from workers.bucket import Bucket, BucketUnavailableError
 from workers.clock import database_now
 from workers.models import PRIORITY, Lane, SyncRun, SyncStep, Trigger
@@ -71,6 +72,7 @@ def request_run(
     lane = Lane.objects.get(organization_id=connection.organization_id, family=FAMILY)
     try:
         with transaction.atomic():
+            lanes.hold(connection.organization_id, FAMILY)
             run = SyncRun.objects.create(
                 connection=connection,
                 lane=lane,
@@ -116,6 +118,14 @@ def plan(run: SyncRun) -> None:
     run.save(update_fields=["steps_total"])
 
 
+def plan_missing(lane_id: int) -> None:
+    """Plan the lane's open runs that the schedule created without steps; call with the lane locked."""
+    for run in SyncRun.objects.select_related("connection").filter(
+        lane_id=lane_id, status__in=SyncRun.ACTIVE, steps_total=0
+    ):
+        plan(run)
+
+
 def open_steps(lane_id: int) -> QuerySet[SyncStep]:
     """Return the lane's steps that can be done without a person, the most urgent first."""
     return (
@@ -135,6 +145,24 @@ def cancel_open(connection: Connection, *, now: dt.datetime) -> int:
     """Cancel every open run of the connection; a request in flight will find its step closed."""
     open_runs = SyncRun.objects.filter(connection=connection, status__in=SyncRun.ACTIVE)
     return open_runs.update(status=SyncRun.Status.CANCELLED, finished_at=now)
+
+
+def cancel(run: SyncRun, *, now: dt.datetime) -> bool:
+    """
+    Cancel this run only; False when it had ended already.
+
+    The lane is locked first: a worker in the middle of a write finishes before, or finds the run closed.
+    """
+    with transaction.atomic():
+        lanes.hold(run.connection.organization_id, run.lane.family)
+        open_run = SyncRun.objects.filter(pk=run.pk, status__in=SyncRun.ACTIVE)
+        if not open_run.update(status=SyncRun.Status.CANCELLED, finished_at=now):
+            return False
+        connection = states.hold(run.connection)
+        if connection.status == Status.BACKFILLING:
+            # Nothing is being filled any more; without a run, nobody else would say so.
+            connections.set_state(connection, states.working_status(connection))
+    return True
 
 
 def next_attempt_at(run: SyncRun) -> dt.datetime | None:
