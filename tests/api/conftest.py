@@ -23,6 +23,8 @@ from workers import lifecycle
 from workers.lifecycle import NewConnection
 
 DAY = dt.timedelta(days=1)
+# The token, its owner's other tokens (knox looks for expired ones), its last use, its account.
+SIGN_IN_QUERIES = 4
 ACORN = "acorn-studio"
 BIRCH = "birch-logistics"
 

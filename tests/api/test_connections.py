@@ -8,7 +8,17 @@ from accounts.models import AuditEvent
 from costs.models import CostFact
 from integrations.models import Connection, Credential, Status
 from integrations.simulator.keys import ENTERPRISE, INFERENCE, key_text
-from tests.api.conftest import ACORN, BIRCH, pointers, problem, record, store, stored_connection, utc
+from tests.api.conftest import (
+    ACORN,
+    BIRCH,
+    SIGN_IN_QUERIES,
+    pointers,
+    problem,
+    record,
+    store,
+    stored_connection,
+    utc,
+)
 from workers.models import SyncRun
 
 FIELDS = {
@@ -157,7 +167,7 @@ class TestRead:
         for number in range(3):
             stored_connection(account, number)
 
-        with django_assert_max_num_queries(8):
+        with django_assert_max_num_queries(SIGN_IN_QUERIES + 5):
             listed = viewer.get("connections/").json()
 
         assert [one["label"] for one in listed["results"]] == ["Connection 0", "Connection 1", "Connection 2"]
@@ -361,5 +371,5 @@ class TestRuns:
     def test_counts_its_queries(self, viewer, editor, connected, django_assert_max_num_queries):
         editor.post(f"connections/{connected.pk}/sync/")
 
-        with django_assert_max_num_queries(6):
+        with django_assert_max_num_queries(SIGN_IN_QUERIES + 2):
             viewer.get(f"connections/{connected.pk}/runs/")
