@@ -45,6 +45,7 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "tick": {"task": "workers.tick", "schedule": 1.0, "options": {"queue": "ticks"}},
+        "watch": {"task": "workers.watch", "schedule": 300.0, "options": {"queue": "ticks"}},
         "outbox": {"task": "workers.send_outbox", "schedule": 5.0, "options": {"queue": "ticks"}},
     },
 )

@@ -48,3 +48,19 @@ def recovered(connection: Connection, now: dt.datetime) -> Message:
         subject=f"{connection.label} works again",
         body=f"Fetching the costs of {connection.organization_name} goes on.\n{_link(connection)}\n",
     )
+
+
+def late(connection: Connection) -> Message:
+    """A connection has not succeeded within its expected time."""
+    last = connection.last_synced_at
+    since = f"{last:%d %b %Y %H:%M} UTC" if last else "it was connected"
+    trouble = f"What happened: {connection.detail}\n{connection.remedy}\n\n" if connection.detail else ""
+    return Message(
+        event_key=f"late:{connection.pk}:{since}",
+        kind="connection.late",
+        subject=f"{connection.label}: no successful sync since {since}",
+        body=(
+            f"The costs of {connection.organization_name} have not been read since {since}.\n\n{trouble}"
+            f"It is tried again by itself, and the missing days are fetched then.\n{_link(connection)}\n"
+        ),
+    )

@@ -5,11 +5,11 @@ import structlog
 from celery import shared_task
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from alerts import outbox
-from workers import lanes, schedule, turn
+from workers import lanes, schedule, turn, watch
 from workers.bucket import redis_client
+from workers.clock import database_now
 from workers.crashpoints import crash
 
 _log = structlog.get_logger(__name__)
@@ -38,10 +38,16 @@ def run_lane(*, lane_id: int, **_unknown: object) -> dict[str, int]:
         return {"requests": turn.run_turn(lane_id)}
 
 
+@shared_task(name="workers.watch")
+def watch_connections(**_unknown: object) -> dict[str, int]:
+    """Tell people about connections that have not succeeded within their expected time."""
+    return {"late": watch.tell_about_late(database_now())}
+
+
 @shared_task(name="workers.send_outbox")
 def send_outbox(**_unknown: object) -> dict[str, int]:
     """Send due e-mails."""
-    return {"sent": outbox.send_due(now=timezone.now())}
+    return {"sent": outbox.send_due(now=database_now())}
 
 
 def _queue_length() -> int:
