@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -19,7 +19,12 @@ from workers import lifecycle
 
 P = ParamSpec("P")
 Page = Callable[Concatenate[HttpRequest, Principal, P], HttpResponseBase]
-View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+
+class View(Protocol[P]):
+    """What Django calls."""
+
+    def __call__(self, request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase: ...
 
 
 def page(needed: Role = Role.VIEWER) -> Callable[[Page[P]], View[P]]:

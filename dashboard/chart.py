@@ -116,19 +116,18 @@ def draw(amounts: Amounts, canvas: Canvas) -> Chart:
                sum_usd(one.amounts[place] for one in series))
         for place, days in enumerate(spans.values())
     ]  # fmt: skip
-    return Chart(buckets, series, _summary(buckets, canvas))
+    return Chart(buckets, series, _summary(buckets, canvas, ranked[0] if ranked else ""))
 
 
-def _summary(buckets: list[Bucket], canvas: Canvas) -> str:
+def _summary(buckets: list[Bucket], canvas: Canvas, largest: str) -> str:
     unit = {"day": "Daily", "week": "Weekly", "month": "Monthly"}.get(canvas.granularity, "")
     span = figures.days(canvas.days.start, canvas.days.end - dt.timedelta(days=1))
     highest = max(buckets, key=lambda bucket: bucket.total, default=None)
     if highest is None or not highest.total:
         return f"{unit} cost by model, {span}: none."
-    lowest = min(buckets, key=lambda bucket: bucket.total)
     open_count = sum(bucket.is_provisional for bucket in buckets)
     open_words = f" {open_count} of {len(buckets)} bars are provisional." if open_count else ""
     return (
-        f"{unit} cost by model, {span}: highest {figures.dollars(highest.total)} on {highest.label}, "
-        f"lowest {figures.dollars(lowest.total)} on {lowest.label}.{open_words}"
+        f"{unit} cost by model, {span}: highest {figures.dollars(highest.total)} on {highest.label}; "
+        f"{largest} is the largest.{open_words}"
     )

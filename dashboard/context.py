@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from accounts.models import Membership, Role
+from accounts.models import Membership, Role, User
 from accounts.permissions import Principal, find_principal
 from dashboard import stored
 
@@ -17,7 +17,7 @@ _SECTIONS = (("Overview", "dashboard:overview"), ("Connections", "dashboard:conn
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Return the values of the page frame; for visitors who did not sign in there are none."""
     user = getattr(request, "user", None)
-    if user is None or not user.is_authenticated:
+    if not isinstance(user, User):
         return {}
     principal = find_principal(request)
     if principal is None:
@@ -30,7 +30,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "may_administer": principal.may(Role.ADMIN),
         "sections": [_section(label, name, request.path) for label, name in _SECTIONS],
         "freshness": SimpleLazyObject(lambda: stored.freshness(principal.account, now)),
-        "other_accounts": SimpleLazyObject(lambda: _other_accounts(request, principal)),
+        "other_accounts": SimpleLazyObject(lambda: _other_accounts(user, principal)),
     }
 
 
@@ -40,7 +40,7 @@ def _section(label: str, name: str, path: str) -> dict[str, Any]:
     return {"label": label, "address": address, "is_here": is_here}
 
 
-def _other_accounts(request: HttpRequest, principal: Principal) -> list[Membership]:
+def _other_accounts(user: User, principal: Principal) -> list[Membership]:
     """List the person's other memberships; most people have none."""
-    memberships = Membership.objects.filter(user_id=request.user.pk).select_related("account")
+    memberships = Membership.objects.filter(user=user).select_related("account")
     return list(memberships.exclude(account=principal.account).order_by("account__name"))

@@ -4,6 +4,8 @@ import datetime as dt
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
+from costs.money import sum_usd
+
 # Only what is shown is rounded; exact values travel beside it as text.
 _SHOWN = Context(prec=200, rounding=ROUND_HALF_EVEN)
 _CENT = Decimal("0.01")
@@ -26,12 +28,17 @@ def dollars(amount: Decimal) -> str:
     sign = _MINUS if amount < 0 else ""
     if amount and not rounded:
         return f"{sign}<$0.01" if not sign else f">{sign}$0.01"
-    return f"{sign}${abs(rounded):,.2f}"
+    # copy_abs, not abs(): the latter rounds to the ambient precision.
+    return f"{sign}${rounded.copy_abs():,.2f}"
 
 
 def share(part: Decimal, whole: Decimal) -> Decimal:
     """Return which percentage of the whole a part is, with one decimal; zero of an empty whole."""
-    return (_SHOWN.divide(part * 100, whole) if whole else Decimal(0)).quantize(_TENTH, context=_SHOWN)
+    return (_percentage(part, whole) if whole else Decimal(0)).quantize(_TENTH, context=_SHOWN)
+
+
+def _percentage(part: Decimal, whole: Decimal) -> Decimal:
+    return _SHOWN.divide(_SHOWN.multiply(part, Decimal(100)), whole)
 
 
 def mean(total: Decimal, count: int) -> Decimal:
@@ -49,7 +56,7 @@ class Change:
     @property
     def difference(self) -> Decimal:
         """How much more it is; negative for less."""
-        return self.now - self.before
+        return sum_usd((self.now, self.before.copy_negate()))
 
     @property
     def word(self) -> str:
@@ -72,14 +79,14 @@ class Change:
     @property
     def amount(self) -> str:
         """Write the difference without its sign; the word and the arrow carry it."""
-        return dollars(abs(self.difference))
+        return dollars(self.difference.copy_abs())
 
     @property
     def percent(self) -> str:
         """Write the relative change with its sign; empty where there is nothing to relate to."""
         if self.before <= 0 or not self.difference:
             return ""
-        ratio = _SHOWN.divide(self.difference * 100, self.before).quantize(_TENTH, context=_SHOWN)
+        ratio = _percentage(self.difference, self.before).quantize(_TENTH, context=_SHOWN)
         if ratio > _MOST_PERCENT:
             return f">+{_MOST_PERCENT}{_NO_BREAK}%"
         return f"{'+' if ratio > 0 else _MINUS if ratio < 0 else ''}{abs(ratio)}{_NO_BREAK}%"

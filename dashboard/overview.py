@@ -156,7 +156,7 @@ def _workspaces(account: Account, period: Period, *, compare: bool, most: int) -
     names = selectors.workspace_names(account.pk)
     labels = {
         str(key): label
-        for key, label in Connection.objects.filter(account=account).values_list("id", "label")
+        for key, label in Connection.objects.filter(account=account).values_list("id", "organization_name")
     }
 
     def name(place: Place) -> Named:

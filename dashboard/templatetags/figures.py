@@ -42,6 +42,15 @@ def moment(value: dt.datetime, now: dt.datetime) -> SafeString:
 
 
 @register.filter
+def attempt(value: dt.datetime, now: dt.datetime) -> str:
+    """Write a moment that may be seconds away: the time to the second, or the day and time of another day."""
+    utc = value.astimezone(dt.UTC)
+    return (
+        f"{utc:%H:%M:%S} UTC" if utc.date() == now.astimezone(dt.UTC).date() else figures.moment(value, now)
+    )
+
+
+@register.filter
 def exact_moment(value: dt.datetime) -> SafeString:
     """Write a moment in UTC to the second."""
     utc = value.astimezone(dt.UTC)

@@ -4,7 +4,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from accounts.models import Membership
+from accounts.models import Membership, User
 from accounts.permissions import Principal
 from dashboard.access import page
 
@@ -14,7 +14,8 @@ from dashboard.access import page
 def switch(request: HttpRequest, _principal: Principal) -> HttpResponse:
     """Act for another of one's accounts from now on; others do not exist."""
     wanted = request.POST.get("account", "")
-    memberships = Membership.objects.filter(user_id=request.user.pk)
+    assert isinstance(request.user, User)  # noqa: S101 - whoever has a principal is one
+    memberships = Membership.objects.filter(user=request.user)
     chosen = next((m for m in memberships if str(m.account_id) == wanted), None)
     if chosen is None:
         raise Http404("There is no such account.")

@@ -1,7 +1,7 @@
 """Adding a connection: test the key without storing anything, then add it."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -28,7 +28,7 @@ _NOT_ADDED = "Not added."
 @page(Role.ADMIN)
 def add(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Show the form; on POST connect, or say why not. The key is never part of an answer."""
-    form = AddForm(request.POST or None)
+    form = AddForm(_sent(request))
     if request.method != "POST":
         return _show(request, principal, form, None)
     if not form.is_valid():
@@ -81,3 +81,8 @@ def _after(request: HttpRequest, connection: Connection) -> HttpResponse:
     if request.headers.get("HX-Request"):
         return HttpResponseClientRedirect(reverse(target))
     return redirect(target)
+
+
+def _sent(request: HttpRequest) -> QueryDict | None:
+    """Return what was submitted; an empty submission is one, too, and is told what it lacks."""
+    return request.POST if request.method == "POST" else None

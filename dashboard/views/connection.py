@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -70,7 +70,7 @@ def edit(request: HttpRequest, principal: Principal, connection_id: UUID) -> Htt
     found = get_connection(principal, connection_id)
     initial = {"label": found.label, "cost_center": found.cost_center}
     title = found.label
-    form = EditForm(request.POST or None, initial=initial)
+    form = EditForm(_sent(request), initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             lifecycle.edit(found, **form.cleaned_data, actor=principal.name)
@@ -89,7 +89,7 @@ def edit(request: HttpRequest, principal: Principal, connection_id: UUID) -> Htt
 def rotate(request: HttpRequest, principal: Principal, connection_id: UUID) -> HttpResponse:
     """Replace the stored key by another one of the same organisation."""
     found = get_connection(principal, connection_id)
-    form = KeyForm(request.POST or None)
+    form = KeyForm(_sent(request))
     notice = None
     if request.method == "POST" and form.is_valid():
         try:
@@ -107,7 +107,7 @@ def rotate(request: HttpRequest, principal: Principal, connection_id: UUID) -> H
 def disconnect(request: HttpRequest, principal: Principal, connection_id: UUID) -> HttpResponse:
     """Say what keeping and erasing mean, then do the one that was chosen."""
     found = get_connection(principal, connection_id)
-    form = DisconnectForm(found, request.POST or None)
+    form = DisconnectForm(found, _sent(request))
     if request.method == "POST" and form.is_valid():
         erase = form.cleaned_data["history"] == DisconnectForm.ERASE
         label = found.label
@@ -121,3 +121,8 @@ def disconnect(request: HttpRequest, principal: Principal, connection_id: UUID) 
     return render(
         request, "dashboard/disconnect.html", {"connection": found, "form": form, "coverage": coverage}
     )
+
+
+def _sent(request: HttpRequest) -> QueryDict | None:
+    """Return what was submitted; an empty submission is one, too, and is told what it lacks."""
+    return request.POST if request.method == "POST" else None

@@ -24,7 +24,7 @@ _MOST_CARDS = 5
 def overview(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Show the chosen period, or the way to the first connection while nothing is stored."""
     now = timezone.now()
-    context = {"cards": _moving(principal.account), "ranges": ranges.PRESETS.values()}
+    context: dict[str, object] = {"cards": _moving(principal.account), "ranges": ranges.PRESETS.values()}
     if not _has_data(principal.account):
         return render(request, "dashboard/welcome.html", context)
     shows_all = request.GET.get("workspaces") == "all"
@@ -57,4 +57,4 @@ def _moving(account: Account) -> list[Card]:
     unfinished = Connection.objects.select_related("account").filter(
         account=account, disconnected_at__isnull=True, last_synced_at__isnull=True
     )
-    return cards(account, unfinished[:_MOST_CARDS], timezone.now())
+    return cards(account, list(unfinished[:_MOST_CARDS]), timezone.now())

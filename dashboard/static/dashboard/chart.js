@@ -23,7 +23,7 @@
   }
 
   function hatch(ground) {
-    return { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -Math.PI / 4, color: ground, symbolSize: 1 };
+    return { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [1.5, 4.5], rotation: -Math.PI / 4, color: ground };
   }
 
   function tooltip(colours) {

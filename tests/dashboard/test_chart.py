@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from costs.money import sum_usd
+from costs.periods import DayRange
+from dashboard import lines, palette
+from dashboard.chart import Canvas, draw
+from dashboard.lines import Named
+
+FIRST = dt.date(2026, 11, 2)  # a Monday
+WEEK = DayRange(FIRST, FIRST + dt.timedelta(days=7))
+AMOUNTS = st.decimals(min_value=-100, max_value=10_000, places=6)
+CELLS = st.dictionaries(
+    st.tuples(st.sampled_from(list(WEEK.days())), st.sampled_from([f"model-{n}" for n in range(14)])), AMOUNTS
+)
+
+
+class TestDraw:
+    @given(CELLS)
+    def test_loses_no_amount(self, cells):
+        chart = draw(cells, Canvas(WEEK, "day", frozenset()))
+
+        assert sum_usd(amount for series in chart.series for amount in series.amounts) == sum_usd(
+            cells.values()
+        )
+        assert sum_usd(bucket.total for bucket in chart.buckets) == sum_usd(cells.values())
+
+    def test_shows_eight_series_and_the_rest(self):
+        cells = {(FIRST, f"model-{n}"): Decimal(100 - n) for n in range(12)}
+
+        chart = draw(cells, Canvas(WEEK, "day", frozenset()))
+
+        assert [series.label for series in chart.series] == [*(f"model-{n}" for n in range(8)), "Other (4)"]
+        assert chart.series[-1].slot == "other"
+
+    def test_gives_every_day_a_bar_and_marks_the_provisional_ones(self):
+        chart = draw({}, Canvas(WEEK, "day", frozenset({WEEK.end - dt.timedelta(days=1)})))
+
+        assert [bucket.is_provisional for bucket in chart.buckets] == [False] * 6 + [True]
+        assert chart.summary.endswith("none.")
+
+    def test_gathers_weeks(self):
+        days = DayRange(FIRST - dt.timedelta(days=2), FIRST + dt.timedelta(days=9))
+        cells = {(day, "m"): Decimal(1) for day in days.days()}
+
+        chart = draw(cells, Canvas(days, "week", frozenset()))
+
+        assert [(bucket.first.isoformat(), bucket.total) for bucket in chart.buckets] == [
+            ("2026-10-31", 2), ("2026-11-02", 7), ("2026-11-09", 2)
+        ]  # fmt: skip
+
+    def test_writes_amounts_as_text(self):
+        document = draw({(FIRST, "m"): Decimal("0.125")}, Canvas(WEEK, "day", frozenset())).document
+
+        assert document["series"][0]["amounts"][0] == "0.12"
+
+
+class TestColours:
+    def test_do_not_depend_on_the_company_a_key_keeps(self):
+        alone = palette.colours(["claude-opus-5"])
+        assert palette.colours(["claude-opus-5", "zzz"])["claude-opus-5"] == alone["claude-opus-5"]
+
+    @given(st.sets(st.text(), max_size=palette.SLOTS))
+    def test_differ_while_there_are_enough(self, keys):
+        assert len(set(palette.colours(keys).values())) == len(keys)
+
+
+class TestTable:
+    @given(st.dictionaries(st.integers(0, 30), AMOUNTS), st.dictionaries(st.integers(0, 30), AMOUNTS))
+    def test_adds_up_to_the_total(self, now, before):
+        table = lines.table(now, before, lambda key: Named(str(key)), most=10)
+
+        shown = [*table.lines, *([table.rest] if table.rest else [])]
+        assert sum_usd(line.amount for line in shown) == table.total == sum_usd(now.values())
+        assert sum_usd(line.change.before for line in shown) == sum_usd(before.values())
+        assert len(shown) <= 10
+
+    def test_keeps_what_is_gone(self):
+        table = lines.table({}, {"a": Decimal(5)}, Named, most=10)
+
+        assert [(line.label, line.change.word) for line in table.lines] == [("a", "gone")]

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from costs.periods import DayRange
+from dashboard import ranges
+
+
+def days(first: str, end: str) -> DayRange:
+    return DayRange(dt.date.fromisoformat(first), dt.date.fromisoformat(end))
+
+
+class TestPeriod:
+    @pytest.mark.parametrize(
+        ("key", "shown", "previous"),
+        [
+            ("7d", days("2026-11-15", "2026-11-22"), days("2026-11-08", "2026-11-15")),
+            ("30d", days("2026-10-23", "2026-11-22"), days("2026-09-23", "2026-10-23")),
+            ("90d", days("2026-08-24", "2026-11-22"), days("2026-05-26", "2026-08-24")),
+            ("mtd", days("2026-11-01", "2026-11-22"), days("2026-10-01", "2026-10-22")),
+            ("last-month", days("2026-10-01", "2026-11-01"), days("2026-09-01", "2026-10-01")),
+            ("12m", days("2025-11-22", "2026-11-22"), days("2024-11-22", "2025-11-22")),
+        ],
+    )
+    def test_holds_complete_days_and_their_counterpart(self, key, shown, previous):
+        period = ranges.period(key, dt.date(2026, 11, 22))
+
+        assert (period.days, period.previous) == (shown, previous)
+
+    def test_draws_today_beside_the_complete_days(self):
+        assert ranges.period("7d", dt.date(2026, 11, 22)).charted == days("2026-11-15", "2026-11-23")
+        assert ranges.period("last-month", dt.date(2026, 11, 22)).charted == days("2026-10-01", "2026-11-01")
+
+    def test_shows_the_running_day_on_the_first_of_a_month(self):
+        period = ranges.period("mtd", dt.date(2026, 12, 1))
+
+        assert period.days == days("2026-12-01", "2026-12-02")
+        assert period.previous == days("2026-11-01", "2026-11-02")
+
+    def test_never_compares_with_days_of_the_month_itself(self):
+        """31 March has thirty days before it in its month; February has 28."""
+        assert ranges.period("mtd", dt.date(2026, 3, 31)).previous == days("2026-02-01", "2026-03-01")
+
+    @pytest.mark.parametrize("key", [None, "", "nonsense"])
+    def test_falls_back_to_thirty_days(self, key):
+        assert ranges.period(key, dt.date(2026, 11, 22)).key == "30d"
