@@ -175,7 +175,7 @@ class ApiTokenAdmin(ObjectActionsMixin, ReadOnlyAdmin):
     """
 
     list_display = [
-        "name", "account", "role", "user", "prefix", "created", "expiry", "last_used_at", "revoking",
+        "name", "revoking", "account", "role", "prefix", "last_used_at", "expiry", "user", "created",
     ]  # fmt: skip
     list_display_links = None
     list_filter = ["role", ("account", CappedRelatedFilter)]

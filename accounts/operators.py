@@ -42,6 +42,8 @@ class OperatorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     paginator = CappedPaginator
     show_full_result_count = False
+    # "Show counts" beside a filter would count the whole table once per choice.
+    show_facets = admin.ShowFacets.NEVER
     # Above this the link "show all" is not offered: it would load up to ten thousand rows at once.
     list_max_show_all = 200
 

@@ -14,6 +14,7 @@ from costs.models import CostFact, DayDigest, Resource, ResourceName, Restatemen
 from costs.money import sum_usd, usd_text
 
 _DAY = dt.timedelta(days=1)
+_RECENT_DAYS = {"1": "Today", "2": "Since yesterday", "7": "Last 7 days", "31": "Last 31 days"}
 
 
 class RecentDaysFilter(admin.SimpleListFilter):
@@ -27,11 +28,11 @@ class RecentDaysFilter(admin.SimpleListFilter):
     parameter_name = "days"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        return [("1", "Today"), ("2", "Since yesterday"), ("7", "Last 7 days"), ("31", "Last 31 days")]
+        return list(_RECENT_DAYS.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
         days = self.value()
-        if days is None:
+        if days not in _RECENT_DAYS:
             return queryset
         since = timezone.now().date() - _DAY * (int(days) - 1)
         connections = queryset.model._meta.get_field("connection").related_model._default_manager  # noqa: SLF001
@@ -59,7 +60,7 @@ class CostVersionAdmin(PerDayAdmin):
     """One version of one cost row."""
 
     list_display: Any = (
-        "day", "connection", "source", "model", "token_type", "cost_type", "workspace_id", "amount", "observed_at",
+        "day", "amount", "model", "token_type", "cost_type", "workspace_id", "source", "connection", "observed_at",
     )  # fmt: skip
     fields: ClassVar[Any] = (
         *all_fields_of(CostFact, without=("row_key", "amount_usd", "list_amount_usd", "extra", "observed_at")),

@@ -138,6 +138,15 @@ class TestList:
 
         assert (found, missed) == (1, 0)
 
+    def test_tells_apart_what_is_disconnected(self, boss, connection):
+        boss.post(action_url(connection, "disconnect"), {"history": "keep", "sure": "on"})
+
+        counts = [
+            boss.get(list_url(Connection), {"connected": c}).context["cl"].result_count for c in ("yes", "no")
+        ]
+
+        assert counts == [0, 1]
+
     def test_survives_a_filter_for_a_connection_that_is_not_offered(self, boss, connection):
         response = boss.get(list_url(SyncRun), {"connection__id__exact": connection.pk})
 

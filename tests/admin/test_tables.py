@@ -123,6 +123,7 @@ class TestFacts:
         counts = [boss.get(list_url(CostFact), {"days": d}).context["cl"].result_count for d in ("1", "31")]
 
         assert counts == [1, 1]
+        assert boss.get(list_url(CostFact), {"days": "nonsense"}).status_code == 200
         assert boss.get(list_url(CostFact)).context["cl"].result_count == 2
 
     @pytest.mark.parametrize("model", READ_ONLY)

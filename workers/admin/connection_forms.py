@@ -34,7 +34,7 @@ class ConnectForm(forms.Form):
     label = forms.CharField(
         max_length=120,
         required=False,
-        help_text="Empty: Anthropic – <the organisation's name>.",
+        help_text="Empty: Anthropic – and the organisation's name.",
     )
     cost_center = forms.CharField(label="Cost centre", max_length=120, required=False)
 

@@ -25,6 +25,21 @@ from workers.clock import database_now
 from workers.lifecycle import ConnectionStandsStillError, NewConnection
 
 
+class IsConnectedFilter(admin.SimpleListFilter):
+    """Tells connections apart from those of which only the history is left."""
+
+    title = "key"
+    parameter_name = "connected"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        return [("yes", "Connected"), ("no", "Disconnected, history kept")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Connection]) -> QuerySet[Connection]:  # noqa: ARG002
+        if self.value() not in {"yes", "no"}:
+            return queryset
+        return queryset.filter(disconnected_at__isnull=self.value() == "yes")
+
+
 @admin.register(Connection)
 class ConnectionAdmin(ObjectActionsMixin, OperatorAdmin):
     """What is connected and in which state; the key goes in and never comes out."""
@@ -33,12 +48,10 @@ class ConnectionAdmin(ObjectActionsMixin, OperatorAdmin):
     form = EditForm
     actions = ["force_sync"]
     list_display = [
-        "label", "account", "organization_name", "origin", "state", "key_hint",
-        "data_through", "last_synced_at", "next_sync_at",
+        "label", "state", "data_through", "last_synced_at", "next_sync_at",
+        "account", "organization_name", "origin", "key_hint",
     ]  # fmt: skip
-    list_filter = [
-        "status", "origin", ("account", CappedRelatedFilter), ("disconnected_at", admin.EmptyFieldListFilter),
-    ]  # fmt: skip
+    list_filter = ["status", "origin", IsConnectedFilter, ("account", CappedRelatedFilter)]
     list_select_related = ["account"]
     search_fields = [
         "label", "account__name", "organization_name", "=organization_id", "key_hint", "cost_center",
@@ -72,10 +85,10 @@ class ConnectionAdmin(ObjectActionsMixin, OperatorAdmin):
         status = connection.get_status_display()
         return f"{status}: {connection.reason}" if connection.reason else status
 
-    @admin.display(ordering="last_day", empty_value="-")
-    def data_through(self, connection: Any) -> Any:
+    @admin.display(ordering="last_day")
+    def data_through(self, connection: Any) -> str:
         """Show the last day that is stored."""
-        return connection.last_day
+        return f"{connection.last_day:%d %b %Y}" if connection.last_day else "-"
 
     @admin.display(description="key can see")
     def can_see(self, connection: Connection) -> str:

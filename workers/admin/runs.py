@@ -75,10 +75,11 @@ class SyncRunAdmin(ObjectActionsMixin, ReadOnlyAdmin):
         """Show rows added, changed and removed."""
         return f"{run.rows_added} / {run.rows_changed} / {run.rows_removed}"
 
-    @admin.display(empty_value="-")
-    def next_attempt(self, run: SyncRun) -> Any:
+    @admin.display
+    def next_attempt(self, run: SyncRun) -> str:
         """Show when the run's lane is tried next, while it waits."""
-        return runs.next_attempt_at(run)
+        when = runs.next_attempt_at(run)
+        return f"{when:%d %b %Y %H:%M:%S} UTC" if when else "-"
 
 
 @admin.register(SyncStep)
