@@ -12,7 +12,7 @@ from costs.periods import utc_day
 from dashboard import overview as presenter
 from dashboard import ranges, stored
 from dashboard.access import page
-from dashboard.cards import Card, cards
+from dashboard.cards import cards
 from integrations.models import Connection
 
 # A page shows the progress of this many connections; the rest are on the page of connections.
@@ -24,7 +24,7 @@ _MOST_CARDS = 5
 def overview(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Show the chosen period, or the way to the first connection while nothing is stored."""
     now = timezone.now()
-    context: dict[str, object] = {"cards": _moving(principal.account), "ranges": ranges.PRESETS.values()}
+    context: dict[str, object] = {**_unfinished(principal.account), "ranges": ranges.PRESETS.values()}
     if not _has_data(principal.account):
         return render(request, "dashboard/welcome.html", context)
     shows_all = request.GET.get("workspaces") == "all"
@@ -38,23 +38,21 @@ def overview(request: HttpRequest, principal: Principal) -> HttpResponse:
 @page()
 def progress(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Return the part that shows running backfills; reload the page when there is more to see than progress."""
-    found = _moving(principal.account)
-    if request.GET.get("at") == "welcome":
-        if _has_data(principal.account):
-            return HttpResponseClientRefresh()
-        return render(request, "dashboard/parts/steps.html", {"cards": found})
-    if not found:
+    context = _unfinished(principal.account)
+    is_welcome = request.GET.get("at") == "welcome"
+    if _has_data(principal.account) if is_welcome else not context["cards"]:
         return HttpResponseClientRefresh()
-    return render(request, "dashboard/parts/progress.html", {"cards": found})
+    return render(request, f"dashboard/parts/{'steps' if is_welcome else 'progress'}.html", context)
 
 
 def _has_data(account: Account) -> bool:
     return bool(stored.coverages(account))
 
 
-def _moving(account: Account) -> list[Card]:
-    """Return the connections whose first days are on their way or held up, oldest first."""
+def _unfinished(account: Account) -> dict[str, object]:
+    """Return the connections whose first days are on their way or held up, and whether any of them moves."""
     unfinished = Connection.objects.select_related("account").filter(
         account=account, disconnected_at__isnull=True, last_synced_at__isnull=True
     )
-    return cards(account, list(unfinished[:_MOST_CARDS]), timezone.now())
+    found = cards(account, list(unfinished[:_MOST_CARDS]), timezone.now())
+    return {"cards": found, "is_moving": any(card.is_moving for card in found)}

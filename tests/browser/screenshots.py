@@ -50,7 +50,7 @@ def test_pages(surf, admin_user, account, run_due, simulator, key_of, settings):
     shoot(surfer, f"/connections/{birch.pk}/", "connection")
 
     # One connection that needs somebody, and one in the middle of its backfill at Anthropic's real pace.
-    simulator.world("acorn-studio", "revoke_key", kind="admin")
+    simulator.fault("revoked", organisation="acorn-studio", times=-1)
     lifecycle.force_sync(broken, None, actor=ALICE)
     run_due()
     settings.ANTHROPIC_REQUESTS_PER_MINUTE, settings.ANTHROPIC_BURST = 1, 10

@@ -40,6 +40,15 @@ class TestEmptyAccount:
         assert "0 of 31 days" in text
         assert 'hx-trigger="every 2s"' in text
 
+    def test_stops_looking_while_only_a_person_can_go_on(self, viewer, visit, connection, simulator, run_due):
+        simulator.fault("revoked", times=-1)
+        run_due()
+
+        text = visit(viewer).get("/").text
+
+        assert "refused this key" in text
+        assert "hx-trigger" not in text
+
     def test_tells_the_page_to_start_over_once_there_is_data(self, viewer, visit, filled):
         answer = visit(viewer).get("/progress/?at=welcome", headers={"HX-Request": "true"})
 

@@ -35,7 +35,7 @@
       axisPointer: { type: "shadow", shadowStyle: { color: colours.hover } },
       backgroundColor: colours.raised,
       borderColor: colours.line,
-      textStyle: { color: colours.ink, fontFamily: colours.font, fontSize: 12 },
+      textStyle: { color: colours.ink, fontFamily: colours.font, fontSize: 12, rich: { b: { fontWeight: 600, fontFamily: colours.font, color: colours.ink } } },
       formatter: (points) => {
         const at = points[0].dataIndex;
         const lines = points
@@ -74,7 +74,7 @@
       grid: { left: 4, right: 4, top: 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
       tooltip: tooltip(colours),
       xAxis: {
-        type: "category", data: data.short, axisTick: { show: false },
+        type: "category", data: data.short, z: 3, axisTick: { show: false },
         axisLine: { lineStyle: { color: colours.line } },
         axisLabel: { color: colours.quiet, hideOverlap: true, fontSize: 11 },
       },
