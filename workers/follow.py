@@ -1,5 +1,6 @@
 """Follow runs from a terminal: a bar where there is one, plain lines otherwise."""
 
+import datetime as dt
 import time
 from collections.abc import Sequence
 
@@ -8,9 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from integrations.models import Connection, Status
 from workers import runs
+from workers.clock import database_now
 from workers.models import SyncRun
 
 _POLL_SECONDS = 0.5
+_SOON = dt.timedelta(seconds=3)
 
 
 def follow(run_ids: Sequence[object], console: Console) -> list[SyncRun]:
@@ -40,6 +43,8 @@ def _is_over(run: SyncRun) -> bool:
 def _note(found: Sequence[SyncRun]) -> str:
     for run in found:
         next_at = runs.next_attempt_at(run)
+        if next_at and next_at < database_now() + _SOON:
+            next_at = None  # the dispatcher looks every second: that is no wait worth a word
         if run.detail:
             return f"{run.detail} Next attempt {next_at:%H:%M:%S} UTC." if next_at else run.detail
         if next_at:
