@@ -15,12 +15,6 @@ from workers import lifecycle
 from workers.lifecycle import NewConnection
 
 
-@pytest.fixture(autouse=True)
-def static_files(settings, tmp_path) -> None:
-    """Static files come from the apps; WhiteNoise warns about a collected folder that is not there."""
-    settings.STATIC_ROOT = str(tmp_path)
-
-
 @pytest.fixture
 def key(simulator) -> str:
     return key_of(simulator, "acorn-studio")
