@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
+from django.http import Http404
 from django.test import Client, override_settings
 from django.urls import path
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -183,3 +185,12 @@ class TestTrouble:
             json.dumps(document["errors"])
             == '[{"pointer": "", "code": "invalid", "detail": "Both at once."}]'
         )
+
+
+class TestOfDjango:
+    def test_django_s_own_exceptions_are_problems_too(self, raising):
+        assert [problem(raising(error), status)["code"] for error, status in [
+            (Http404(), 404),
+            (PermissionDenied(), 403),
+            (SuspiciousOperation(), 400),
+        ]] == ["not_found", "permission_denied", "parse_error"]  # fmt: skip
