@@ -4,6 +4,7 @@ Redis decides atomically on its own clock (`bucket.lua`); no caller's clock matt
 token is told how long to wait and goes away. Redis out of reach means no token: it fails closed.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ _SECOND = 1_000_000
 # Requests are counted where they arrive, and the network shifts them by milliseconds: refill a little slower
 # than allowed, so that jitter never makes two requests look too close.
 _SLACK = 1.01
+_OWNER_SECONDS = 86_400
 
 Operation = Literal["acquire", "debit", "penalise", "peek"]
 
@@ -66,6 +68,25 @@ def classic_rate() -> Rate:
 def redis_client() -> redis.Redis:
     """Return the process-wide client; thread-safe."""
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5)
+
+
+def known_owner(fingerprint: str) -> str | None:
+    """Return the organisation that a key with this fingerprint was last found to belong to; None if unknown."""
+    try:
+        found: Any = redis_client().get(_owner_key(fingerprint))
+    except redis.RedisError as error:
+        raise BucketUnavailableError(f"Redis does not answer: {type(error).__name__}") from error
+    return found.decode() if found else None
+
+
+def remember_owner(fingerprint: str, organization_id: str) -> None:
+    """Remember whose key it is for a day; forgetting costs one request charged afterwards."""
+    with suppress(redis.RedisError):
+        redis_client().set(_owner_key(fingerprint), organization_id, ex=_OWNER_SECONDS)
+
+
+def _owner_key(fingerprint: str) -> str:
+    return f"tallystick:key-owner:{fingerprint}"
 
 
 class Bucket:

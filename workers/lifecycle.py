@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db import transaction
 
 from accounts import audit
@@ -24,12 +23,10 @@ from integrations.connections import RefusedError
 from integrations.errors import Advice, Fate, Reason, UpstreamError, advice
 from integrations.models import Connection, Credential, Status
 from integrations.vault import VaultError
-from workers import lanes, runs, schedule, states
+from workers import bucket, lanes, runs, schedule, states
 from workers.bucket import Bucket, BucketUnavailableError, Seed
 from workers.clock import database_now
 from workers.models import Lane, SyncRun, Trigger
-
-_OWNER_CACHE_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +47,10 @@ def test_key(api_key: str) -> ProbeResult:
 
     Effects: up to two requests upstream, each with a token of its organisation's bucket
     """
-    known = cache.get(_fingerprint(api_key))
-    tokens = _Tokens(owner=known, api_key=api_key)
+    try:
+        tokens = _Tokens(owner=bucket.known_owner(_fingerprint(api_key)), api_key=api_key)
+    except BucketUnavailableError:
+        return _refusal(_limiter_down())
     result = probe(connections.client_for(api_key), api_key, today=database_now().date(), take_token=tokens.take)
     tokens.settle(result)
     return result
@@ -69,7 +68,11 @@ def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connectio
         raise RefusedError(_advice(result))
     assert result.organization is not None  # noqa: S101 - what `ok` means
     owner = lanes.owner_key(result.organization.id, runs.FAMILY)
-    level = Bucket(owner, lanes.rate_of(runs.FAMILY)).peek(lanes.seed_of(result.organization.id, runs.FAMILY))
+    seed = lanes.seed_of(result.organization.id, runs.FAMILY)
+    try:
+        level = Bucket(owner, lanes.rate_of(runs.FAMILY)).peek(seed)
+    except BucketUnavailableError as error:
+        raise RefusedError(_limiter_down()) from error
     with transaction.atomic():
         connection = connections.store(
             account, wanted.api_key, result, label=wanted.label, cost_center=wanted.cost_center
@@ -126,9 +129,9 @@ def force_sync(connection: Connection, days: DayRange | None, *, actor: str) -> 
     """
     Queue a sync of the days (default: today, the trailing days and any gap); return (run, whether new).
 
-    Raises:  RefusedError — the connection is paused or needs a person first
+    Raises:  ConnectionStandsStillError — the connection is paused, disconnected or needs a person first
     """
-    if connection.status in {Status.PAUSED, Status.ERROR}:
+    if connection.status in {Status.PAUSED, Status.ERROR} or connection.is_disconnected:
         raise ConnectionStandsStillError(connection)
     if days is None:
         found = runs.find_open(connection, Trigger.FORCE, None)
@@ -148,9 +151,13 @@ class ConnectionStandsStillError(Exception):
     """A paused or broken connection cannot sync."""
 
     def __init__(self, connection: Connection) -> None:
-        paused = connection.status == Status.PAUSED
-        remedy = "Resume it first." if paused else f"{connection.detail} {connection.remedy}".strip()
-        super().__init__(f"{connection.label} is {'paused' if paused else 'stopped'}. {remedy}")
+        if connection.is_disconnected:
+            state, remedy = "disconnected", "Connect its organisation again."
+        elif connection.status == Status.PAUSED:
+            state, remedy = "paused", "Resume it first."
+        else:
+            state, remedy = "stopped", f"{connection.detail} {connection.remedy}".strip()
+        super().__init__(f"{connection.label} is {state}. {remedy}")
 
 
 def rotate_key(connection: Connection, api_key: str, *, actor: str) -> ProbeResult:
@@ -249,10 +256,14 @@ def _refusal(told: Advice) -> ProbeResult:
     )  # fmt: skip
 
 
+def _limiter_down() -> Advice:
+    return advice(Reason.UPSTREAM_UNAVAILABLE, cause="our own rate limiter (Redis) does not answer")
+
+
 def _fingerprint(api_key: str) -> str:
-    """Name a key in the cache without holding it: which organisation it belonged to when last tested."""
+    """Name a key without holding it, for remembering which organisation it belonged to when last tested."""
     digest = hmac.new(settings.SECRET_KEY.encode(), api_key.encode(), hashlib.sha256).hexdigest()
-    return f"key-owner:{digest[:32]}"
+    return digest[:32]
 
 
 class _Tokens:
@@ -281,12 +292,16 @@ class _Tokens:
             return
         if self._unpaid:
             self._pay(result.organization.id)
-        cache.set(_fingerprint(self._api_key), result.organization.id, _OWNER_CACHE_SECONDS)
+        if self._api_key:
+            bucket.remember_owner(_fingerprint(self._api_key), result.organization.id)
 
     def _pay(self, owner: str) -> None:
         self._unpaid = False
-        bucket = Bucket(lanes.owner_key(owner, runs.FAMILY), lanes.rate_of(runs.FAMILY))
-        bucket.debit(lanes.seed_of(owner, runs.FAMILY))
+        tokens = Bucket(lanes.owner_key(owner, runs.FAMILY), lanes.rate_of(runs.FAMILY))
+        try:
+            tokens.debit(lanes.seed_of(owner, runs.FAMILY))
+        except BucketUnavailableError as error:
+            raise UpstreamError.told(_limiter_down(), Fate.RETRYABLE) from error
 
     def _acquire(self, key: str, owner: str | None) -> None:
         rate = lanes.rate_of(runs.FAMILY)
@@ -294,8 +309,7 @@ class _Tokens:
         try:
             answer = Bucket(key, rate).acquire(seed)
         except BucketUnavailableError as error:
-            told = advice(Reason.UPSTREAM_UNAVAILABLE, cause="our own rate limiter (Redis) does not answer")
-            raise UpstreamError.told(told, Fate.RETRYABLE) from error
+            raise UpstreamError.told(_limiter_down(), Fate.RETRYABLE) from error
         if not answer.granted:
             when = database_now() + dt.timedelta(seconds=answer.wait_seconds)
             told = advice(Reason.RATE_LIMITED, next_attempt=f"possible at {when:%H:%M:%S} UTC")

@@ -11,6 +11,7 @@ from costs.periods import DayRange
 from integrations.connections import LabelTakenError, RefusedError
 from integrations.models import Connection, Credential, Status
 from workers import lifecycle
+from workers.bucket import redis_client
 from workers.clock import database_now
 from workers.lifecycle import ConnectionStandsStillError, NewConnection
 from workers.models import Page, SyncRun, Trigger
@@ -151,6 +152,30 @@ class TestEachCause:
         assert (found.ok, found.reason) == (False, "rate_limited")
         assert "UTC" in found.remedy
         assert simulator.requests() == []
+
+
+class TestWithoutRedis:
+    @pytest.fixture
+    def no_redis(self, settings):
+        settings.REDIS_URL = "redis://127.0.0.1:1/0"
+        redis_client.cache_clear()
+        yield
+        redis_client.cache_clear()
+
+    def test_a_key_cannot_be_tested_and_nothing_is_asked(self, simulator, no_redis):
+        simulator.clear_requests()
+
+        found = lifecycle.test_key(key_of(simulator, "acorn-studio"))
+
+        assert (found.ok, found.reason) == (False, "upstream_unavailable")
+        assert "Redis" in found.detail
+        assert simulator.requests() == []
+
+    def test_nothing_is_connected(self, account, simulator, no_redis):
+        with pytest.raises(RefusedError):
+            lifecycle.connect(account, NewConnection(key_of(simulator, "acorn-studio")), actor="alice")
+
+        assert Connection.objects.count() == 0
 
 
 class TestTest:
