@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from accounts.models import Plan
 from workers import lifecycle
 from workers.lifecycle import NewConnection
 
@@ -47,6 +48,8 @@ def problems(surfer: Any, paths: list[str]) -> list[str]:
 @pytest.fixture
 def busy(account, key_of, run_due, simulator):
     """An account with everything to show: settled, broken and running connections."""
+    account.plan = Plan.FREE
+    account.save()
     settled = lifecycle.connect(
         account, NewConnection(key_of("birch-logistics"), cost_center="Platform"), actor="a"
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from accounts.models import Plan
 from integrations.models import Connection
 from workers import lifecycle
 from workers.lifecycle import NewConnection
@@ -17,6 +18,8 @@ WIDE = {"width": 1440, "height": 900}
 
 @pytest.fixture
 def filled(account, key_of, run_due) -> Connection:
+    account.plan = Plan.FREE
+    account.save()
     connection = lifecycle.connect(
         account, NewConnection(key_of("birch-logistics")), actor="alice@example.com"
     )
