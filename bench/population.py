@@ -1,0 +1,171 @@
+"""Fills the database with connections of simulated organisations, as connecting each of them would.
+
+Import only on a prepared ground (bench/ground.py): this module uses the product's models.
+"""
+
+import datetime as dt
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection as database
+from django.db import transaction
+
+from accounts.models import Account
+from integrations import vault
+from integrations.models import Connection, Status
+from integrations.simulator.process import Simulator
+from workers.bucket import redis_client
+from workers.clock import database_now
+from workers.models import PRIORITY, Lane, SyncRun, SyncStep, Trigger
+
+STEP_DAYS = 7
+_A_TENANT = 20
+_PAGE = 2000
+# Of one size, so that connection 9,000 costs what connection 9 does: two workspaces, about 100 rows in 7 days.
+_SIZE = "small"
+_TABLES = (
+    "workers_page, workers_syncstep, workers_syncrun, costs_costfact, costs_supersededcost, costs_daydigest, "
+    "costs_restatement, costs_resourcename, costs_resource, alerts_outboxmessage"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """A simulated organisation that can be connected."""
+
+    id: str
+    name: str
+    key: str
+
+
+def organisations(simulator: Simulator, count: int, *, since: dt.date | None = None) -> list[Organisation]:
+    """Find so many organisations of one size; `since`: that already had usage on this day."""
+    found: list[Organisation] = []
+    offset = 4  # the named ones of the demo stand apart
+    while len(found) < count:
+        page = simulator.organisations(limit=_PAGE, offset=offset)
+        if not page:
+            raise ValueError(f"the simulator has only {len(found)} fitting organisations")
+        found += [
+            Organisation(each["id"], each["name"], each["admin_key"])
+            for each in page
+            if each["size"] == _SIZE and (since is None or each["first_day"] <= since.isoformat())
+        ]
+        offset += _PAGE
+    return found[:count]
+
+
+def connect(
+    found: Sequence[Organisation], *, spare_tokens: float, with_keys: bool = True
+) -> list[Connection]:
+    """
+    Store accounts, connections, sealed keys and idle lanes.
+
+    Units:   `spare_tokens` is the level of each bucket in tokens of a minute, varied by up to one more
+    """
+    now = database_now()
+    accounts = [Account(name=f"Tenant {number}") for number in range(-(-len(found) // _A_TENANT))]
+    connections = [
+        Connection(
+            account=accounts[number // _A_TENANT],
+            origin="claude_platform",
+            label=f"{each.name} {number}",
+            organization_id=each.id,
+            organization_name=each.name,
+            key_hint=f"sk-ant-admin01-…{each.key[-4:]}",
+            status=Status.ACTIVE,
+            backfill_days=365,
+            last_synced_at=now - dt.timedelta(hours=1),
+            next_sync_at=now + dt.timedelta(hours=20),
+        )
+        for number, each in enumerate(found)
+    ]
+    draw = random.Random(1)
+    lanes = [
+        Lane(
+            organization_id=each.id,
+            family="classic",
+            level_us=round((spare_tokens + draw.random()) * 60_000_000),
+            level_at=now,
+        )
+        for each in found
+    ]
+    with transaction.atomic():
+        Account.objects.bulk_create(accounts)
+        Connection.objects.bulk_create(connections, batch_size=2000)
+        Lane.objects.bulk_create(lanes, batch_size=2000)
+        for connection, each in zip(connections, found, strict=True) if with_keys else ():
+            vault.seal(connection, each.key)
+    analyse()
+    return connections
+
+
+def analyse() -> None:
+    """Do what autovacuum would have done by the time so many rows are there."""
+    with database.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def forget_work() -> None:
+    """Empty everything that syncing wrote, and Redis; connections, keys and lanes stay, idle."""
+    with database.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {_TABLES}")
+        cursor.execute("UPDATE workers_lane SET state = 'idle', due_at = NULL, lease_token = NULL")
+    redis_client().flushdb()
+
+
+def forget_all() -> None:
+    """Empty the database of tenants and everything below."""
+    forget_work()
+    with database.cursor() as cursor:
+        cursor.execute("TRUNCATE accounts_account, workers_lane CASCADE")
+
+
+def queue_windows(connections: Sequence[Connection], windows: int) -> None:
+    """
+    Give each connection a backfill of so many windows of a week, newest first, and make its lane due.
+
+    A window of a week holds about 100 rows, which is the step that the goals speak of.
+    """
+    today = database_now().date()
+    lanes = dict(Lane.objects.values_list("organization_id", "id"))
+    runs = [
+        SyncRun(
+            connection=each,
+            lane_id=lanes[each.organization_id],
+            trigger=Trigger.CONNECT,
+            from_day=today - dt.timedelta(days=windows * STEP_DAYS),
+            to_day=today,
+            priority=PRIORITY[Trigger.CONNECT],
+            steps_total=windows,
+        )
+        for each in connections
+    ]
+    steps = [
+        SyncStep(
+            run=run,
+            position=number,
+            stream="cost_report",
+            window_start=today - dt.timedelta(days=(number + 1) * STEP_DAYS),
+            window_end=today - dt.timedelta(days=number * STEP_DAYS),
+        )
+        for run in runs
+        for number in range(windows)
+    ]
+    with transaction.atomic():
+        SyncRun.objects.bulk_create(runs, batch_size=2000)
+        SyncStep.objects.bulk_create(steps, batch_size=2000)
+        Lane.objects.filter(id__in=[run.lane_id for run in runs]).update(
+            state=Lane.State.WAITING, due_at=database_now()
+        )
+    analyse()
+
+
+def fill_with_idle_lanes(count: int) -> None:
+    """Store so many connections whose daily sync and whose lanes are due tomorrow: the dispatcher's quiet hour."""
+    found = [Organisation(f"org-{number}", f"Organisation {number}", "none") for number in range(count)]
+    connect(found, spare_tokens=0, with_keys=False)
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE workers_lane SET state = 'waiting', due_at = now() + interval '1 day'")
+    analyse()
