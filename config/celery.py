@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import setup_logging
 from kombu import Queue
 
@@ -46,6 +47,9 @@ app.conf.update(
     beat_schedule={
         "tick": {"task": "workers.tick", "schedule": 1.0, "options": {"queue": "ticks"}},
         "watch": {"task": "workers.watch", "schedule": 300.0, "options": {"queue": "ticks"}},
+        # A minute of the hour, not an interval: that begins anew with every start of beat, whose schedule file
+        # may be lost, and might never end.
+        "prune": {"task": "workers.prune", "schedule": crontab(minute=17), "options": {"queue": "ticks"}},
         "outbox": {"task": "workers.send_outbox", "schedule": 5.0, "options": {"queue": "ticks"}},
     },
 )

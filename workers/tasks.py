@@ -3,11 +3,10 @@
 import redis
 import structlog
 from celery import shared_task
-from django.conf import settings
 from django.db import transaction
 
 from alerts import outbox
-from workers import lanes, schedule, turn, watch
+from workers import lanes, retention, schedule, turn, watch
 from workers.bucket import redis_client
 from workers.clock import database_now
 from workers.crashpoints import crash
@@ -48,6 +47,12 @@ def watch_connections(**_unknown: object) -> dict[str, int]:
 def send_outbox(**_unknown: object) -> dict[str, int]:
     """Send due e-mails."""
     return {"sent": outbox.send_due(now=database_now())}
+
+
+@shared_task(name="workers.prune")
+def prune_archive(**_unknown: object) -> dict[str, int]:
+    """Delete archived pages that are older than they have to be kept."""
+    return {"pruned": retention.prune(database_now())}
 
 
 def _queue_length() -> int:

@@ -1,0 +1,310 @@
+"""Rebuild a connection's facts from its archived pages beside the stored ones, and prove both equal; asks nobody upstream.
+
+Everything happens in one transaction on one snapshot: a sync that goes on meanwhile cannot make a difference,
+and whatever ends the replay, kill -9 included, leaves nothing behind.
+"""
+
+import datetime as dt
+import json
+import secrets
+import zlib
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+from django.db import connection as database
+from django.db import transaction
+from django.db.models import F, Max, Q
+
+from costs import ingest
+from costs.models import CostFact, DayDigest, Restatement, SupersededCost
+from costs.money import sum_usd
+from costs.periods import DayRange
+from costs.records import CostRecord
+from integrations.anthropic.streams import STREAMS, Reading
+from integrations.errors import UpstreamError
+from integrations.models import Connection
+from workers import archive
+from workers.archive import ArchiveError
+from workers.models import SyncStep
+
+# Everything that replacing a window writes, and the column that is summed for people to compare.
+_TABLES = {
+    "facts": (CostFact._meta.db_table, "amount_usd"),
+    "superseded": (SupersededCost._meta.db_table, "amount_usd"),
+    "digests": (DayDigest._meta.db_table, "amount_usd"),
+    "restatements": (Restatement._meta.db_table, "after_usd"),
+}
+_HAVE_ROW_KEYS = ("facts", "superseded")
+_COST_STREAMS = [stream.name for stream in STREAMS.values() if stream.kind == "cost"]
+# A changed day is described by its first rows; its checksum covers all of them.
+_ROWS_SHOWN = 5
+
+
+class ReplayError(Exception):
+    """Some windows cannot be read from the archive; `possible_from` is the first day none of them touches."""
+
+    def __init__(self, problems: list[str], possible_from: dt.date) -> None:
+        super().__init__(
+            f"{len(problems)} windows cannot be read from the archive, the first one: {problems[0]}"
+        )
+        self.problems = problems
+        self.possible_from = possible_from
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Rows, their exact sum in USD, and a SHA-256 over all their columns but the surrogate key."""
+
+    rows: int = 0
+    amount_usd: Decimal = Decimal(0)
+    checksum: str = sha256(b"").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What is stored and what the replay made of the same days."""
+
+    stored: Tally
+    replayed: Tally
+
+    @property
+    def is_equal(self) -> bool:
+        """True when the checksums agree."""
+        return self.stored.checksum == self.replayed.checksum
+
+
+@dataclass(frozen=True, slots=True)
+class DifferentRow:
+    """A row that only one side has; `side` is stored or replayed."""
+
+    side: str
+    row_key: str
+    name: str
+    amount_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A day whose rows differ in one table, with its first differing rows."""
+
+    table: str
+    day: dt.date
+    pair: Pair
+    rows: tuple[DifferentRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """
+    What a replay found.
+
+    Shape:   `days` and `totals` by table; `schema` is the scratch schema when it was kept, else None
+    """
+
+    windows: int
+    days: dict[str, dict[dt.date, Pair]]
+    totals: dict[str, Pair]
+    differences: list[Difference]
+    schema: str | None
+
+    @property
+    def is_equal(self) -> bool:
+        """True when no day of any table differs."""
+        return not self.differences
+
+
+def replay(connection: Connection, *, since: dt.date = dt.date.min, keep: bool = False) -> Result:
+    """
+    Rebuild the facts from `since` on in a scratch schema and compare them with the stored ones.
+
+    Key:     reads only; the scratch schema exists outside this transaction only with `keep`
+    Raises:  ReplayError — a window that touches the days was pruned from the archive, or is damaged
+    Effects: none on stored tables; needs the right to create a schema. A row appears before its window's
+             successor because windows are written in the order in which they were completed
+    Checked by: tests/workers/test_replay.py
+    """
+    schema = f"replay_{secrets.token_hex(4)}"
+    with transaction.atomic(durable=True):
+        with database.cursor() as cursor:
+            # Pages and facts of one moment: without it a window stored meanwhile would look like a difference.
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        stored_in = _stored_schema()
+        _create_scratch(schema)
+        windows = _write_windows(connection, since)
+        compared = _Comparison(connection, since, {"stored": stored_in, "replayed": schema})
+        days = {table: compared.by_day(table) for table in _TABLES}
+        result = Result(
+            windows=windows,
+            days=days,
+            totals={table: _total(pairs) for table, pairs in days.items()},
+            differences=[
+                Difference(table, day, pair, compared.rows(table, day))
+                for table, pairs in days.items()
+                for day, pair in pairs.items()
+                if not pair.is_equal
+            ],
+            schema=schema if keep else None,
+        )
+        # Rolled back, the schema never was: there is no clearing up that a crash could skip.
+        transaction.set_rollback(not keep)
+    return result
+
+
+def _stored_schema() -> str:
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = %s::regclass",
+            [CostFact._meta.db_table],
+        )
+        schema: str = cursor.fetchone()[0]
+    return schema
+
+
+def _create_scratch(schema: str) -> None:
+    """Put empty copies of the written tables first in the search path until the transaction ends."""
+    with database.cursor() as cursor:
+        cursor.execute(f"CREATE SCHEMA {schema}")
+        for table, _ in _TABLES.values():
+            # With indexes and defaults, so that every conflict and constraint acts as it did; without foreign
+            # keys, which LIKE leaves out.
+            cursor.execute(f"CREATE TABLE {schema}.{table} (LIKE {table} INCLUDING ALL)")
+        # Ingest names its tables without a schema: the copies shadow the stored ones, all else is found behind.
+        cursor.execute(
+            "SELECT set_config('search_path', %s || ', ' || current_setting('search_path'), true)", [schema]
+        )
+
+
+def _write_windows(connection: Connection, since: dt.date) -> int:
+    """Write every completed window again, in the order of completion; return how many."""
+    problems: dict[str, dt.date] = {}
+    written = 0
+    pages = Q(pages__generation=F("generation"))
+    steps = (
+        SyncStep.objects.filter(run__connection=connection, status=SyncStep.Status.DONE)
+        .filter(stream__in=_COST_STREAMS, window_end__gt=since)
+        .annotate(
+            last_sequence=Max("pages__sequence", filter=pages), last_page=Max("pages__id", filter=pages)
+        )
+        # A window's last page is stored by the transaction that completes it, under the lock of its lane. So
+        # the numbers of these pages tell the order even where the clock behind finished_at was set back.
+        .order_by("last_page")
+    )
+    for step in steps:
+        try:
+            reading = _read(step, step.last_sequence)
+        except (ArchiveError, UpstreamError) as error:
+            problems[f"{step} of {step.finished_at:%Y-%m-%d %H:%M} UTC: {error}"] = step.window_end
+            continue
+        if not problems:
+            _write(connection, step, reading, since)
+            written += 1
+    if problems:
+        raise ReplayError(list(problems), max(problems.values()))
+    return written
+
+
+def _read(step: SyncStep, last_sequence: int | None) -> Reading:
+    """Normalise the generation that completed; the numbers of its pages show when one is missing."""
+    try:
+        bodies, request_ids = archive.read_back(step)
+    except zlib.error as error:
+        raise ArchiveError(f"a page cannot be unpacked ({error})") from error
+    if not bodies or len(bodies) != last_sequence:
+        raise ArchiveError("its pages are no longer in the archive")
+    return STREAMS[step.stream].read(DayRange(step.window_start, step.window_end), bodies, request_ids)
+
+
+def _write(connection: Connection, step: SyncStep, reading: Reading, since: dt.date) -> None:
+    days = frozenset(day for day in reading.covered if day >= since)
+    # Facts were observed when their step was finished: both are one reading of the clock.
+    assert step.finished_at is not None  # noqa: S101 - what a done step has
+    window = ingest.Window(
+        connection.pk, step.stream, days, archive.first_requested_at(step), step.finished_at, step.run_id
+    )
+    records = [each for each in reading.records if isinstance(each, CostRecord) and each.day in days]
+    ingest.replace_window(window, records)
+
+
+def _total(pairs: dict[dt.date, Pair]) -> Pair:
+    return Pair(
+        _sum({day: pair.stored for day, pair in pairs.items()}),
+        _sum({day: pair.replayed for day, pair in pairs.items()}),
+    )
+
+
+def _sum(tallies: dict[dt.date, Tally]) -> Tally:
+    lines = "".join(f"{day} {tally.checksum}\n" for day, tally in tallies.items() if tally.rows)
+    return Tally(
+        sum(tally.rows for tally in tallies.values()),
+        sum_usd(tally.amount_usd for tally in tallies.values()),
+        sha256(lines.encode("ascii")).hexdigest(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """Reads both sides with the same SQL; names of schemas and tables are our own, never a person's."""
+
+    connection: Connection
+    since: dt.date
+    schemas: dict[str, str]
+
+    def by_day(self, table: str) -> dict[dt.date, Pair]:
+        """Tally each day that either side has, oldest first."""
+        stored, replayed = (self._tallies(table, schema) for schema in self.schemas.values())
+        return {
+            day: Pair(stored.get(day, Tally()), replayed.get(day, Tally()))
+            for day in sorted({*stored, *replayed})
+        }
+
+    def rows(self, table: str, day: dt.date) -> tuple[DifferentRow, ...]:
+        """Return the day's first rows that only one side has; none for tables without row keys."""
+        if table not in _HAVE_ROW_KEYS:
+            return ()
+        stored, replayed = (self._lines(table, schema) for schema in self.schemas.values())
+        where: dict[str, Any] = {
+            "connection": self.connection.pk,
+            "since": day,
+            "until": day,
+            "rows": _ROWS_SHOWN,
+        }
+        with database.cursor() as cursor:
+            cursor.execute(
+                f"""
+                (SELECT 'stored', line FROM ({stored} EXCEPT ALL {replayed}) one ORDER BY line LIMIT %(rows)s)
+                UNION ALL
+                (SELECT 'replayed', line FROM ({replayed} EXCEPT ALL {stored}) other ORDER BY line LIMIT %(rows)s)
+                """,  # noqa: S608
+                where,
+            )
+            return tuple(_row(side, line) for side, line in cursor.fetchall())
+
+    def _tallies(self, table: str, schema: str) -> dict[dt.date, Tally]:
+        where: dict[str, Any] = {"connection": self.connection.pk, "since": self.since, "until": dt.date.max}
+        with database.cursor() as cursor:
+            cursor.execute(
+                f"""
+                SELECT day, count(*), sum(amount),
+                    encode(sha256(convert_to(string_agg(line, E'\\n' ORDER BY line COLLATE "C"), 'UTF8')), 'hex')
+                FROM ({self._lines(table, schema)}) lines GROUP BY day
+                """,  # noqa: S608
+                where,
+            )
+            return {day: Tally(rows, amount, checksum) for day, rows, amount, checksum in cursor.fetchall()}
+
+    def _lines(self, table: str, schema: str) -> str:
+        name, amount = _TABLES[table]
+        # jsonb writes a row with its columns in one order and every digit of an amount. The surrogate key
+        # counts what happened in between and says nothing about cost.
+        return f"""
+            SELECT day, {amount} AS amount, (to_jsonb(entry) - 'id')::text AS line FROM {schema}.{name} entry
+            WHERE connection_id = %(connection)s AND day BETWEEN %(since)s AND %(until)s
+        """  # noqa: S608
+
+
+def _row(side: str, line: str) -> DifferentRow:
+    row = json.loads(line, parse_float=Decimal, parse_int=Decimal)
+    name = row["description"] or row["model"] or row["cost_type"] or "no description"
+    return DifferentRow(side, row["row_key"].removeprefix("\\x"), name, row["amount_usd"])
