@@ -1,0 +1,380 @@
+"""The fault lab: the product's processes on servers of their own, a simulated upstream, and ways to break them.
+
+Acts from outside only: signals, sockets, the REST API, SQL and Redis commands that an operator could type.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from typing import Any
+
+import psycopg
+from celery import Celery
+
+from demo.api import Api
+from integrations.simulator.process import Simulator
+from runtime import environment, folders, processes, stack
+from runtime.processes import Process, Program
+from runtime.supervisor import ProcessSpec
+from tests.faults import servers
+from tests.faults.proxy import Proxy
+from tests.faults.servers import Servers
+
+# Two requests a second and four saved up: a year's backfill takes some seconds, so a fault can strike in
+# the middle of it, and one request too many is half a second, far above the jitter of a shared machine.
+PER_MINUTE, BURST = 120, 4
+LEASE_SECONDS, WAKE_SECONDS = 4, 2
+_LIMITS = {
+    "ANTHROPIC_REQUESTS_PER_MINUTE": str(PER_MINUTE),
+    "ANTHROPIC_BURST": str(BURST),
+    "ANTHROPIC_TIMEOUT_SECONDS": "5",
+    "LEASE_SECONDS": str(LEASE_SECONDS),
+    "WAKE_SECONDS": str(WAKE_SECONDS),
+    "DAILY_JITTER_SECONDS": "0",
+    # Just passed: the next daily sync of a connection is nearly a day away, unless a test moves it.
+    "DAILY_SYNC_UTC": "00:00",
+    "LOG_LEVEL": "INFO",
+}
+IS_FULL = os.environ.get("TALLYSTICK_FAULTS") == "full"
+YEAR, MONTH = 365, 30
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """One connection of the lab and what its organisation is called upstream."""
+
+    id: str
+    slug: str
+    organization_id: str
+    key: str
+
+
+class Lab:
+    """Everything that one test breaks; made by `opened`, emptied between tests by `reset`."""
+
+    def __init__(self, running: Servers, simulator: Simulator, seed: int) -> None:
+        self.servers = running
+        self.simulator = simulator
+        self.chance = random.Random(seed)
+        self.recoveries: dict[str, float] = {}
+        host, _, port = simulator.base_url.removeprefix("http://").partition(":")
+        self.upstream_path = Proxy((host, int(port)))
+        self.logs = running.base / "logs"
+        self.logs.mkdir(mode=0o700, exist_ok=True)
+        home = running.base / "home"
+        home.mkdir(mode=0o700, exist_ok=True)
+        self.base_environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)},
+            **environment.new_secrets(),
+            **_LIMITS,
+            "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{self.upstream_path.port}",
+            "TALLYSTICK_HOME": str(home),
+        }
+        self.environment = {
+            **self.base_environment,
+            "DATABASE_URL": running.proxied_database_url,
+            "REDIS_URL": running.proxied_redis_url,
+        }
+        self.direct_environment = {
+            **self.base_environment,
+            "DATABASE_URL": running.postgres.url,
+            "REDIS_URL": running.redis.url,
+        }
+        self.processes: dict[str, Process] = {}
+        self._secrets: set[str] = set()
+        self._used = 10  # the organisations with names of their own, and a few more, are left out
+        self.port = _free_port()
+        self.token = ""
+
+    @property
+    def api(self) -> Api:
+        """The product's API, as a program uses it."""
+        return Api(stack.LOOPBACK, self.port, self.token)
+
+    # Processes
+
+    def start_worker(self, number: int = 1, **changed: str) -> Process:
+        """Start one worker and wait until it takes messages."""
+        process = self._start(stack.worker(number), {**self.environment, **changed})
+        log = self.logs / f"worker-{number}.log"
+        seen = log.stat().st_size
+        self.eventually(
+            lambda: "ready" in processes.tail(log, after=seen, lines=200) or process.poll() is not None,
+            f"worker-{number} is ready",
+        )
+        return process
+
+    def start_beat(self, number: int = 1, **changed: str) -> Process:
+        """Start one beat; each has a schedule file of its own, as on another machine."""
+        folder = self.servers.base / f"beat-{number}"
+        folder.mkdir(exist_ok=True)
+        spec = stack.beat(folder)
+        named = ProcessSpec(f"beat-{number}", spec.argv, spec.folder)
+        return self._start(named, {**self.environment, **changed})
+
+    def start_web(self) -> Process:
+        """Start the web server and wait until it answers."""
+        process = self._start(stack.web(self.port), self.direct_environment)
+        self.eventually(self._is_live, "the web server answers")
+        return process
+
+    def run_engine(self, workers: int = 1) -> None:
+        """Have exactly so many healthy workers, and one beat."""
+        wanted = {"web", "beat-1", *(f"worker-{number + 1}" for number in range(workers))}
+        for name in set(self.processes) - wanted:
+            self.kill(name)
+        for number in range(1, workers + 1):
+            if not self.is_alive(f"worker-{number}"):
+                self.start_worker(number)
+        if not self.is_alive("beat-1"):
+            self.start_beat()
+
+    def is_alive(self, name: str) -> bool:
+        """Say whether a process runs."""
+        return name in self.processes and self.processes[name].poll() is None
+
+    def kill(self, name: str) -> None:
+        """kill -9, with everything the process started."""
+        processes.kill(self.processes.pop(name))
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send any signal to the process itself."""
+        os.kill(self.processes[name].pid, number)
+
+    @contextlib.contextmanager
+    def frozen(self, pid: int | None) -> Iterator[None]:
+        """Stop a process for the time of the block."""
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def fallen(self) -> list[str]:
+        """Name the processes that ended without being asked to."""
+        return [name for name, process in self.processes.items() if process.poll() is not None]
+
+    def manage(self, *arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+        """Run a management command on a path that no fault touches."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments], cwd=stack.PROJECT, text=True, capture_output=True,
+            env={**self.direct_environment, **changed}, check=False, timeout=120,
+        )  # fmt: skip
+
+    # Rows and messages
+
+    def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Ask the database directly, outside of every proxy."""
+        with self.session() as session:
+            cursor = session.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, statement: str, *parameters: Any) -> Any:
+        """Ask for one value."""
+        return self.rows(statement, *parameters)[0][0]
+
+    def session(self) -> psycopg.Connection[Any]:
+        """Open a session of the operator's own; use it in a with block."""
+        folder = self.servers.postgres.place.sockets
+        return psycopg.connect(
+            host=str(folder), user="postgres", dbname="postgres", autocommit=True,
+            options="-c default_transaction_read_only=off",
+        )  # fmt: skip
+
+    def send(self, task: str, queue: str = "lanes", times: int = 1, **arguments: Any) -> None:
+        """Put a task message on the broker by hand."""
+        path = f"redis+socket://:{self.servers.redis.password}@{self.servers.redis.socket_path}"
+        with Celery(broker=path, set_as_current=False) as sender:
+            for _ in range(times):
+                sender.send_task(task, kwargs=arguments, queue=queue)
+
+    # The product
+
+    def fresh_slug(self) -> str:
+        """Name an organisation that no test has touched."""
+        self._used += 1
+        return f"org-{self._used:05d}"
+
+    def key_of(self, slug: str) -> str:
+        """Return the organisation's newest key."""
+        key = str(self.simulator.organisations(organisation=slug)[0]["admin_key"])
+        self._secrets.add(key)
+        return key
+
+    def new_key(self, slug: str) -> str:
+        """Have the organisation issue another key."""
+        self.simulator.world(slug, "new_key")
+        return self.key_of(slug)
+
+    def plan(self, days: int) -> None:
+        """Give every account the plan with that depth of history."""
+        self.rows("UPDATE accounts_account SET plan = %s", "pro" if days == YEAR else "free")
+
+    def connect(self, slug: str | None = None, *, days: int = YEAR) -> Connected:
+        """Connect an organisation through the API; its backfill is queued."""
+        slug = slug or self.fresh_slug()
+        self.plan(days)
+        key = self.key_of(slug)
+        created = self.api.post("connections/", {"provider": "anthropic", "api_key": key})
+        return Connected(created["id"], slug, created["organization"]["id"], key)
+
+    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Call the API and return status and document, whatever the status; OSError when it breaks."""
+        connection = HTTPConnection(stack.LOOPBACK, self.port, timeout=60)
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        try:
+            connection.request(
+                method, f"/api/v1/{path}", None if body is None else json.dumps(body), headers
+            )
+            response = connection.getresponse()
+            text = response.read()
+            return response.status, json.loads(text) if text else None
+        finally:
+            connection.close()
+
+    def progress(self) -> int:
+        """Count what the engine has achieved so far."""
+        return int(self.value("SELECT count(*) FROM workers_page"))
+
+    def hurry(self) -> None:
+        """Let the waits of backoff pass at once, as time would."""
+        self.rows("UPDATE workers_syncstep SET not_before = NULL WHERE status = 'queued'")
+        self.rows("UPDATE workers_lane SET due_at = now() WHERE state = 'waiting'")
+
+    # Time
+
+    def eventually(self, holds: Callable[[], Any], what: str, *, seconds: float = 60) -> float:
+        """Poll until it holds and return how long that took; fail with `what` at the deadline."""
+        started = time.monotonic()
+        while True:
+            # A server that is just restarting cannot be asked yet.
+            with contextlib.suppress(psycopg.OperationalError):
+                if holds():
+                    return time.monotonic() - started
+            if time.monotonic() - started > seconds:
+                raise AssertionError(f"not within {seconds:g} s: {what}\n{self.describe()}")
+            time.sleep(0.05)
+
+    def until_pages(self, count: int) -> float:
+        """Wait until so many pages are stored: how far a backfill is."""
+        return self.eventually(lambda: self.progress() >= count, f"{count} pages are stored")
+
+    def note_recovery(self, fault: str, *, seconds: float = 60) -> float:
+        """Wait for the next progress and write down how long it took."""
+        before = self.progress()
+        taken = self.eventually(lambda: self.progress() > before, f"going on after: {fault}", seconds=seconds)
+        self.note(fault, taken)
+        return taken
+
+    def note(self, fault: str, seconds: float) -> None:
+        """Write down a measured time; the worst of a run counts."""
+        self.recoveries[fault] = max(seconds, self.recoveries.get(fault, 0.0))
+
+    def describe(self) -> str:
+        """Say how things stand, for a failure's message."""
+        try:
+            state = self.rows("SELECT id, state, due_at - now(), fence FROM workers_lane WHERE state <> 'idle'")
+            runs = self.rows("SELECT trigger, status, steps_done, steps_total, reason, detail FROM workers_syncrun")
+        except psycopg.Error as error:
+            state, runs = [(str(error),)], []
+        ends = {path.name: processes.tail(path, lines=6) for path in self.logs.glob("worker*.log")}
+        return f"lanes {state}\nruns {runs}\nfallen {self.fallen()}\n{ends}"
+
+    def known_secrets(self) -> set[str]:
+        """Return every key that was ever used."""
+        return self._secrets
+
+    # Life
+
+    def reset(self) -> None:
+        """Heal everything and forget all connections; processes that are well go on."""
+        for path in (self.servers.postgres_path, self.servers.redis_path, self.upstream_path):
+            path.heal()
+        self.servers.postgres.start()
+        self.servers.redis.start()
+        for name in self.fallen():
+            self.kill(name)
+        if not self.is_alive("web"):
+            self.start_web()
+        self.simulator.clear_faults()
+        with self.session() as session:
+            session.execute("SET lock_timeout = '30s'")
+            session.execute("TRUNCATE integrations_connection, workers_lane, alerts_outboxmessage CASCADE")
+        with self.servers.redis.client() as client:
+            client.config_set("maxmemory", 0)
+            client.flushall()
+        self.simulator.clear_requests()
+
+    def stop(self) -> None:
+        """End every process."""
+        for name in list(self.processes):
+            self.kill(name)
+        self.upstream_path.stop()
+
+    def prepare(self) -> None:
+        """Migrate, make a token, start the web server."""
+        for arguments in (("migrate", "--verbosity", "0"), ("issue_token", "--name", "lab", "--role", "admin")):
+            done = self.manage(*arguments)
+            assert done.returncode == 0, done.stderr
+            self.token = done.stdout.strip()
+        self.start_web()
+
+    def _start(self, spec: ProcessSpec, environ: dict[str, str]) -> Process:
+        log = self.logs / f"{spec.name}.log"
+        log.touch(mode=0o600)
+        process = processes.start(Program(spec.argv, log=log, folder=spec.folder, environment=environ))
+        self.processes[spec.name] = process
+        return process
+
+    def _is_live(self) -> bool:
+        try:
+            connection = HTTPConnection(stack.LOOPBACK, self.port, timeout=5)
+            connection.request("GET", "/healthz/live")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+# Settings of whoever runs the tests: none of them may reach the lab.
+_FOREIGN = (
+    "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CREDENTIAL_KEYS", "ANTHROPIC_", "TALLYSTICK_", "EMAIL_", "DAILY_",
+    "LEASE_", "WAKE_", "REREAD_", "LOG_", "DJANGO_", "PYTEST_", "COV_",
+)  # fmt: skip
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((stack.LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def opened(seed: int) -> Iterator[Lab]:
+    """Start a lab; everything of it ends with the block."""
+    # Frozen: today's amounts grow with the hour, and the truth must not change while it is compared.
+    now = dt.datetime.now(dt.UTC)
+    with (
+        servers.started(folders.home_of(stack.PROJECT)) as running,
+        Simulator.start(seed=1, organisations=2000, now=now) as simulator,
+    ):
+        lab = Lab(running, simulator, seed)
+        try:
+            lab.prepare()
+            yield lab
+        finally:
+            lab.stop()
