@@ -37,7 +37,9 @@ def find_principal(request: HttpRequest) -> Principal | None:
     """
     if not isinstance(request.user, User):
         return None
-    memberships = Membership.objects.filter(user=request.user).select_related("account").order_by("created_at")
+    memberships = (
+        Membership.objects.filter(user=request.user).select_related("account").order_by("created_at")
+    )
     chosen = request.session.get("account_id")
     found = (memberships.filter(account_id=chosen).first() if chosen else None) or memberships.first()
     return Principal(found.account, Role(found.role), request.user.email) if found else None

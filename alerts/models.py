@@ -9,7 +9,9 @@ class OutboxMessage(models.Model):
     """One message to everybody in an account; sent at least once, never written twice for one event."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="outbox")
-    event_key = models.CharField(max_length=200, unique=True, help_text="Names the event; a second write is ignored.")
+    event_key = models.CharField(
+        max_length=200, unique=True, help_text="Names the event; a second write is ignored."
+    )
     kind = models.CharField(max_length=40)
     subject = models.CharField(max_length=200)
     body = models.TextField()
@@ -21,7 +23,9 @@ class OutboxMessage(models.Model):
 
     class Meta:
         ordering = ["created_at"]
-        indexes = [models.Index(fields=["due_at"], condition=models.Q(sent_at__isnull=True), name="outbox_due")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=models.Q(sent_at__isnull=True), name="outbox_due")
+        ]
 
     def __str__(self) -> str:
         return self.subject

@@ -66,13 +66,19 @@ def _send(message: OutboxMessage, now: dt.datetime) -> int:
         if addresses:
             # One e-mail with hidden recipients: people of an account need not see each other's addresses.
             EmailMessage(
-                message.subject, message.body, settings.DEFAULT_FROM_EMAIL, bcc=addresses, connection=get_connection()
+                message.subject,
+                message.body,
+                settings.DEFAULT_FROM_EMAIL,
+                bcc=addresses,
+                connection=get_connection(),
             ).send()
         message.sent_at = now
         message.last_error = ""
     except (OSError, smtplib.SMTPException) as error:
         message.last_error = f"{type(error).__name__}: {error}"[:200]
         message.due_at = now + min(dt.timedelta(minutes=1) * 2 ** min(message.attempts, 6), _LONGEST_WAIT)
-        _log.warning("mail_failed", message_id=message.pk, attempts=message.attempts, error=message.last_error)
+        _log.warning(
+            "mail_failed", message_id=message.pk, attempts=message.attempts, error=message.last_error
+        )
     message.save(update_fields=["attempts", "sent_at", "last_error", "due_at"])
     return int(message.sent_at is not None)

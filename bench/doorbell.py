@@ -46,7 +46,13 @@ def limiter(ground: Ground, rounds: int, calls: int) -> list[Figure]:
     return [
         Figure("SET, one call from Python, p50", micro["SET", 0.5], "µs", note="the limit"),
         Figure("bucket acquire, one call, p50", micro["acquire", 0.5], "µs"),
-        Figure("acquire p99 against SET p99", micro["acquire", 0.99] / micro["SET", 0.99], "×", 2.0, at_least=False),
+        Figure(
+            "acquire p99 against SET p99",
+            micro["acquire", 0.99] / micro["SET", 0.99],
+            "×",
+            2.0,
+            at_least=False,
+        ),
         Figure("SET on the server, 20 clients", server["SET"], "/s", note="the limit"),
         Figure("acquire on the server, 20 clients", server["acquire"], "/s"),
         Figure("acquire against SET on the server", server["acquire"] / server["SET"], "×", 0.35),
@@ -65,7 +71,9 @@ def _server_rates(ground: Ground, rounds: int) -> dict[str, float]:
             key = "tallystick:bucket:{bench-__rand_int__}"
             rates["acquire"].append(_benchmark(ground, "evalsha", digest, "1", key, *map(str, arguments)))
         else:
-            rates["SET"].append(_pipelined(client, lambda pipe, n: pipe.set(f"bench:set:{n}", "1", px=60_000)))
+            rates["SET"].append(
+                _pipelined(client, lambda pipe, n: pipe.set(f"bench:set:{n}", "1", px=60_000))
+            )
             rates["acquire"].append(
                 _pipelined(client, lambda pipe, n: pipe.evalsha(digest, 1, f"bench:bucket:{n}", *arguments))
             )
@@ -124,7 +132,8 @@ def celery_noop(ground: Ground, count: int) -> float:
     for _ in range(count):
         noop.apply_async(queue="bench")
     argv = tuple(
-        {"config.celery": "bench.noop", "ticks,lanes": "bench"}.get(part, part) for part in stack.worker().argv
+        {"config.celery": "bench.noop", "ticks,lanes": "bench"}.get(part, part)
+        for part in stack.worker().argv
     )
     ground.start(replace(stack.worker(), name="bench-noop", argv=argv))
     begun_at = count - count // 10
@@ -148,7 +157,9 @@ def idle_tick(times: int) -> list[Figure]:
         active = cursor.fetchone()[0]
     return [
         Figure(f"idle tick, {active:,} waiting lanes: waking alone", median(waking) * 1000, "ms"),
-        Figure(f"idle tick, {active:,} waiting lanes: whole", median(whole) * 1000, "ms", 1.0, at_least=False),
+        Figure(
+            f"idle tick, {active:,} waiting lanes: whole", median(whole) * 1000, "ms", 1.0, at_least=False
+        ),
     ]
 
 
@@ -167,4 +178,6 @@ def dispatch_all() -> Figure:
         ticks += 1
         client.delete("lanes")
     note = f"{ticks} ticks of at most 1,000 lanes, redis at {settings.REDIS_URL.partition(':')[0]} socket"
-    return Figure(f"{count:,} wake-ups dispatched, work of the ticks", seconds, "s", 10.0, at_least=False, note=note)
+    return Figure(
+        f"{count:,} wake-ups dispatched, work of the ticks", seconds, "s", 10.0, at_least=False, note=note
+    )

@@ -70,6 +70,7 @@ def print_table(title: str, figures: Sequence[Figure]) -> None:
 def to_json(machine: dict[str, str], sections: dict[str, Sequence[Figure]], **more: Any) -> str:
     """Write everything as one JSON document."""
     tables = {
-        title: [{**asdict(figure), "met": figure.met} for figure in figures] for title, figures in sections.items()
+        title: [{**asdict(figure), "met": figure.met} for figure in figures]
+        for title, figures in sections.items()
     }
     return json.dumps({"machine": machine, "tables": tables, **more}, indent=1)

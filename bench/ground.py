@@ -74,7 +74,11 @@ class Ground:
         pids = {spec.name: self.start(spec, **environment) for spec in specs}
         for spec in specs:
             log = self.logs / f"{spec.name}.log"
-            until(lambda log=log: "ready." in processes.tail(log, lines=400), f"{spec.name} is ready", seconds=60)
+            until(
+                lambda log=log: "ready." in processes.tail(log, lines=400),
+                f"{spec.name} is ready",
+                seconds=60,
+            )
         pids["beat"] = self.start(stack.beat(self.logs), **environment)
         try:
             yield pids
@@ -177,5 +181,9 @@ def _tree_seconds(pid: int) -> float:
 def project_python(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a module of the project and give its answer."""
     return subprocess.run(  # noqa: S603 - our own interpreter and modules
-        [sys.executable, "-m", module, *arguments], cwd=stack.PROJECT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", module, *arguments],
+        cwd=stack.PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
     )

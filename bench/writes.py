@@ -89,14 +89,18 @@ def _page_figures(taken: dict[str, list[float]]) -> list[Figure]:
 
     def against(title: str, one: str, other: str, goal: float | None) -> Figure:
         # Round by round, so that a neighbour's load in one round touches both sides of its ratio.
-        return Figure(title, median([a / b for a, b in zip(taken[one], taken[other], strict=True)]), "×", goal)
+        return Figure(
+            title, median([a / b for a, b in zip(taken[one], taken[other], strict=True)]), "×", goal
+        )
 
     return [
         milliseconds("plain binary COPY, unindexed, 1,000 rows", "binary", "the limit"),
         milliseconds("plain text COPY, unindexed", "text"),
         milliseconds("replace_window, empty window", "empty window"),
         against("  … of plain COPY", "binary", "empty window", 0.40),
-        milliseconds("replace_window, full window, every row changed", "full window", "keeps the 1,000 old rows too"),
+        milliseconds(
+            "replace_window, full window, every row changed", "full window", "keeps the 1,000 old rows too"
+        ),
         against("  … of plain COPY", "binary", "full window", 0.40),
         milliseconds("replace_window, full window unchanged", "unchanged window", "recognised by digest"),
         against("  … of plain COPY", "binary", "unchanged window", None),
@@ -171,10 +175,10 @@ class BareTransactions:
         with database.cursor() as cursor:
             cursor.execute("CREATE TABLE IF NOT EXISTS bench_fact (LIKE costs_costfact INCLUDING ALL)")
             cursor.execute("CREATE TABLE IF NOT EXISTS bench_cursor (id int PRIMARY KEY, position bigint)")
-            cursor.execute("INSERT INTO bench_cursor SELECT number, 0 FROM generate_series(1, %s) number", [_THREADS])
-        self._windows = [
-            self._window(uuid.UUID(int=thread + 1)) for thread in range(_THREADS)
-        ]
+            cursor.execute(
+                "INSERT INTO bench_cursor SELECT number, 0 FROM generate_series(1, %s) number", [_THREADS]
+            )
+        self._windows = [self._window(uuid.UUID(int=thread + 1)) for thread in range(_THREADS)]
         self._connections = [_own_connection() for _ in range(_THREADS)]
 
     def per_second(self, seconds: float) -> float:
@@ -216,7 +220,6 @@ class BareTransactions:
                         copy.write_row(row)
                 cursor.execute("UPDATE bench_cursor SET position = position + 1 WHERE id = %s", [number + 1])
             counts[number] += 1
-
 
 
 def _own_connection() -> psycopg.Connection[tuple[object, ...]]:

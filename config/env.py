@@ -108,7 +108,11 @@ def redis_url(name: str) -> str:
     """Read redis://, rediss:// or unix:// (a socket path); any other scheme is refused."""
     raw = secret(name)
     if urlsplit(raw).scheme not in {"redis", "rediss", "unix"}:
-        raise _bad(name, "it is not a redis://, rediss:// or unix:// address", "For example redis://localhost:6379/0.")
+        raise _bad(
+            name,
+            "it is not a redis://, rediss:// or unix:// address",
+            "For example redis://localhost:6379/0.",
+        )
     return raw
 
 

@@ -27,7 +27,9 @@ _COLUMNS = (
 _COLUMN_LIST = ", ".join(_COLUMNS)
 _SELECT_FACT = ", ".join(f"fact.{column}" for column in _COLUMNS)
 # A changed row keeps its key, so only these three differ between its versions.
-_CHANGED = "(fact.amount_usd, fact.list_amount_usd) IS DISTINCT FROM (staged.amount_usd, staged.list_amount_usd)"
+_CHANGED = (
+    "(fact.amount_usd, fact.list_amount_usd) IS DISTINCT FROM (staged.amount_usd, staged.list_amount_usd)"
+)
 _SAME_ROW = "staged.day = fact.day AND staged.row_key = fact.row_key"
 _MINE = "fact.connection_id = %(connection)s AND fact.source = %(source)s AND fact.day = ANY(%(days)s)"
 
@@ -84,7 +86,9 @@ def replace_window(window: Window, records: Iterable[CostRecord]) -> Ingested:
         )
     }
     # An answer that is older than what is stored must not undo it (two workers, a late one).
-    fresh = [day for day in asked.values() if day.day not in stored or stored[day.day].as_of <= window.requested_at]
+    fresh = [
+        day for day in asked.values() if day.day not in stored or stored[day.day].as_of <= window.requested_at
+    ]
     changed = [day for day in fresh if day.day not in stored or bytes(stored[day.day].digest) != day.digest]
     written = {day.day for day in changed}
     unchanged_rows = sum(len(day.records) for day in fresh if day.day not in written)

@@ -81,7 +81,9 @@ class DayDigest(models.Model):
     row_count = models.PositiveIntegerField()
     amount_usd = UsdField()
     as_of = models.DateTimeField(help_text="Start of the latest request that confirmed this content.")
-    revised_at = models.DateTimeField(null=True, help_text="When its content last changed after first being stored.")
+    revised_at = models.DateTimeField(
+        null=True, help_text="When its content last changed after first being stored."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["connection", "source", "day"], name="day_once")]
@@ -121,7 +123,9 @@ class Resource(models.Model):
     connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=32)
     resource_id = models.TextField()
-    is_default = models.BooleanField(default=False, help_text="The workspace that classic reports write as null.")
+    is_default = models.BooleanField(
+        default=False, help_text="The workspace that classic reports write as null."
+    )
     archived_at = models.DateTimeField(null=True)
     attributes = models.JSONField(default=dict)
     first_seen_at = models.DateTimeField(db_default=Now())

@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from django.db.models import F, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce, TruncMonth, TruncWeek
+from django.db.models import DateField, F, Q, QuerySet, Sum, Value
+from django.db.models.functions import TruncMonth, TruncWeek
 
 from costs.models import CostFact, ResourceName
 from costs.money import sum_usd
@@ -98,7 +98,11 @@ def _facts(query: CostQuery) -> QuerySet[CostFact]:
 
 
 def summarise(
-    query: CostQuery, *, group_by: Sequence[str] = (), granularity: Granularity = "total", compare: bool = False
+    query: CostQuery,
+    *,
+    group_by: Sequence[str] = (),
+    granularity: Granularity = "total",
+    compare: bool = False,
 ) -> Summary:
     """
     Sum the costs of the query by up to three dimensions and a period.
@@ -130,17 +134,22 @@ def summarise(
 
 def total(query: CostQuery) -> Decimal:
     """Return the exact sum of the query in USD; zero without rows."""
-    return _facts(query).aggregate(sum=Coalesce(Sum("amount_usd"), Decimal(0)))["sum"]
+    amount: Decimal | None = _facts(query).aggregate(sum=Sum("amount_usd"))["sum"]
+    return amount if amount is not None else Decimal(0)
 
 
-def _sums(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -> dict[tuple[dt.date | None, Key], Decimal]:
-    columns = {f"by_{name}": F(DIMENSIONS[name]) for name in group_by}
-    bucket = {} if granularity == "total" else {"bucket": _BUCKETS[granularity]}
-    grouped = _facts(query).values(**bucket, **columns).annotate(sum=Sum("amount_usd")).order_by()
-    if not bucket and not columns:
+def _sums(
+    query: CostQuery, group_by: Sequence[str], granularity: Granularity
+) -> dict[tuple[dt.date | None, Key], Decimal]:
+    if granularity == "total" and not group_by:
         return {(None, ()): total(query)}
+    columns = {f"by_{name}": F(DIMENSIONS[name]) for name in group_by}
+    bucket = Value(None, DateField()) if granularity == "total" else _BUCKETS[granularity]
+    grouped = _facts(query).values(bucket=bucket, **columns).annotate(sum=Sum("amount_usd")).order_by()
+    names = [f"by_{name}" for name in group_by]
     return {
-        (row.get("bucket"), tuple(_text(row[f"by_{name}"]) for name in group_by)): row["sum"] for row in grouped
+        (first_day, tuple(_text(value) for value in key)): amount
+        for first_day, *key, amount in grouped.values_list("bucket", *names, "sum")
     }
 
 

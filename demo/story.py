@@ -85,9 +85,7 @@ def compare(
     start = today - dt.timedelta(days=DAYS)
     for connection in connections:
         organization = connection["organization"]
-        summary = api.get(
-            "costs/summary/", **{"from": start, "to": today, "connection": connection["id"]}
-        )
+        summary = api.get("costs/summary/", **{"from": start, "to": today, "connection": connection["id"]})
         runs = api.get(f"connections/{connection['id']}/runs/")["results"]
         truth = simulator.truth(organization["id"], start, today)
         total = summary["total_usd"]

@@ -1,16 +1,17 @@
 """System checks: a start with a ring that cannot open a stored key is refused, not discovered at 06:00."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connection
 
 from integrations.models import Credential
 
 
 @register(Tags.database)
-def ring_opens_stored_keys(*, databases: list[str] | None = None, **_: Any) -> list[Error]:
+def ring_opens_stored_keys(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Find stored credentials whose ring key is missing; runs with `check --database default`."""
     # `migrate` runs the database checks before it has made the table.
     if not databases or Credential._meta.db_table not in connection.introspection.table_names():

@@ -52,7 +52,9 @@ def open_client(connection: Connection) -> AnthropicClient:
     return client_for(vault.unseal(credential))
 
 
-def probe_stored(connection: Connection, *, today: dt.date, take_token: Callable[[str | None], None]) -> ProbeResult:
+def probe_stored(
+    connection: Connection, *, today: dt.date, take_token: Callable[[str | None], None]
+) -> ProbeResult:
     """Probe the stored key; VaultError or Credential.DoesNotExist when there is none to open."""
     credential = Credential.objects.select_related("connection").get(connection=connection)
     api_key = vault.unseal(credential)
@@ -104,7 +106,9 @@ def store(account: Account, api_key: str, result: ProbeResult, *, label: str, co
     existing = find_same(account, result)
     if existing and not existing.is_disconnected:
         raise already_connected(existing)
-    connection = existing or Connection(account=account, origin=result.origin, organization_id=result.organization.id)
+    connection = existing or Connection(
+        account=account, origin=result.origin, organization_id=result.organization.id
+    )
     connection.organization_name = result.organization.name
     connection.label = label or default_label(account, result.organization.name)
     connection.cost_center = cost_center
@@ -141,7 +145,11 @@ def already_connected(existing: Connection) -> RefusedError:
 def replace_key(connection: Connection, api_key: str, result: ProbeResult) -> None:
     """Seal a new key that passed its probe; RefusedError when it belongs to another organisation."""
     if result.organization is None or result.organization.id != connection.organization_id:
-        found = f"{result.organization.name} ({result.organization.id})" if result.organization else "no organisation"
+        found = (
+            f"{result.organization.name} ({result.organization.id})"
+            if result.organization
+            else "no organisation"
+        )
         expected = f"{connection.organization_name} ({connection.organization_id})"
         raise RefusedError(advice(Reason.ORGANIZATION_MISMATCH, found=found, expected=expected))
     connection.key_hint = key_hint(api_key)
@@ -151,7 +159,9 @@ def replace_key(connection: Connection, api_key: str, result: ProbeResult) -> No
     vault.seal(connection, api_key)
 
 
-def set_state(connection: Connection, status: Status, told: Advice | None = None, *, save: bool = True) -> None:
+def set_state(
+    connection: Connection, status: Status, told: Advice | None = None, *, save: bool = True
+) -> None:
     """Set status, reason, detail and remedy together; without advice the last three become empty."""
     connection.status = status
     connection.reason = told.reason if told else ""

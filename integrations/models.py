@@ -44,7 +44,9 @@ class Connection(models.Model):
     reason = models.CharField(max_length=40, blank=True)
     detail = models.TextField(blank=True)
     remedy = models.TextField(blank=True)
-    capabilities = models.JSONField(default=list, help_text="What the probe found the key can and cannot see.")
+    capabilities = models.JSONField(
+        default=list, help_text="What the probe found the key can and cannot see."
+    )
     backfill_days = models.PositiveIntegerField(help_text="Days of history asked for when it was connected.")
     first_data_at = models.DateTimeField(null=True, blank=True, help_text="When its first window was stored.")
     last_synced_at = models.DateTimeField(null=True, blank=True, help_text="When a run last succeeded.")
@@ -57,7 +59,8 @@ class Connection(models.Model):
         constraints = [
             # Also for disconnected rows: the same organisation is revived, never added beside itself.
             models.UniqueConstraint(
-                fields=["account", "provider", "origin", "organization_id"], name="organisation_once_per_account"
+                fields=["account", "provider", "origin", "organization_id"],
+                name="organisation_once_per_account",
             ),
             models.UniqueConstraint(
                 fields=["account", "label"],

@@ -37,9 +37,7 @@ def seal(connection: Connection, api_key: str) -> None:
     key_id, key = settings.CREDENTIAL_KEYS[0]
     nonce = secrets.token_bytes(_NONCE_BYTES)
     sealed = nonce + AESGCM(key).encrypt(nonce, api_key.encode(), _bound_to(connection))
-    Credential.objects.update_or_create(
-        connection=connection, defaults={"key_id": key_id, "sealed": sealed}
-    )
+    Credential.objects.update_or_create(connection=connection, defaults={"key_id": key_id, "sealed": sealed})
 
 
 def unseal(credential: Credential) -> str:

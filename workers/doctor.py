@@ -74,10 +74,16 @@ def _redis() -> Finding:
     try:
         info = redis_client().info()
     except redis.RedisError as error:
-        return Finding("redis", type(error).__name__, "Start Redis, or correct REDIS_URL. Nothing is lost meanwhile.")
+        return Finding(
+            "redis", type(error).__name__, "Start Redis, or correct REDIS_URL. Nothing is lost meanwhile."
+        )
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
-        return Finding("redis", f"maxmemory-policy is {policy}", "Set maxmemory-policy noeviction: buckets must not vanish.")
+        return Finding(
+            "redis",
+            f"maxmemory-policy is {policy}",
+            "Set maxmemory-policy noeviction: buckets must not vanish.",
+        )
     return Finding("redis", f"version {info.get('redis_version')}, {info.get('used_memory_human')} used")
 
 
@@ -86,9 +92,15 @@ def _ring() -> Finding:
     missing = set(Credential.objects.exclude(key_id__in=known).values_list("key_id", flat=True))
     old = Credential.objects.exclude(key_id=known[0]).filter(key_id__in=known).count()
     if missing:
-        return Finding("key ring", f"ring key {', '.join(sorted(missing))} is missing", "Put it back into CREDENTIAL_KEYS.")
+        return Finding(
+            "key ring",
+            f"ring key {', '.join(sorted(missing))} is missing",
+            "Put it back into CREDENTIAL_KEYS.",
+        )
     if old:
-        return Finding("key ring", f"{old} keys under an older ring key", "Run: python3 manage.py rotate_credentials")
+        return Finding(
+            "key ring", f"{old} keys under an older ring key", "Run: python3 manage.py rotate_credentials"
+        )
     return Finding("key ring", f"{Credential.objects.count()} stored keys, active ring key {known[0]!r}")
 
 
@@ -98,7 +110,9 @@ def _workers() -> Finding:
     except (redis.RedisError, OSError) as error:
         return Finding("workers", type(error).__name__, "They are reached through Redis: mend that first.")
     if not answers:
-        return Finding("workers", "none answers", "Start one: python3 manage.py up, or the worker line of the Procfile.")
+        return Finding(
+            "workers", "none answers", "Start one: python3 manage.py up, or the worker line of the Procfile."
+        )
     return Finding("workers", f"{len(answers)} answering")
 
 
@@ -106,7 +120,11 @@ def _lanes() -> Finding:
     """A lane long overdue means that nobody ticks (no beat) or nobody works."""
     overdue = Lane.objects.exclude(state=Lane.State.IDLE).filter(due_at__lt=database_now() - _OVERDUE).count()
     if overdue:
-        return Finding("beat", f"{overdue} lanes overdue by more than 5 minutes", "Start beat (and a worker); see their logs.")
+        return Finding(
+            "beat",
+            f"{overdue} lanes overdue by more than 5 minutes",
+            "Start beat (and a worker); see their logs.",
+        )
     return Finding("beat", "no lane is overdue")
 
 
@@ -122,14 +140,20 @@ def _connections() -> Finding:
 def _clock() -> Finding:
     apart = abs(timezone.now() - database_now())
     if apart > _CLOCK_TOLERANCE:
-        return Finding("clock", f"{apart.total_seconds():.0f} s from the database's", "Switch on time synchronisation on both.")
+        return Finding(
+            "clock",
+            f"{apart.total_seconds():.0f} s from the database's",
+            "Switch on time synchronisation on both.",
+        )
     return Finding("clock", f"{apart.total_seconds():.1f} s from the database's")
 
 
 def _disk() -> Finding:
     free = shutil.disk_usage(settings.BASE_DIR).free
     seen = f"{free / 1e9:.1f} GB free"
-    return Finding("disk", seen, "" if free > _FREE_BYTES else "Make room; PostgreSQL stops when its disk is full.")
+    return Finding(
+        "disk", seen, "" if free > _FREE_BYTES else "Make room; PostgreSQL stops when its disk is full."
+    )
 
 
 def _upstream() -> Finding:

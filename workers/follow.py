@@ -3,6 +3,7 @@
 import datetime as dt
 import time
 from collections.abc import Sequence
+from uuid import UUID
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -16,9 +17,14 @@ _POLL_SECONDS = 0.5
 _SOON = dt.timedelta(seconds=3)
 
 
-def follow(run_ids: Sequence[object], console: Console) -> list[SyncRun]:
+def follow(run_ids: Sequence[UUID], console: Console) -> list[SyncRun]:
     """Show progress until every run has ended or its connection needs a person; return the runs."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         task = bars.add_task("steps", total=None, note="")
         said = ""

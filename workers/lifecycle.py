@@ -51,7 +51,9 @@ def test_key(api_key: str) -> ProbeResult:
         tokens = _Tokens(owner=bucket.known_owner(_fingerprint(api_key)), api_key=api_key)
     except BucketUnavailableError:
         return _refusal(_limiter_down())
-    result = probe(connections.client_for(api_key), api_key, today=database_now().date(), take_token=tokens.take)
+    result = probe(
+        connections.client_for(api_key), api_key, today=database_now().date(), take_token=tokens.take
+    )
     tokens.settle(result)
     return result
 

@@ -36,7 +36,8 @@ class Lane(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["organization_id", "family"], name="lane_once"),
             models.CheckConstraint(
-                condition=models.Q(state="idle") | models.Q(due_at__isnull=False), name="active_lane_has_a_clock"
+                condition=models.Q(state="idle") | models.Q(due_at__isnull=False),
+                name="active_lane_has_a_clock",
             ),
         ]
         indexes = [models.Index(fields=["due_at"], condition=~models.Q(state="idle"), name="lane_due")]
@@ -87,7 +88,9 @@ class SyncRun(models.Model):
     rows_changed = models.PositiveIntegerField(default=0)
     rows_removed = models.PositiveIntegerField(default=0)
     rows_unchanged = models.PositiveIntegerField(default=0)
-    failures = models.PositiveIntegerField(default=0, help_text="Answered failures in a row; sets the backoff.")
+    failures = models.PositiveIntegerField(
+        default=0, help_text="Answered failures in a row; sets the backoff."
+    )
     claims_since_progress = models.PositiveIntegerField(
         default=0, help_text="Starts without any outcome: a step that kills its worker stops the run."
     )

@@ -15,7 +15,7 @@ from costs.ingest import Ingested
 from costs.periods import DayRange
 from integrations.anthropic.streams import STREAMS
 from integrations.errors import Fate, Reason, UpstreamError
-from integrations.models import Connection, Status
+from integrations.models import Status
 from integrations.pages import Page as FetchedPage
 from workers import archive, backoff, lanes, states
 from workers.clock import database_now
@@ -94,7 +94,9 @@ def stop_poisoned(run: SyncRun) -> None:
     """Close a run whose step ended its worker every time; call with the lane locked."""
     now = database_now()
     run.status, run.finished_at = SyncRun.Status.FAILED, now
-    run.detail = "A step ended its worker process each time it was tried; see the worker's log. The lane goes on."
+    run.detail = (
+        "A step ended its worker process each time it was tried; see the worker's log. The lane goes on."
+    )
     run.save(update_fields=["status", "finished_at", "detail"])
     _log.error("run_poisoned", sync_run_id=str(run.pk))
     states.after_run(run, now=now)
@@ -125,12 +127,12 @@ def _complete(step: SyncStep) -> UpstreamError | None:
     now, run = database_now(), step.run
     connection_id = run.connection_id
     if stream.kind == "names":
-        names.record_names(connection_id, reading.records, observed_at=now)
+        names.record_names(connection_id, reading.names, observed_at=now)
     else:
         window = ingest.Window(
             connection_id, step.stream, reading.covered, archive.first_requested_at(step), now, run.pk
         )
-        written = ingest.replace_window(window, reading.records)
+        written = ingest.replace_window(window, reading.costs)
         _count_rows(run, written)
         states.after_window(run.connection, has_rows=bool(reading.records), now=now)
     crash("facts-written")

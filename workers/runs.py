@@ -87,7 +87,11 @@ def request_run(
     except IntegrityError:
         # Somebody else asked for the same between our look and our insert.
         return SyncRun.objects.get(
-            connection=connection, trigger=trigger, from_day=days.start, to_day=days.end, status__in=SyncRun.ACTIVE
+            connection=connection,
+            trigger=trigger,
+            from_day=days.start,
+            to_day=days.end,
+            status__in=SyncRun.ACTIVE,
         ), False
     if trigger is Trigger.FORCE:
         lanes.hurry(lane.pk)
@@ -189,7 +193,9 @@ def backfill_progress(connection: Connection, *, now: dt.datetime) -> Progress |
     Shape:   None when there never was one; eta_at is None when it is done or stands still
     Units:   days of the first cost report; requests, at one page a window
     """
-    run = SyncRun.objects.filter(connection=connection, trigger=Trigger.CONNECT).select_related("lane").first()
+    run = (
+        SyncRun.objects.filter(connection=connection, trigger=Trigger.CONNECT).select_related("lane").first()
+    )
     if run is None:
         return None
     days_done = sum(
@@ -223,5 +229,9 @@ def _seconds_for(run: SyncRun, left: int) -> float:
         level_us, blocked = seed.level_us, seed.blocked_us / 1_000_000
     # The last token is left to connection tests (floor 1), so one more has to be earned.
     short_us = max(0, (requests + 1) * rate.interval_us - level_us)
-    backoff = max(0.0, (run.lane.due_at - database_now()).total_seconds()) if run.lane.due_at and run.failures else 0.0
+    backoff = (
+        max(0.0, (run.lane.due_at - database_now()).total_seconds())
+        if run.lane.due_at and run.failures
+        else 0.0
+    )
     return max(requests * _REQUEST_SECONDS, short_us / 1_000_000 + _REQUEST_SECONDS, blocked, backoff)

@@ -67,7 +67,9 @@ def working_status(connection: Connection) -> Status:
 
 def after_window(connection: Connection, *, has_rows: bool, now: dt.datetime) -> None:
     """A cost window was stored: the first one with rows is worth a message."""
-    if has_rows and Connection.objects.filter(pk=connection.pk, first_data_at__isnull=True).update(first_data_at=now):
+    if has_rows and Connection.objects.filter(pk=connection.pk, first_data_at__isnull=True).update(
+        first_data_at=now
+    ):
         enqueue(connection.account, notices.first_data(connection), now=now)
 
 

@@ -133,7 +133,9 @@ def _note_start(step: SyncStep) -> None:
     )
 
 
-def _fetch_and_record(lease: Lease, step: SyncStep, client: AnthropicClient, requested_at: dt.datetime) -> bool:
+def _fetch_and_record(
+    lease: Lease, step: SyncStep, client: AnthropicClient, requested_at: dt.datetime
+) -> bool:
     request = _request(step)
     if request is None:
         # The query changed with a release: a cursor is worth nothing under another query.

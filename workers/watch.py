@@ -36,5 +36,7 @@ def tell_about_late(now: dt.datetime) -> int:
     with transaction.atomic():
         for connection in found:
             enqueue(connection.account, notices.late(connection), now=now)
-            _log.warning("connection_late", connection_id=str(connection.pk), last_synced_at=connection.last_synced_at)
+            _log.warning(
+                "connection_late", connection_id=str(connection.pk), last_synced_at=connection.last_synced_at
+            )
     return len(found)

@@ -28,6 +28,16 @@ class Reading:
     records: list[CostRecord] | list[NameRecord]
     covered: frozenset[date]
 
+    @property
+    def costs(self) -> list[CostRecord]:
+        """The cost records; none for a stream of names."""
+        return [record for record in self.records if isinstance(record, CostRecord)]
+
+    @property
+    def names(self) -> list[NameRecord]:
+        """The name records; none for a stream of costs."""
+        return [record for record in self.records if isinstance(record, NameRecord)]
+
 
 @dataclass(frozen=True, slots=True)
 class Stream:

@@ -171,7 +171,9 @@ class TestRestatement:
 
         put(connection, record("1.5", model="a"), minutes=1)
 
-        old = SupersededCost.objects.order_by("amount_usd").values_list("model", "amount_usd", "superseded_at")
+        old = SupersededCost.objects.order_by("amount_usd").values_list(
+            "model", "amount_usd", "superseded_at"
+        )
         later = T0 + dt.timedelta(minutes=1)
         assert list(old) == [("a", Decimal(1), later), ("b", Decimal(2), later)]
 
@@ -207,7 +209,9 @@ class TestAnyHistory:
 
         expected: dict = {}
         for each in answers[-1]:
-            expected[each.day, each.model] = expected.get((each.day, each.model), Decimal(0)) + each.amount_usd
+            expected[each.day, each.model] = (
+                expected.get((each.day, each.model), Decimal(0)) + each.amount_usd
+            )
         stored = {(fact.day, fact.model): fact.amount_usd for fact in CostFact.objects.all()}
         assert stored == expected
         totals = {digest.day: digest.amount_usd for digest in DayDigest.objects.all()}

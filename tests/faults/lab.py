@@ -236,9 +236,7 @@ class Lab:
         connection = HTTPConnection(stack.LOOPBACK, self.port, timeout=60)
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         try:
-            connection.request(
-                method, f"/api/v1/{path}", None if body is None else json.dumps(body), headers
-            )
+            connection.request(method, f"/api/v1/{path}", None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
             text = response.read()
             return response.status, json.loads(text) if text else None
@@ -286,8 +284,12 @@ class Lab:
     def describe(self) -> str:
         """Say how things stand, for a failure's message."""
         try:
-            state = self.rows("SELECT id, state, due_at - now(), fence FROM workers_lane WHERE state <> 'idle'")
-            runs = self.rows("SELECT trigger, status, steps_done, steps_total, reason, detail FROM workers_syncrun")
+            state = self.rows(
+                "SELECT id, state, due_at - now(), fence FROM workers_lane WHERE state <> 'idle'"
+            )
+            runs = self.rows(
+                "SELECT trigger, status, steps_done, steps_total, reason, detail FROM workers_syncrun"
+            )
         except psycopg.Error as error:
             state, runs = [(str(error),)], []
         ends = {path.name: processes.tail(path, lines=6) for path in self.logs.glob("worker*.log")}
@@ -326,7 +328,10 @@ class Lab:
 
     def prepare(self) -> None:
         """Migrate, make a token, start the web server."""
-        for arguments in (("migrate", "--verbosity", "0"), ("issue_token", "--name", "lab", "--role", "admin")):
+        for arguments in (
+            ("migrate", "--verbosity", "0"),
+            ("issue_token", "--name", "lab", "--role", "admin"),
+        ):
             done = self.manage(*arguments)
             assert done.returncode == 0, done.stderr
             self.token = done.stdout.strip()

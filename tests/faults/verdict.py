@@ -50,16 +50,21 @@ def _judge_connection(lab: Lab, connection: Connected) -> list[str]:
     )[0]
     truth = lab.simulator.truth(connection.slug, first, last, detail=True)
     facts = _facts(lab, connection)
-    stored = Counter((row["day"].isoformat(), row["workspace_id"], row["description"], row["amount_usd"]) for row in facts)
+    stored = Counter(
+        (row["day"].isoformat(), row["workspace_id"], row["description"], row["amount_usd"]) for row in facts
+    )
     true = Counter(
-        (row["day"], row["workspace_id"], row["description"], Decimal(row["amount_usd"])) for row in truth.detail
+        (row["day"], row["workspace_id"], row["description"], Decimal(row["amount_usd"]))
+        for row in truth.detail
     )
     state = lab.value("SELECT status FROM integrations_connection WHERE id = %s", connection.id)
     problems = [f"{name}: run {run}" for run in unfinished]
     problems += [f"{name}: {open_steps} steps open"] * bool(open_steps)
     problems += [f"{name}: is {state}"] * (state != "active")
     if stored != true:
-        problems.append(f"{name}: {sum((true - stored).values())} rows missing, {sum((stored - true).values())} too many")
+        problems.append(
+            f"{name}: {sum((true - stored).values())} rows missing, {sum((stored - true).values())} too many"
+        )
     total = sum((row["amount_usd"] for row in facts), Decimal(0))
     problems += [f"{name}: total {total}, truth {truth.total_usd}"] * (total != truth.total_usd)
     shown = Decimal(
@@ -74,7 +79,8 @@ def _judge_digests(lab: Lab, connection: Connected, facts: list[dict[str, Any]],
     for row in facts:
         by_day[row["day"]].append(_record(row))
     digests = lab.rows(
-        "SELECT day, digest, row_count, amount_usd FROM costs_daydigest WHERE connection_id = %s", connection.id
+        "SELECT day, digest, row_count, amount_usd FROM costs_daydigest WHERE connection_id = %s",
+        connection.id,
     )
     problems = [f"{connection.slug}: {len(digests)} days have a digest, not {days}"] * (len(digests) != days)
     for day, digest, count, amount in digests:
@@ -119,4 +125,6 @@ def _judge_rate(lab: Lab, jitter: float) -> list[str]:
 def _judge_logs(lab: Lab) -> list[str]:
     text = "".join(path.read_text("utf-8", "replace") for path in lab.logs.glob("*.log"))
     # Kind and last four characters may be shown.
-    return [f"a log holds {key[-4:]}" for key in lab.known_secrets() if key[len("sk-ant-admin01-") : -4] in text]
+    return [
+        f"a log holds {key[-4:]}" for key in lab.known_secrets() if key[len("sk-ant-admin01-") : -4] in text
+    ]

@@ -27,8 +27,10 @@ def test_database_url() -> str:
     parts = urlsplit(os.environ["DATABASE_URL"])
     path = parts.path.rsplit("/", 1)[0] + "/" + database.settings_dict["NAME"]
     # urlunsplit would drop the empty host in front of a socket's absolute path.
-    return os.environ["DATABASE_URL"].replace(parts.path, path) if path.startswith("//") else urlunsplit(
-        parts._replace(path=path)
+    return (
+        os.environ["DATABASE_URL"].replace(parts.path, path)
+        if path.startswith("//")
+        else urlunsplit(parts._replace(path=path))
     )
 
 

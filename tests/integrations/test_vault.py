@@ -41,7 +41,11 @@ class TestSeal:
 class TestUnseal:
     def test_refuses_a_ciphertext_of_another_row(self, connection):
         other = Connection.objects.create(
-            account=connection.account, origin="claude_platform", label="B", organization_id="o2", backfill_days=1
+            account=connection.account,
+            origin="claude_platform",
+            label="B",
+            organization_id="o2",
+            backfill_days=1,
         )
         stolen = Credential.objects.get()
         copied = Credential.objects.create(connection=other, key_id=stolen.key_id, sealed=stolen.sealed)

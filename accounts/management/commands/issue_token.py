@@ -37,7 +37,11 @@ class Command(BaseCommand):
             raise CommandError(f"Account {account.name!r} has no administrator. Add one in the admin first.")
         expires_in = dt.timedelta(days=days) if days else None
         row, plain = tokens.issue(
-            account=account, name=options["name"], role=Role(options["role"]), owner=owner, expires_in=expires_in
+            account=account,
+            name=options["name"],
+            role=Role(options["role"]),
+            owner=owner,
+            expires_in=expires_in,
         )
         audit.record(account, "manage.py issue_token", "token.issued", row.name, role=row.role)
         self.stdout.write(plain)

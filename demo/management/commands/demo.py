@@ -27,12 +27,18 @@ _DEMO_RATE = {"ANTHROPIC_REQUESTS_PER_MINUTE": "600", "ANTHROPIC_BURST": "60"}
 
 
 class Command(BaseCommand):
-    help = "Runs Tallystick against a simulated Anthropic: three organisations, a year of cost, no key needed."
+    help = (
+        "Runs Tallystick against a simulated Anthropic: three organisations, a year of cost, no key needed."
+    )
     requires_system_checks = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, default=8000, help="where the pages are served (default 8000)")
-        parser.add_argument("--once", action="store_true", help="end after the backfill; status 0 if all is equal")
+        parser.add_argument(
+            "--port", type=int, default=8000, help="where the pages are served (default 8000)"
+        )
+        parser.add_argument(
+            "--once", action="store_true", help="end after the backfill; status 0 if all is equal"
+        )
         parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
     def handle(self, *_: Any, port: int, once: bool, json: bool, **__: Any) -> None:
@@ -49,7 +55,9 @@ class Command(BaseCommand):
         started = time.monotonic()
         console.print("Starting PostgreSQL, Redis, a simulated Anthropic, web, worker and beat …")
         simulator = running.enter_context(Simulator.start())
-        os.environ.update(_DEMO_RATE, ANTHROPIC_BASE_URL=simulator.base_url, PUBLIC_URL=f"http://localhost:{port}")
+        os.environ.update(
+            _DEMO_RATE, ANTHROPIC_BASE_URL=simulator.base_url, PUBLIC_URL=f"http://localhost:{port}"
+        )
         call_command("migrate", interactive=False, verbosity=0)
         sign_in, token = self._people()
         supervisor = running.enter_context(self._processes(port))
@@ -67,7 +75,9 @@ class Command(BaseCommand):
             raise CommandError("The totals differ from the simulator's truth.")
         if not once:
             console.print(f"\nOpen [bold]{address}[/bold]  ·  Ctrl-C ends everything")
-            console.print(f"Sign in as [bold]{sign_in.email}[/bold] with password [bold]{sign_in.password}[/bold]")
+            console.print(
+                f"Sign in as [bold]{sign_in.email}[/bold] with password [bold]{sign_in.password}[/bold]"
+            )
             supervisor.wait()
 
     def _people(self) -> tuple[FirstSignIn, str]:
@@ -99,7 +109,11 @@ class Command(BaseCommand):
 
     def _report(self, console: Console, outcomes: list[story.Outcome], seconds: float) -> None:
         for outcome in outcomes:
-            verdict = "[green]equal to the truth[/green]" if outcome.equal else f"[red]truth {outcome.truth_usd}[/red]"
+            verdict = (
+                "[green]equal to the truth[/green]"
+                if outcome.equal
+                else f"[red]truth {outcome.truth_usd}[/red]"
+            )
             console.print(f"{outcome.organization:<24} {outcome.total_usd:>24} USD  {verdict}")
         console.print(
             f"{story.DAYS} days of {len(outcomes)} organisations, {sum(o.rows for o in outcomes)} rows, "

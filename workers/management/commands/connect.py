@@ -30,15 +30,21 @@ class Command(BaseCommand):
         source.add_argument("--key-env", metavar="NAME", help="environment variable that holds the key")
         source.add_argument("--key-stdin", action="store_true", help="read the key from standard input")
         parser.add_argument("--no-follow", action="store_true", help="return once the backfill is queued")
-        parser.add_argument("--json", action="store_true", help="print the connection as JSON on standard output")
+        parser.add_argument(
+            "--json", action="store_true", help="print the connection as JSON on standard output"
+        )
 
     def handle(self, **options: Any) -> None:
         console = Console(stderr=True, highlight=False)
         wanted = NewConnection(self._key(options), options["label"], options["cost_center"])
         try:
-            connection = lifecycle.connect(self._account(options["account"]), wanted, actor="manage.py connect")
+            connection = lifecycle.connect(
+                self._account(options["account"]), wanted, actor="manage.py connect"
+            )
         except RefusedError as error:
-            raise CommandError(f"{error.advice.detail} {error.advice.remedy} ({error.advice.reason})") from error
+            raise CommandError(
+                f"{error.advice.detail} {error.advice.remedy} ({error.advice.reason})"
+            ) from error
         except LabelTakenError as error:
             raise CommandError(str(error)) from error
         console.print(f"Connected {connection.label} ({connection.organization_id}); backfilling.")

@@ -18,13 +18,17 @@ from workers.models import SyncRun
 
 
 class Command(BaseCommand):
-    help = "Fetch today and the trailing days of a connection now, or the days from --from to --to (exclusive)."
+    help = (
+        "Fetch today and the trailing days of a connection now, or the days from --from to --to (exclusive)."
+    )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--connection", required=True, metavar="ID", help="the connection's id or label")
         parser.add_argument("--from", dest="start", metavar="D", help="first day, YYYY-MM-DD UTC")
         parser.add_argument("--to", dest="end", metavar="D", help="day after the last, YYYY-MM-DD UTC")
-        parser.add_argument("--wait", action="store_true", help="follow the run; status 1 if it does not succeed")
+        parser.add_argument(
+            "--wait", action="store_true", help="follow the run; status 1 if it does not succeed"
+        )
         parser.add_argument("--json", action="store_true", help="print the run as JSON on standard output")
 
     def handle(self, **options: Any) -> None:
@@ -64,7 +68,9 @@ class Command(BaseCommand):
         try:
             return DayRange(dt.date.fromisoformat(start), dt.date.fromisoformat(end))
         except ValueError as error:
-            raise CommandError(f"--from, --to: {error}. Write days as YYYY-MM-DD, the later one second.") from error
+            raise CommandError(
+                f"--from, --to: {error}. Write days as YYYY-MM-DD, the later one second."
+            ) from error
 
 
 def _as_json(run: SyncRun) -> str:
