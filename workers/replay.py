@@ -189,7 +189,7 @@ def _write_windows(connection: Connection, since: dt.date) -> int:
         )
         # A window's last page is stored by the transaction that completes it, under the lock of its lane. So
         # the numbers of these pages tell the order even where the clock behind finished_at was set back.
-        .order_by("finished_at")
+        .order_by("last_page")
     )
     for step in steps:
         try:
