@@ -21,7 +21,6 @@ from costs import ingest
 from costs.models import CostFact, DayDigest, Restatement, SupersededCost
 from costs.money import sum_usd
 from costs.periods import DayRange
-from costs.records import CostRecord
 from integrations.anthropic.streams import STREAMS, Reading
 from integrations.errors import UpstreamError
 from integrations.models import Connection
@@ -223,8 +222,7 @@ def _write(connection: Connection, step: SyncStep, reading: Reading, since: dt.d
     window = ingest.Window(
         connection.pk, step.stream, days, archive.first_requested_at(step), step.finished_at, step.run_id
     )
-    records = [each for each in reading.records if isinstance(each, CostRecord) and each.day in days]
-    ingest.replace_window(window, records)
+    ingest.replace_window(window, [record for record in reading.costs if record.day in days])
 
 
 def _total(pairs: dict[dt.date, Pair]) -> Pair:
