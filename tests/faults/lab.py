@@ -93,6 +93,8 @@ class Lab:
             "REDIS_URL": running.redis.url,
         }
         self.processes: dict[str, Process] = {}
+        self._log_starts: dict[str, int] = {}
+        self._test_starts: dict[str, int] = {}
         self._secrets: set[str] = set()
         self._used = 10  # the organisations with names of their own, and a few more, are left out
         self.port = _free_port()
@@ -105,16 +107,21 @@ class Lab:
 
     # Processes
 
-    def start_worker(self, number: int = 1, **changed: str) -> Process:
-        """Start one worker and wait until it takes messages."""
+    def start_worker(self, number: int = 1, *, wait: bool = True, **changed: str) -> Process:
+        """Start one worker; usually wait until it takes messages."""
+        name = f"worker-{number}"
+        log = self.logs / f"{name}.log"
+        self._log_starts[name] = log.stat().st_size if log.exists() else 0
         process = self._start(stack.worker(number), {**self.environment, **changed})
-        log = self.logs / f"worker-{number}.log"
-        seen = log.stat().st_size
-        self.eventually(
-            lambda: "ready" in processes.tail(log, after=seen, lines=200) or process.poll() is not None,
-            f"worker-{number} is ready",
-        )
+        if wait:
+            self.eventually(lambda: self.is_ready(name) or process.poll() is not None, f"{name} is ready")
         return process
+
+    def is_ready(self, name: str) -> bool:
+        """Say whether a worker has said, since its start, that it takes messages."""
+        with (self.logs / f"{name}.log").open("rb") as log:
+            log.seek(self._log_starts[name])
+            return b" ready." in log.read()
 
     def start_beat(self, number: int = 1, **changed: str) -> Process:
         """Start one beat; each has a schedule file of its own, as on another machine."""
@@ -174,6 +181,12 @@ class Lab:
             env={**self.direct_environment, **changed}, check=False, timeout=120,
         )  # fmt: skip
 
+    def log(self, name: str) -> str:
+        """Read what a process wrote since the present test began."""
+        with (self.logs / f"{name}.log").open("rb") as file:
+            file.seek(self._test_starts.get(name, 0))
+            return file.read().decode("utf-8", "replace")
+
     # Rows and messages
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -230,6 +243,11 @@ class Lab:
         key = self.key_of(slug)
         created = self.api.post("connections/", {"provider": "anthropic", "api_key": key})
         return Connected(created["id"], slug, created["organization"]["id"], key)
+
+    def known(self, connection_id: Any, slug: str) -> Connected:
+        """Describe a connection that was made without `connect`."""
+        organisation = self.simulator.organisations(organisation=slug)[0]
+        return Connected(str(connection_id), slug, organisation["id"], organisation["admin_key"])
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Call the API and return status and document, whatever the status; OSError when it breaks."""
@@ -319,6 +337,7 @@ class Lab:
             client.config_set("maxmemory", 0)
             client.flushall()
         self.simulator.clear_requests()
+        self._test_starts = {path.stem: path.stat().st_size for path in self.logs.glob("*.log")}
 
     def stop(self) -> None:
         """End every process."""

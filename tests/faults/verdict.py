@@ -94,7 +94,7 @@ def _judge_digests(lab: Lab, connection: Connected, facts: list[dict[str, Any]],
 def _facts(lab: Lab, connection: Connected) -> list[dict[str, Any]]:
     columns = ("source", "day", "origin", *DIMENSIONS, "extra", "amount_usd", "list_amount_usd")
     listed = ", ".join(columns)
-    rows = lab.rows(f"SELECT {listed} FROM costs_costfact WHERE connection_id = %s", connection.id)
+    rows = lab.rows(f"SELECT {listed} FROM costs_costfact WHERE connection_id = %s", connection.id)  # noqa: S608
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
