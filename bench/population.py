@@ -5,8 +5,9 @@ Import only on a prepared ground (bench/ground.py): this module uses the product
 
 import datetime as dt
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import connection as database
 from django.db import transaction
@@ -169,3 +170,70 @@ def fill_with_idle_lanes(count: int) -> None:
     with database.cursor() as cursor:
         cursor.execute("UPDATE workers_lane SET state = 'waiting', due_at = now() + interval '1 day'")
     analyse()
+
+
+def refill(tokens: float) -> None:
+    """Set every bucket's durable level, by which Redis is seeded; units: tokens of one minute, up to one more."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            "UPDATE workers_lane SET level_us = ((%s + random()) * 60000000)::bigint, level_at = now(), "
+            "blocked_until = NULL",
+            [tokens],
+        )
+    redis_client().flushdb()
+
+
+def wait_until_tomorrow() -> None:
+    """Let every lane wait and every daily sync be due tomorrow, so that the dispatcher has only to look."""
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE workers_lane SET state = 'waiting', due_at = now() + interval '1 day'")
+        cursor.execute("UPDATE integrations_connection SET next_sync_at = now() + interval '1 day'")
+    analyse()
+
+
+def make_daily_due(
+    connections: Sequence[Connection], spread: Callable[[Connection], dt.timedelta]
+) -> dict[UUID, dt.datetime]:
+    """Make the daily sync of each connection due at a moment from now on; give the moments."""
+    now = database_now()
+    due = {each.pk: now + spread(each) for each in connections}
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE workers_lane SET state = 'idle', due_at = NULL WHERE state = 'waiting'")
+        cursor.execute(
+            """
+            UPDATE integrations_connection connection SET next_sync_at = due.at
+            FROM unnest(%s::uuid[], %s::timestamptz[]) AS due(id, at) WHERE connection.id = due.id
+            """,
+            [list(due), list(due.values())],
+        )
+    return due
+
+
+def queue_year(connections: Sequence[Connection]) -> None:
+    """Give each connection the backfill of a year that connecting it would; the worker plans its steps."""
+    today = database_now().date()
+    lanes = dict(Lane.objects.values_list("organization_id", "id"))
+    SyncRun.objects.bulk_create(
+        [
+            SyncRun(
+                connection=each,
+                lane_id=lanes[each.organization_id],
+                trigger=Trigger.CONNECT,
+                from_day=today - dt.timedelta(days=365),
+                to_day=today + dt.timedelta(days=1),
+                priority=PRIORITY[Trigger.CONNECT],
+            )
+            for each in connections
+        ],
+        batch_size=2000,
+    )
+    Lane.objects.filter(organization_id__in=[each.organization_id for each in connections]).update(
+        state=Lane.State.WAITING, due_at=database_now()
+    )
+
+
+def make_due(connection: Connection) -> dict[UUID, dt.datetime]:
+    """Make the daily sync of one connection due now; give the moment."""
+    now = database_now()
+    Connection.objects.filter(pk=connection.pk).update(next_sync_at=now)
+    return {connection.pk: now}
