@@ -118,10 +118,10 @@ def replay(connection: Connection, *, since: dt.date = dt.date.min, keep: bool =
     """
     Rebuild the facts from `since` on in a scratch schema and compare them with the stored ones.
 
-    Key:     reads only; the scratch schema exists outside this transaction only with `keep`
+    Shape:   windows are written in the order in which they were completed, so that history is rebuilt too
+    Key:     changes nothing stored; the scratch schema is seen outside this transaction only with `keep`
     Raises:  ReplayError — a window that touches the days was pruned from the archive, or is damaged
-    Effects: none on stored tables; needs the right to create a schema. A row appears before its window's
-             successor because windows are written in the order in which they were completed
+    Effects: with `keep` a schema of the name in the result; needs the right to create one
     Checked by: tests/workers/test_replay.py
     """
     schema = f"replay_{secrets.token_hex(4)}"

@@ -128,11 +128,26 @@ class TestEqual:
         assert result.windows == 0
 
     def test_of_one_connection_beside_another(self, synced, connect, run_due):
-        other = connect("birch-logistics")
+        other = connect("org-00005")
         run_due()
 
         assert replay.replay(other).is_equal
         assert replay.replay(synced).is_equal
+
+    def test_whatever_is_stored_meanwhile(self, synced, monkeypatch):
+        original = replay._create_scratch
+
+        def write_meanwhile(schema: str) -> None:
+            original(schema)
+            other = database.copy()
+            with other.cursor() as cursor:
+                cursor.execute("UPDATE costs_costfact SET amount_usd = amount_usd + 1")
+            other.close()
+
+        monkeypatch.setattr(replay, "_create_scratch", write_meanwhile)
+
+        assert replay.replay(synced).is_equal
+        assert not replay.replay(synced).is_equal
 
     def test_even_if_the_clock_was_set_back_between_windows(self, restated):
         # The order is that of the pages' numbers: times may repeat or run backwards.
