@@ -37,7 +37,7 @@ _log = structlog.get_logger(__name__)
 # generous rate does not hold a thread while others are due.
 REQUESTS_A_TURN = 4
 _RETRY_SECONDS = 2.0
-# A step that was started so often without any outcome kills its worker; see sync.md "poison".
+# A step that was started so often without any outcome kills its worker every time (poison).
 _MOST_CLAIMS = 5
 # Backfill and daily sync leave one token to connection tests and to force syncs of people who wait.
 _FLOOR = {Trigger.FORCE: 0, Trigger.DAILY: 1, Trigger.REREAD: 1, Trigger.CONNECT: 1}
