@@ -39,11 +39,11 @@ def _judge_connection(lab: Lab, connection: Connected) -> list[str]:
     name = connection.slug
     unfinished = lab.rows(
         "SELECT trigger, status, reason, detail FROM workers_syncrun WHERE connection_id = %s "
-        "AND (status <> 'succeeded' OR steps_done <> steps_total)", connection.id
+        "AND status <> 'cancelled' AND (status <> 'succeeded' OR steps_done <> steps_total)", connection.id
     )  # fmt: skip
     open_steps = lab.value(
         "SELECT count(*) FROM workers_syncstep s JOIN workers_syncrun r ON r.id = s.run_id "
-        "WHERE r.connection_id = %s AND s.status <> 'done'", connection.id
+        "WHERE r.connection_id = %s AND r.status = 'succeeded' AND s.status <> 'done'", connection.id
     )  # fmt: skip
     first, last = lab.rows(
         "SELECT min(from_day), max(to_day) FROM workers_syncrun WHERE connection_id = %s", connection.id
