@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,11 +22,16 @@ def simulator_process() -> Iterator[Simulator]:
 
 @pytest.fixture
 def simulator(simulator_process: Simulator, settings: Any) -> Iterator[Simulator]:
-    """The simulated Anthropic as upstream, without faults left over from another test."""
+    """The simulated Anthropic as upstream, without faults left over from another test.
+
+    Its clock stands still: today's cost grows by the hour, and a test must not depend on when it runs.
+    """
     settings.ANTHROPIC_BASE_URL = simulator_process.base_url
     simulator_process.clear_faults()
+    simulator_process.set_clock(dt.datetime.now(dt.UTC))
     yield simulator_process
     simulator_process.clear_faults()
+    simulator_process.set_clock()
 
 
 @pytest.fixture(autouse=True)

@@ -43,7 +43,10 @@ def first_requested_at(step: SyncStep) -> dt.datetime:
 
 
 def _body(page: Page) -> bytes:
-    body = zlib.decompress(bytes(page.body))
+    try:
+        body = zlib.decompress(bytes(page.body))
+    except zlib.error as error:
+        raise ArchiveError(f"page {page.pk} ({page.request_id}) cannot be unpacked") from error
     if hashlib.sha256(body).digest() != bytes(page.sha256):
         raise ArchiveError(f"page {page.pk} ({page.request_id}) differs from what was stored")
     return body

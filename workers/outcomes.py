@@ -14,7 +14,7 @@ from costs import ingest, names
 from costs.ingest import Ingested
 from costs.periods import DayRange
 from integrations.anthropic.streams import STREAMS
-from integrations.errors import Fate, Reason, UpstreamError
+from integrations.errors import Fate, Reason, UpstreamError, unreadable
 from integrations.models import Status
 from integrations.pages import Page as FetchedPage
 from workers import archive, backoff, lanes, states
@@ -124,6 +124,8 @@ def _complete(step: SyncStep) -> UpstreamError | None:
         reading = stream.read(days, *archive.read_back(step))
     except UpstreamError as error:
         return error
+    except archive.ArchiveError as error:
+        return unreadable(f"an archived answer was damaged and is fetched again ({error})")
     now, run = database_now(), step.run
     connection_id = run.connection_id
     if stream.kind == "names":
