@@ -31,7 +31,7 @@ class BearerAuthentication(TokenAuthentication):
     def authenticate_credentials(self, token: bytes) -> tuple[User, ApiToken]:
         try:
             user, found = super().authenticate_credentials(token)
-        except UnicodeDecodeError as error:  # knox decodes before it checks
+        except ValueError as error:  # not UTF-8, or a NUL byte that no column can hold
             raise AuthenticationFailed("Invalid token.") from error
         now = timezone.now()
         ApiToken.objects.filter(

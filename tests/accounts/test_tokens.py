@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts import bootstrap, tokens
+from accounts.models import Account, ApiToken, AuditEvent, Membership, Role, User
+from accounts.permissions import Principal
+
+pytestmark = pytest.mark.django_db
+
+
+def issued(capsys, *arguments: str) -> str:
+    call_command("issue_token", *arguments)
+    return capsys.readouterr().out.strip()
+
+
+class TestIssueToken:
+    def test_prints_the_token_alone_and_stores_a_digest(self, capsys):
+        plain = issued(capsys, "--name", "reports", "--role", "viewer")
+
+        stored = ApiToken.objects.get()
+        assert plain.isalnum()
+        assert plain not in (stored.digest, stored.token_key)
+        assert (stored.name, stored.role, stored.expiry) == ("reports", "viewer", None)
+
+    def test_expires_when_asked(self, capsys):
+        issued(capsys, "--name", "x", "--role", "viewer", "--expires-days", "2")
+
+        token = ApiToken.objects.get()
+        assert dt.timedelta(days=1.9) < token.expiry - token.created < dt.timedelta(days=2.1)
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (("--name", "x", "--role", "viewer", "--account", "Nowhere"), "no account 'Nowhere'"),
+            (("--name", "x", "--role", "viewer", "--expires-days", "0"), "1 or more"),
+        ],
+    )
+    def test_refuses_in_words(self, arguments, words):
+        with pytest.raises(CommandError, match=words):
+            call_command("issue_token", *arguments)
+
+    def test_refuses_an_account_without_an_administrator(self):
+        Account.objects.create(name="Empty")
+
+        with pytest.raises(CommandError, match="no administrator"):
+            call_command("issue_token", "--name", "x", "--role", "viewer", "--account", "Empty")
+
+    def test_leaves_an_audit_event(self, capsys):
+        issued(capsys, "--name", "reports", "--role", "admin")
+
+        assert AuditEvent.objects.get().action == "token.issued"
+
+
+class TestBearer:
+    @pytest.fixture
+    def token(self, account, admin_user) -> str:
+        _, plain = tokens.issue(
+            account=account, name="t", role=Role.VIEWER, owner=admin_user, expires_in=None
+        )
+        return plain
+
+    def answer(self, client, token: str) -> int:
+        return client.get("/api/v1/connections/", headers={"authorization": f"Bearer {token}"}).status_code
+
+    def test_opens_the_api_and_remembers_its_use(self, client, token):
+        assert self.answer(client, token) == 200
+        assert ApiToken.objects.get().last_used_at is not None
+
+    def test_is_refused_once_revoked_expired_or_its_owner_inactive(self, client, token, admin_user):
+        ApiToken.objects.update(expiry=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+        expired = self.answer(client, token)
+        ApiToken.objects.all().delete()
+
+        assert expired == self.answer(client, token) == 401
+
+    @pytest.mark.parametrize("text", ["", "x", "ä", "a b", "ÿ" * 8, "a\x00b"])
+    def test_is_refused_when_it_is_nonsense(self, client, db, text):
+        assert self.answer(client, text) == 401
+
+
+class TestEnsureAdmin:
+    def test_makes_account_and_administrator_once(self):
+        first = bootstrap.ensure_admin()
+
+        assert bootstrap.ensure_admin() is None
+        user = User.objects.get()
+        assert user.check_password(first.password)
+        assert Membership.objects.get().role == Role.ADMIN
+        assert user.is_staff
+
+    def test_leaves_an_installation_with_people_alone(self, admin_user):
+        assert bootstrap.ensure_admin() is None
+        assert User.objects.count() == 1
+
+
+class TestPrincipal:
+    @pytest.mark.parametrize(
+        ("role", "allowed"),
+        [(Role.VIEWER, [Role.VIEWER]), (Role.EDITOR, [Role.VIEWER, Role.EDITOR]), (Role.ADMIN, list(Role))],
+    )
+    def test_may_do_what_its_role_includes(self, role, allowed):
+        principal = Principal(Account(name="A"), role, "alice")
+
+        assert [needed for needed in Role if principal.may(needed)] == allowed

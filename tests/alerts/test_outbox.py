@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import datetime as dt
+import smtplib
+
+import pytest
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+from django.db import transaction
+
+from accounts.models import Membership, Role, User
+from alerts.models import OutboxMessage
+from alerts.outbox import Message, enqueue, send_due
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOW = dt.datetime(2026, 11, 20, 6, tzinfo=dt.UTC)
+MESSAGE = Message("event:1", "kind", "Subject", "Body")
+
+
+class Refusing(EmailBackend):
+    """A mail server that refuses everything."""
+
+    def send_messages(self, _messages):
+        raise smtplib.SMTPServerDisconnected("gone")
+
+
+class TestEnqueue:
+    def test_writes_an_event_once(self, account):
+        enqueue(account, MESSAGE, now=NOW)
+        enqueue(account, MESSAGE, now=NOW)
+
+        assert OutboxMessage.objects.count() == 1
+
+    def test_is_forgotten_with_the_change_that_caused_it(self, account):
+        with pytest.raises(RuntimeError), transaction.atomic():
+            enqueue(account, MESSAGE, now=NOW)
+            raise RuntimeError
+
+        assert OutboxMessage.objects.count() == 0
+
+
+class TestSendDue:
+    def test_reaches_the_active_people_of_the_account_only(self, account, other_account, admin_user):
+        for email, where, is_active in (
+            ("bob@example.com", account, True),
+            ("gone@example.com", account, False),
+            ("charlie@example.com", other_account, True),
+        ):
+            user = User.objects.create_user(email, is_active=is_active)
+            Membership.objects.create(account=where, user=user, role=Role.VIEWER)
+        enqueue(account, MESSAGE, now=NOW)
+
+        assert send_due(now=NOW) == 1
+
+        assert mail.outbox[0].bcc == ["alice@example.com", "bob@example.com"]
+        assert mail.outbox[0].to == []
+
+    def test_sends_once(self, account, admin_user):
+        enqueue(account, MESSAGE, now=NOW)
+
+        assert [send_due(now=NOW), send_due(now=NOW)] == [1, 0]
+
+    def test_tries_again_later_when_the_server_refuses(self, account, admin_user, settings):
+        enqueue(account, MESSAGE, now=NOW)
+        settings.EMAIL_BACKEND = "tests.alerts.test_outbox.Refusing"
+
+        assert send_due(now=NOW) == 0
+
+        waiting = OutboxMessage.objects.get()
+        assert waiting.sent_at is None
+        assert "SMTPServerDisconnected" in waiting.last_error
+        assert dt.timedelta(0) < waiting.due_at - NOW <= dt.timedelta(hours=1)
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        assert send_due(now=NOW + dt.timedelta(hours=1)) == 1
+
+    def test_is_done_with_an_account_that_has_nobody(self, account):
+        enqueue(account, MESSAGE, now=NOW)
+
+        assert send_due(now=NOW) == 1
+        assert mail.outbox == []

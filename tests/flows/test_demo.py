@@ -1,0 +1,39 @@
+"""The demo as a stranger runs it: one command, its own servers, exact totals, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.flow
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_totals_of_three_organisations_over_a_year_are_equal_to_the_truth():
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "demo", "--once", "--json", "--port", str(free_port())],
+        cwd=PROJECT, env={**os.environ}, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    result = json.loads(ended.stdout)
+    assert result["days"] == 365
+    assert len(result["organisations"]) == 3
+    for organisation in result["organisations"]:
+        assert Decimal(organisation["total_usd"]) == Decimal(organisation["truth_usd"]) > 0
+        # 12 windows of 31 days cover 366 days; one more request reads the workspaces.
+        assert organisation["requests"] == 13
