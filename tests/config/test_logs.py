@@ -46,7 +46,7 @@ class TestRedaction:
     def test_covers_tracebacks(self):
         def act(log, plain):
             try:
-                raise ValueError(f"bad key {KEY}")
+                int(f"bad key {KEY}")
             except ValueError:
                 log.exception("failed")
                 plain.exception("failed")

@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 import zlib
+from typing import Self
 
 import pytest
 import redis
@@ -32,7 +33,7 @@ class Monitor:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
-    def __enter__(self) -> Monitor:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(10)
         return self
@@ -63,7 +64,7 @@ def every_row() -> str:
         tables = [name for (name,) in cursor.fetchall()]
         rows = []
         for table in tables:
-            cursor.execute(f'SELECT t::text FROM "{table}" t')
+            cursor.execute(f'SELECT t::text FROM "{table}" t')  # noqa: S608 - names from the catalogue
             rows += [text for (text,) in cursor.fetchall()]
     return "\n".join(rows)
 
