@@ -21,12 +21,10 @@ from integrations.models import Connection, Status
 from workers.bucket import redis_client
 from workers.clock import database_now
 from workers.models import Lane
+from workers.watch import EXPECTED_WITHIN
 
 # A due lane is woken within a second; the wake time-out and the lease may add three minutes.
 LANE_OVERDUE_AFTER = dt.timedelta(minutes=5)
-# A day and a half: one missed daily sync is not an incident yet, and its jitter is none at all.
-DATA_STALE_AFTER = dt.timedelta(hours=36)
-
 log = structlog.get_logger(__name__)
 Check = Callable[[], str | None]
 
@@ -64,7 +62,7 @@ def _connections() -> str | None:
         Connection.objects.filter(disconnected_at__isnull=True)
         .exclude(status=Status.PAUSED)
         .annotate(fresh_at=Coalesce(F("last_synced_at"), F("created_at")))
-        .filter(fresh_at__lt=database_now() - DATA_STALE_AFTER)
+        .filter(fresh_at__lt=database_now() - EXPECTED_WITHIN)
     )
     return "A connection has not synced for over 36 hours." if stale.exists() else None
 

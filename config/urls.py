@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from config import health
+from config import health, metrics
 
 handler400 = "config.problems.bad_request"
 handler403 = "config.problems.permission_denied"
@@ -17,5 +17,6 @@ urlpatterns = [
     path("healthz/live", health.live),
     path("healthz/ready", health.ready),
     path("healthz/data", health.data),
+    path("metrics", metrics.metrics),
     path("", include("dashboard.urls")),
 ]

@@ -117,6 +117,8 @@ def store(account: Account, api_key: str, result: ProbeResult, *, label: str, co
     connection.backfill_days = account.backfill_days
     connection.disconnected_at = None
     connection.last_synced_at = None
+    if existing:
+        connection.created_at = timezone.now()  # what counts as late, or as never to be had, begins anew
     set_state(connection, Status.PENDING, save=False)
     try:
         with transaction.atomic():

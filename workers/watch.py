@@ -4,6 +4,7 @@ import datetime as dt
 
 import structlog
 from django.db import transaction
+from django.db.models.functions import Coalesce
 
 from alerts.outbox import enqueue
 from integrations.models import Connection, Status
@@ -20,9 +21,11 @@ def late(now: dt.datetime) -> list[Connection]:
     """Return live connections without a success for too long, though nobody paused them or was told already."""
     return list(
         Connection.objects.select_related("account")
-        .filter(disconnected_at__isnull=True, last_synced_at__lt=now - EXPECTED_WITHIN)
+        .filter(disconnected_at__isnull=True)
         .exclude(status__in=[Status.PAUSED, Status.ERROR])
-        .order_by("last_synced_at")[:_BATCH]
+        .annotate(fresh_at=Coalesce("last_synced_at", "created_at"))
+        .filter(fresh_at__lt=now - EXPECTED_WITHIN)
+        .order_by("fresh_at")[:_BATCH]
     )
 
 
