@@ -46,8 +46,15 @@ class Origin(StrEnum):
     CLAUDE_AI = "claude_ai"
 
 
+class _KnowsItsKey:
+    """Room for the key of a record, which four stages ask for; not a field, because it follows from the fields."""
+
+    __slots__ = ("_key",)
+    _key: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CostRecord:
+class CostRecord(_KnowsItsKey):
     """
     One amount of one UTC day for one combination of dimensions, as upstream stated it.
 
@@ -105,6 +112,15 @@ def row_key(record: CostRecord) -> bytes:
     Key:     null differs from "". A column or extra field that is null counts as absent, so a column we add
              later, or a field upstream starts to send as null, leaves the keys of stored rows as they are
     """
+    try:
+        return record._key  # noqa: SLF001 - written below and nowhere else
+    except AttributeError:
+        key = _compute_row_key(record)
+        object.__setattr__(record, "_key", key)
+        return key
+
+
+def _compute_row_key(record: CostRecord) -> bytes:
     columns: dict[str, Any] = {
         name: value for name in DIMENSIONS if (value := getattr(record, name)) is not None
     }
