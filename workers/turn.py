@@ -14,7 +14,8 @@ from dataclasses import replace
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 from django.db import connection as database
-from django.db.models import F
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Coalesce
 
 from costs.periods import DayRange
 from integrations import connections
@@ -98,7 +99,7 @@ def _one_request(lease: Lease) -> bool:
         crash("token-taken")
         with transaction.atomic():
             requested_at = lanes.note_grant(lease, answer)
-            _note_start(step)
+            _note_start(step, requested_at)
         crash("grant-noted")
         return _fetch_and_record(lease, step, client, requested_at)
 
@@ -109,11 +110,12 @@ def _choose(lease: Lease) -> SyncStep | None:
         lanes.lock(lease)
         runs.plan_missing(lease.lane_id)
         now = database_now()
-        for step in runs.open_steps(lease.lane_id):
-            if step.run.claims_since_progress >= _MOST_CLAIMS:
-                outcomes.stop_poisoned(step.run)
-            elif step.run.status in SyncRun.ACTIVE and (step.not_before is None or step.not_before <= now):
+        ready = Q(not_before__isnull=True) | Q(not_before__lte=now)
+        # One row at a time: a year's backfill has hundreds of open steps, and only the first is needed.
+        while (step := runs.open_steps(lease.lane_id).filter(ready).first()) is not None:
+            if step.run.claims_since_progress < _MOST_CLAIMS:
                 return step
+            outcomes.stop_poisoned(step.run)
         later = runs.open_steps(lease.lane_id).filter(not_before__gt=now).order_by("not_before").first()
         if later is None or later.not_before is None:
             lanes.release(lease)
@@ -123,13 +125,13 @@ def _choose(lease: Lease) -> SyncStep | None:
     return None
 
 
-def _note_start(step: SyncStep) -> None:
-    now = database_now()
+def _note_start(step: SyncStep, now: dt.datetime) -> None:
+    queued = When(status=SyncRun.Status.QUEUED, then=Value(SyncRun.Status.RUNNING))
     SyncRun.objects.filter(pk=step.run_id).update(
-        claims_since_progress=F("claims_since_progress") + 1, requests=F("requests") + 1
-    )
-    SyncRun.objects.filter(pk=step.run_id, status=SyncRun.Status.QUEUED).update(
-        status=SyncRun.Status.RUNNING, started_at=now
+        claims_since_progress=F("claims_since_progress") + 1,
+        requests=F("requests") + 1,
+        status=Case(queued, default=F("status")),
+        started_at=Coalesce(F("started_at"), now),
     )
 
 
