@@ -86,7 +86,7 @@ class Crowd:
         population.wait_until_tomorrow()
         with self._ground.engine(self._workers) as pids:
             time.sleep(3)
-            pace = steps.watch(self._ground, pids, 10 if self._quick else 40)
+            pace = steps.watch(self._ground, pids, 10 if self._quick else 30)
         share = {
             name: seconds / pace.seconds * 100 for name, seconds in pace.cpu.items() if name != "simulator"
         }
@@ -101,39 +101,47 @@ class Crowd:
 
     def wave(self) -> list[Figure]:
         """Make every daily sync due at one moment; small crowds several times, so that there is enough to count."""
-        times = max(1, (100 if self._quick else 1000) // self.size)
-        walls, latencies, cost, memory = [], [], 0.0, []
-        for _ in range(times):
-            population.forget_work()
-            population.refill(4)
-            with self._ground.engine(self._workers) as pids:
-                memory.append(pss_bytes(pids["worker-1"]))
-                before, begun = self._ground.cpu_seconds(pids), time.monotonic()
-                due = population.make_daily_due(self._connections, lambda _: dt.timedelta(0))
-                until(lambda: _finished() >= self.size, "every daily sync is done", seconds=3600, every=0.25)
-                walls.append(time.monotonic() - begun)
+        times = max(1, (200 if self._quick else 1000) // self.size)
+        walls, latencies, cost = [], [], 0.0
+        with self._ground.engine(self._workers) as pids:
+            # Threads that never worked open connections and build plans: not what one more connection costs.
+            self._one_wave(self._connections[:100])
+            begin = pss_bytes(pids["worker-1"])
+            for _ in range(times):
+                before = self._ground.cpu_seconds(pids)
+                wall, late = self._one_wave(self._connections)
                 after = self._ground.cpu_seconds(pids)
-                memory.append(pss_bytes(pids["worker-1"]))
-            cost += sum(after[name] - before[name] for name in after if name != "simulator")
-            latencies += _latencies(due)
+                walls.append(wall)
+                latencies += late
+                cost += sum(after[name] - before[name] for name in after if name != "simulator")
+            end = pss_bytes(pids["worker-1"])
         self._cost_ms[self.size] = cost * 1000 / (self.size * times)
         predicted = self.size * _REQUESTS_A_DAILY / self._step_rate
         return [
-            Figure("until the last is done", median(walls), "s", note=f"{times} wave(s)"),
+            Figure("until the last is done", median(walls), "s", note=f"median of {times} wave(s)"),
             Figure("against what the rate of steps predicts", median(walls) / predicted, "×", 1.5, at_least=False,
                    note=f"{predicted:.1f} s predicted"),
             Figure("steps", self.size * _REQUESTS_A_DAILY / median(walls), "/s"),
             *_latency_figures(latencies),
             Figure("processor time a connection", self._cost_ms[self.size], "ms", note="without the simulator"),
-            Figure("memory of a worker, begin", memory[0] / 1e6, "MB"),
-            Figure("memory of a worker, end", memory[-1] / 1e6, "MB"),
+            Figure("memory of a worker, begin", begin / 1e6, "MB"),
+            Figure("memory of a worker, end", end / 1e6, "MB"),
         ]  # fmt: skip
+
+    def _one_wave(self, connections: Sequence[Connection]) -> tuple[float, list[float]]:
+        """Let these be due at once and wait for the last; give the seconds it took and how late each began."""
+        population.forget_work()
+        population.refill(4)
+        begun = time.monotonic()
+        due = population.make_daily_due(connections, lambda _: dt.timedelta(0))
+        until(lambda: _finished() >= len(connections), "every daily sync is done", seconds=3600, every=0.1)
+        return time.monotonic() - begun, _latencies(due)
 
     def jitter(self) -> list[Figure]:
         """Spread the daily syncs over half an hour as the default does, and watch its first minutes."""
         population.forget_work()
         population.refill(4)
-        seconds = 10 if self._quick else 90
+        seconds = 20 if self._quick else 80
         with self._ground.engine(self._workers) as pids:
             due = population.make_daily_due(self._connections, lambda each: schedule._jitter(each.pk))  # noqa: SLF001 - the very spread
             pace = steps.watch(self._ground, pids, seconds)
@@ -173,10 +181,10 @@ class Crowd:
         """Let everybody fetch a year at the default rate; for few, minutes pass ten times as fast."""
         faster = 10 if self.size <= 100 else 1
         population.forget_work()
-        population.refill(0)
+        population.refill(0, interval_us=60_000_000 // faster)
         self._ground.simulator.control("POST", "requests/clear")
         population.queue_year(self._connections)
-        seconds = 20 if self._quick else 120
+        seconds = 20 if self._quick else 80
         limit = {"ANTHROPIC_REQUESTS_PER_MINUTE": str(faster), "ANTHROPIC_BURST": "10"}
         with self._ground.engine(self._workers, **limit) as pids:
             begun = time.monotonic()

@@ -9,8 +9,6 @@ import os
 import platform
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import django
+import redis
 from django.core.management import call_command
 
 from integrations.simulator.process import Simulator
@@ -69,7 +68,7 @@ class Ground:
 
     @contextlib.contextmanager
     def engine(self, workers: int = 1, **environment: str) -> Iterator[dict[str, int]]:
-        """Run beat and workers for a block; gives their pids by name, once every worker has consumed a tick."""
+        """Run beat and workers for a block; gives their pids by name, once workers listen and beat rings."""
         specs = [stack.worker(number + 1) for number in range(workers)]
         pids = {spec.name: self.start(spec, **environment) for spec in specs}
         for spec in specs:
@@ -79,14 +78,22 @@ class Ground:
                 f"{spec.name} is ready",
                 seconds=60,
             )
-        pids["beat"] = self.start(stack.beat(self.logs), **environment)
+        beat, rung = stack.beat(self.logs), self._published()
+        pids["beat"] = self.start(beat, **environment)
+        until(lambda: self._published() > rung, "beat rings", seconds=60)
         try:
             yield pids
         finally:
             self.stop("beat")
             self.stop(*(spec.name for spec in specs))
-            for spec in specs:
+            for spec in [*specs, beat]:
                 (self.logs / f"{spec.name}.log").unlink()
+
+    def _published(self) -> int:
+        """Count what was ever put into a queue; while nothing is due, only beat does."""
+        with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
+            told: dict[str, Any] = client.info("commandstats")
+        return int(told.get("cmdstat_lpush", {}).get("calls", 0))
 
     def cpu_seconds(self, pids: Mapping[str, int]) -> dict[str, float]:
         """Give the processor time used so far, by process name, with the two servers."""
@@ -152,11 +159,6 @@ def machine() -> dict[str, str]:
     }
 
 
-def own_cpu(pid: int) -> float:
-    """Give the processor time of one process without its children."""
-    return _own_seconds(pid)
-
-
 def _fields(pid: int) -> list[str]:
     # The name stands in brackets and may hold anything; what follows the last bracket is regular.
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
@@ -176,14 +178,3 @@ def _tree_seconds(pid: int) -> float:
             if int(_fields(int(folder.name))[1]) == pid:
                 total += _own_seconds(int(folder.name))
     return total
-
-
-def project_python(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a module of the project and give its answer."""
-    return subprocess.run(  # noqa: S603 - our own interpreter and modules
-        [sys.executable, "-m", module, *arguments],
-        cwd=stack.PROJECT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )

@@ -109,11 +109,20 @@ def analyse() -> None:
 
 
 def forget_work() -> None:
-    """Empty everything that syncing wrote, and Redis; connections, keys and lanes stay, idle."""
+    """Empty everything that syncing wrote, buckets and queues too; connections, keys and lanes stay, idle."""
     with database.cursor() as cursor:
         cursor.execute(f"TRUNCATE {_TABLES}")
         cursor.execute("UPDATE workers_lane SET state = 'idle', due_at = NULL, lease_token = NULL")
-    redis_client().flushdb()
+    _forget_buckets()
+    redis_client().delete("lanes", "ticks")
+
+
+def _forget_buckets() -> None:
+    # Not a flush: a running worker keeps its bindings in Redis as well.
+    client = redis_client()
+    keys = list(client.scan_iter("tallystick:bucket:*", count=1000))
+    for start in range(0, len(keys), 1000):
+        client.delete(*keys[start : start + 1000])
 
 
 def forget_all() -> None:
@@ -172,15 +181,15 @@ def fill_with_idle_lanes(count: int) -> None:
     analyse()
 
 
-def refill(tokens: float) -> None:
-    """Set every bucket's durable level, by which Redis is seeded; units: tokens of one minute, up to one more."""
+def refill(tokens: float, *, interval_us: int = 60_000_000) -> None:
+    """Set every bucket's durable level, by which Redis is seeded: so many tokens and up to one more."""
     with database.cursor() as cursor:
         cursor.execute(
-            "UPDATE workers_lane SET level_us = ((%s + random()) * 60000000)::bigint, level_at = now(), "
+            "UPDATE workers_lane SET level_us = ((%s + random()) * %s)::bigint, level_at = now(), "
             "blocked_until = NULL",
-            [tokens],
+            [tokens, interval_us],
         )
-    redis_client().flushdb()
+    _forget_buckets()
 
 
 def wait_until_tomorrow() -> None:
