@@ -6,14 +6,27 @@ of other machines), chains and chords, result backends, rate_limit.
 """
 
 import os
+from datetime import datetime
 from typing import Any
 
 from celery import Celery
-from celery.schedules import crontab
+from celery.schedules import crontab, schedule
 from celery.signals import setup_logging
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+
+class Interval(schedule):
+    """Every so many seconds, also after the clock was set back; Celery's own waits until it has caught up."""
+
+    def is_due(self, last_run_at: datetime) -> tuple[bool, float]:
+        """Say whether it is time, and in how many seconds to look again; a run in the future was no run."""
+        now = self.now()
+        was_set_back = self.maybe_make_aware(last_run_at) > now
+        due: tuple[bool, float] = super().is_due(now - self.run_every if was_set_back else last_run_at)
+        return due
+
 
 app = Celery("tallystick")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -45,12 +58,12 @@ app.conf.update(
     worker_soft_shutdown_timeout=20,
     timezone="UTC",
     beat_schedule={
-        "tick": {"task": "workers.tick", "schedule": 1.0, "options": {"queue": "ticks"}},
-        "watch": {"task": "workers.watch", "schedule": 300.0, "options": {"queue": "ticks"}},
+        "tick": {"task": "workers.tick", "schedule": Interval(1.0), "options": {"queue": "ticks"}},
+        "watch": {"task": "workers.watch", "schedule": Interval(300.0), "options": {"queue": "ticks"}},
         # A minute of the hour, not an interval: that begins anew with every start of beat, whose schedule file
         # may be lost, and might never end.
         "prune": {"task": "workers.prune", "schedule": crontab(minute=17), "options": {"queue": "ticks"}},
-        "outbox": {"task": "workers.send_outbox", "schedule": 5.0, "options": {"queue": "ticks"}},
+        "outbox": {"task": "workers.send_outbox", "schedule": Interval(5.0), "options": {"queue": "ticks"}},
     },
 )
 app.autodiscover_tasks()
