@@ -73,10 +73,28 @@ def seed_of(organization_id: str, family: str) -> Seed:
 
 
 # Credit earned since the level was noted, and what is left of a block, on one clock: the database's.
-_SEED = """
-    level_us + greatest(0, (extract(epoch FROM clock_timestamp() - level_at) * 1000000)::bigint),
+_LEVEL = "level_us + greatest(0, (extract(epoch FROM clock_timestamp() - level_at) * 1000000)::bigint)"
+_SEED = f"""
+    {_LEVEL},
     coalesce(greatest(0, (extract(epoch FROM blocked_until - clock_timestamp()) * 1000000)::bigint), 0)
 """
+
+
+# Turns and connection tests note their grants in any order; the lower level is the one that knows of both.
+_NOTE_LEVEL = f"level_us = least(%s, {_LEVEL}), level_at = clock_timestamp()"
+
+
+def note_level(organization_id: str, family: str, answer: Answer) -> None:
+    """
+    Write down a bucket's level after a token was taken outside of a turn; nothing for an owner without a lane.
+
+    Must be committed before the request is sent, as with `note_grant`.
+    """
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE workers_lane SET {_NOTE_LEVEL} WHERE organization_id = %s AND family = %s",  # noqa: S608
+            [answer.level_us, organization_id, family],
+        )
 
 
 def wake_due() -> list[int]:
@@ -131,7 +149,7 @@ def note_grant(lease: Lease, answer: Answer) -> dt.datetime:
     """
     return _guarded(
         lease,
-        "level_us = %s, level_at = clock_timestamp(), due_at = now() + make_interval(secs => %s)",
+        f"{_NOTE_LEVEL}, due_at = now() + make_interval(secs => %s)",
         [answer.level_us, settings.LEASE_SECONDS],
     )
 

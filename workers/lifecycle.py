@@ -301,9 +301,10 @@ class _Tokens:
         self._unpaid = False
         tokens = Bucket(lanes.owner_key(owner, runs.FAMILY), lanes.rate_of(runs.FAMILY))
         try:
-            tokens.debit(lanes.seed_of(owner, runs.FAMILY))
+            answer = tokens.debit(lanes.seed_of(owner, runs.FAMILY))
         except BucketUnavailableError as error:
             raise UpstreamError.told(_limiter_down(), Fate.RETRYABLE) from error
+        lanes.note_level(owner, runs.FAMILY, answer)
 
     def _acquire(self, key: str, owner: str | None) -> None:
         rate = lanes.rate_of(runs.FAMILY)
@@ -316,6 +317,9 @@ class _Tokens:
             when = database_now() + dt.timedelta(seconds=answer.wait_seconds)
             told = advice(Reason.RATE_LIMITED, next_attempt=f"possible at {when:%H:%M:%S} UTC")
             raise UpstreamError.told(told, Fate.RETRYABLE, retry_after_seconds=answer.wait_seconds)
+        if owner:
+            # Before the request: should Redis lose the bucket now, it is seeded without this token.
+            lanes.note_level(owner, runs.FAMILY, answer)
 
 
 def find(account: Account, connection_id: UUID) -> Connection | None:
