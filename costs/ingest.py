@@ -187,7 +187,9 @@ def _merge(cursor: Any, window: Window, days: Sequence[_Day], counts: dict[dt.da
 
 
 def _copy(cursor: Any, table: str, window: Window, rows: Sequence[tuple[dt.date, CostRecord]]) -> None:
-    with cursor.copy(f"COPY {table} ({_COLUMN_LIST}) FROM STDIN") as copy:
+    # Django wraps what a statement raises, but COPY ends outside of its statement: a full disk or a deadlock
+    # would arrive as psycopg's own error, which nobody above expects.
+    with database.wrap_database_errors, cursor.copy(f"COPY {table} ({_COLUMN_LIST}) FROM STDIN") as copy:
         for day, record in rows:
             copy.write_row(
                 (
