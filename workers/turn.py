@@ -73,8 +73,16 @@ def run_turn(lane_id: int) -> int:
         # lane back at once saves the rest of the lease; if that fails too, the lease ends by itself.
         _log.warning("database_failed", lane_id=lane_id, error=str(error).strip())
         database.close()
-        lanes.park(lease, _RETRY_SECONDS)
+        _give_back(lease)
     return done
+
+
+def _give_back(lease: Lease) -> None:
+    """Park the lane after trouble with the database; the worker lives, so no step of it ends its worker."""
+    with transaction.atomic():
+        lanes.park(lease, _RETRY_SECONDS)
+        open_runs = SyncRun.objects.filter(lane_id=lease.lane_id, status__in=SyncRun.ACTIVE)
+        open_runs.update(claims_since_progress=0)
 
 
 def _one_request(lease: Lease) -> bool:
