@@ -21,6 +21,7 @@ from http.client import HTTPConnection
 from typing import Any
 
 import psycopg
+import pytest
 from celery import Celery
 
 from demo.api import Api
@@ -49,6 +50,7 @@ _LIMITS = {
 }
 IS_FULL = os.environ.get("TALLYSTICK_FAULTS") == "full"
 YEAR, MONTH = 365, 30
+long_form = pytest.mark.skipif(not IS_FULL, reason="only with TALLYSTICK_FAULTS=full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Lab:
         self.processes: dict[str, Process] = {}
         self._log_starts: dict[str, int] = {}
         self._test_starts: dict[str, int] = {}
+        self._odd: set[str] = set()  # started with settings of one test
         self._secrets: set[str] = set()
         self._used = 10  # the organisations with names of their own, and a few more, are left out
         self.port = _free_port()
@@ -113,6 +116,7 @@ class Lab:
         log = self.logs / f"{name}.log"
         self._log_starts[name] = log.stat().st_size if log.exists() else 0
         process = self._start(stack.worker(number), {**self.environment, **changed})
+        self._odd |= {name} if changed else set()
         if wait:
             self.eventually(lambda: self.is_ready(name) or process.poll() is not None, f"{name} is ready")
         return process
@@ -129,6 +133,7 @@ class Lab:
         folder.mkdir(exist_ok=True)
         spec = stack.beat(folder)
         named = ProcessSpec(f"beat-{number}", spec.argv, spec.folder)
+        self._odd |= {named.name} if changed else set()
         return self._start(named, {**self.environment, **changed})
 
     def start_web(self) -> Process:
@@ -155,6 +160,7 @@ class Lab:
     def kill(self, name: str) -> None:
         """kill -9, with everything the process started."""
         processes.kill(self.processes.pop(name))
+        self._odd.discard(name)
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send any signal to the process itself."""
@@ -266,7 +272,14 @@ class Lab:
         return int(self.value("SELECT count(*) FROM workers_page"))
 
     def hurry(self) -> None:
-        """Let the waits of backoff pass at once, as time would."""
+        """Let the waits of backoff and the blocks after a 429 pass at once, as time would."""
+        blocked = self.rows(
+            "UPDATE workers_lane SET blocked_until = NULL WHERE blocked_until > now() RETURNING organization_id, family"
+        )
+        with self.servers.redis.client() as client:
+            for organization_id, family in blocked:
+                # Seeded from the lane then, whose level is that of an emptied bucket.
+                client.delete(f"tallystick:bucket:{{{organization_id}:{family}}}")
         self.rows("UPDATE workers_syncstep SET not_before = NULL WHERE status = 'queued'")
         self.rows("UPDATE workers_lane SET due_at = now() WHERE state = 'waiting'")
 
@@ -325,7 +338,7 @@ class Lab:
             path.heal()
         self.servers.postgres.start()
         self.servers.redis.start()
-        for name in self.fallen():
+        for name in {*self.fallen(), *(self._odd & set(self.processes))}:
             self.kill(name)
         if not self.is_alive("web"):
             self.start_web()

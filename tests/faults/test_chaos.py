@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from tests.faults.lab import IS_FULL, Lab
+from tests.faults.lab import Lab, long_form
 from tests.faults.verdict import judge
 
 pytestmark = [
     pytest.mark.faults,
-    pytest.mark.skipif(not IS_FULL, reason="takes minutes: TALLYSTICK_FAULTS=full"),
+    long_form,
 ]
 
 SECONDS = 180

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.faults.lab import IS_FULL, Lab
+from tests.faults.lab import IS_FULL, Lab, long_form
 from tests.faults.verdict import judge
 
 pytestmark = pytest.mark.faults
@@ -30,6 +30,7 @@ def test_silence_for_longer_than_a_lease(lab: Lab, server: str) -> None:
     judge(lab, connection, jitter=2.5)
 
 
+@long_form
 def test_both_refused_and_back(lab: Lab) -> None:
     """Row 14: connections reset and refused, to both servers at once."""
     lab.run_engine()

@@ -6,14 +6,14 @@ import time
 
 import pytest
 
-from tests.faults.lab import BURST, IS_FULL, MONTH, WAKE_SECONDS, Lab
-from tests.faults.verdict import judge, rest
+from tests.faults.lab import BURST, IS_FULL, MONTH, WAKE_SECONDS, Lab, long_form
+from tests.faults.verdict import judge
 
 pytestmark = pytest.mark.faults
 
 
 def test_killed_and_restarted_empty(lab: Lab) -> None:
-    """Row 4: kill -9 of Redis, its files lost, back after some seconds; workers come back by themselves."""
+    """Row 4: kill -9 of Redis, its files lost, back after some seconds; workers and beat come back by themselves."""
     lab.run_engine()
     connection = lab.connect()
     lab.until_pages(2)
@@ -97,7 +97,7 @@ def test_slow_and_cut(lab: Lab) -> None:
     judge(lab, connection)
 
 
-@pytest.mark.skipif(not IS_FULL, reason="takes a minute: TALLYSTICK_FAULTS=full")
+@long_form
 def test_half_open_connections(lab: Lab) -> None:
     """Row 4: the connections stay open and nothing ever comes; the health check of the broker finds out."""
     lab.run_engine()
@@ -130,16 +130,3 @@ def test_messages_lost_doubled_reordered_and_old(lab: Lab) -> None:
             time.sleep(0.02)
 
     judge(lab, *connections)
-
-
-def test_beat_survives_redis(lab: Lab) -> None:
-    """Row 4: beat rings again by itself after Redis was gone; nobody restarts it."""
-    lab.run_engine()
-    lab.servers.redis.kill()
-    time.sleep(2)
-    lab.servers.redis.start()
-    connection = lab.connect(days=MONTH)
-
-    rest(lab)
-    assert lab.fallen() == []
-    judge(lab, connection)

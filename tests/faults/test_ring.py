@@ -48,4 +48,3 @@ def test_ring_wrong_missing_empty_and_changed(lab: Lab) -> None:
     lab.start_worker(CREDENTIAL_KEYS=other)
 
     judge(lab, connection)
-    lab.kill("worker-1")

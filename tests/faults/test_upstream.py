@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.lab import IS_FULL, MONTH, Connected, Lab
+from tests.faults.lab import MONTH, Connected, Lab, long_form
 from tests.faults.verdict import judge, rest
 
 pytestmark = pytest.mark.faults
@@ -175,8 +175,8 @@ def test_cursor_that_expires_while_paging(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    "way", ["refused", *(pytest.param(way, marks=pytest.mark.skipif(not IS_FULL, reason="long form")) for way in ("dns", "tls"))]
-)  # fmt: skip
+    "way", ["refused", pytest.param("dns", marks=long_form), pytest.param("tls", marks=long_form)]
+)
 def test_upstream_out_of_reach(lab: Lab, way: str) -> None:
     """Row 9: connection refused, a name that does not resolve, TLS that is none."""
     lab.run_engine()
