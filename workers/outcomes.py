@@ -165,20 +165,20 @@ def _note_progress(step: SyncStep) -> None:
 
 
 def _close_run_if_done(step: SyncStep, now: dt.datetime) -> None:
+    closed = SyncStep.objects.filter(run_id=step.run_id).exclude(status=SyncStep.Status.QUEUED)
+    steps_done = closed.count()
+    if steps_done < step.run.steps_total:
+        SyncRun.objects.filter(pk=step.run_id).update(steps_done=steps_done)
+        states.after_success(step.run.connection, now=now)
+        return
     run = SyncRun.objects.select_related("connection__account").get(pk=step.run_id)
-    closed = SyncStep.objects.filter(run=run).exclude(status=SyncStep.Status.QUEUED)
-    run.steps_done = closed.count()
     failed = closed.filter(status=SyncStep.Status.FAILED).order_by("position").first()
-    if run.steps_done == run.steps_total:
-        run.status = SyncRun.Status.FAILED if failed else SyncRun.Status.SUCCEEDED
-        run.finished_at = now
-        if failed:
-            run.reason, run.detail = failed.reason, failed.detail
+    run.steps_done, run.finished_at = steps_done, now
+    run.status = SyncRun.Status.FAILED if failed else SyncRun.Status.SUCCEEDED
+    if failed:
+        run.reason, run.detail = failed.reason, failed.detail
     run.save(update_fields=["steps_done", "status", "finished_at", "reason", "detail"])
-    if run.finished_at:
-        states.after_run(run, now=now)
-    else:
-        states.after_success(run.connection, now=now)
+    states.after_run(run, now=now)
 
 
 def _restart(step: SyncStep) -> None:
