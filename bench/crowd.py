@@ -187,18 +187,17 @@ class Crowd:
         seconds = 20 if self._quick else 80
         limit = {"ANTHROPIC_REQUESTS_PER_MINUTE": str(faster), "ANTHROPIC_BURST": "10"}
         with self._ground.engine(self._workers, **limit) as pids:
-            begun = time.monotonic()
+            begun, claims = time.monotonic(), _claims()
             paces = [steps.watch(self._ground, pids, seconds / 4) for _ in range(4)]
-            elapsed = time.monotonic() - begun
+            elapsed, claims = time.monotonic() - begun, _claims() - claims
         rate = self._ground.simulator.rate(faster, 10)
         done = sum(pace.steps for pace in paces)
         wanted = self.size * faster / 60
-        tasks_done = _claims()
         first, last = (pace.pss["worker-1"] / 1e6 for pace in (paces[0], paces[-1]))
         return [
             Figure("requests that the limits permit", wanted, "/s", note=f"{faster} a minute and organisation"),
             Figure("requests made", done / elapsed, "/s", note=f"{elapsed:.0f} s"),
-            Figure("turns (Celery tasks that claimed a lane)", tasks_done / elapsed, "/s"),
+            Figure("turns (Celery tasks that claimed a lane)", claims / elapsed, "/s"),
             Figure("worst excess over the rate, of all organisations", rate["excess"], "requests", 0.0, at_least=False,
                    note=f"{rate['organisations']} organisations, burst 10"),
             Figure("memory of a worker, first quarter", first, "MB"),
