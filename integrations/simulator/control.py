@@ -14,6 +14,7 @@ from .keys import ENTERPRISE, INFERENCE
 from .limits import Limit
 from .requestlog import Rate, worst_excess
 from .wire import JSON_TYPE, Request, Response, json_bytes
+from .world.sums import Asked, tell_usage
 from .world.truth import Question, tell_truth
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Control:
         self._service = service
         self._handlers: dict[tuple[str, str], Callable[[_Order], Any]] = {
             ("GET", "truth"): self._truth,
+            ("GET", "truth/usage"): lambda order: tell_usage(service.world, self._asked(order)),
             ("GET", "organisations"): self._organisations,
             ("GET", "requests"): self._requests,
             ("POST", "requests/clear"): lambda _: {"cleared": service.log.clear()},
@@ -68,6 +70,13 @@ class Control:
             order.fields.get("detail") == "rows",
         )
         return tell_truth(self._service.world, question)
+
+    def _asked(self, order: _Order, extra: tuple[str, ...] = ()) -> Asked:
+        organisation = self._find(order.text("organisation"))
+        tomorrow = self._service.world.today() + timedelta(days=1)
+        first = order.day("from", tomorrow - timedelta(days=31))
+        group_by = tuple(order.many.get("group_by", ()))
+        return Asked(organisation, first, order.day("to", tomorrow), group_by, extra)
 
     def _organisations(self, order: _Order) -> Any:
         wanted = order.fields.get("organisation")

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
+
+_Read = TypeVar("_Read")
 
 _PROJECT_ROOT = Path(__file__).resolve().parents[2]
 _TIMEOUT_SECONDS = 60.0
@@ -30,6 +33,14 @@ class Truth:
     rows: int
     groups: dict[Any, Decimal]
     detail: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTruth:
+    """What was truly used: counts by name, as whole and by value (or a tuple of values) of the dimensions asked for."""
+
+    totals: dict[str, int]
+    groups: dict[Any, dict[str, int]]
 
 
 class Simulator:
@@ -105,6 +116,22 @@ class Simulator:
             answer.get("detail", []),
         )
 
+    def usage_truth(
+        self, organisation: str, first: date, last: date, *, group_by: str | tuple[str, ...] = ()
+    ) -> UsageTruth:
+        """Return the true token counts of days `first` (inclusive) to `last` (exclusive)."""
+        answer = self._sums("truth/usage", (organisation, first, last), group_by)
+        return UsageTruth(_counts(answer), _by_group(answer, group_by, _counts))
+
+    def _sums(
+        self, path: str, asked: tuple[str, date, date], group_by: str | tuple[str, ...]
+    ) -> dict[str, Any]:
+        organisation, first, last = asked
+        names = (group_by,) if isinstance(group_by, str) else group_by
+        pairs = [("organisation", organisation), ("from", first.isoformat()), ("to", last.isoformat())]
+        answer: dict[str, Any] = self.control("GET", path, [*pairs, *(("group_by", name) for name in names)])
+        return answer
+
     def organisations(self, **query: Any) -> list[dict[str, Any]]:
         """Return organisations with their keys and workspaces; `organisation=`, `limit=` and `offset=` choose."""
         found: list[dict[str, Any]] = self.control("GET", "organisations", list(query.items()))
@@ -169,3 +196,15 @@ class Simulator:
         data = None if body is None else json.dumps(body, default=str).encode()
         with self._opener.open(Request(url, data=data, method=method), timeout=_TIMEOUT_SECONDS) as response:
             return json.load(response)
+
+
+def _counts(answer: dict[str, Any]) -> dict[str, int]:
+    return {name: value for name, value in answer.items() if isinstance(value, int)}
+
+
+def _by_group(
+    answer: dict[str, Any], group_by: str | tuple[str, ...], read: Callable[[dict[str, Any]], _Read]
+) -> dict[Any, _Read]:
+    if isinstance(group_by, str):
+        return {group[group_by]: read(group) for group in answer.get("groups", ())}
+    return {tuple(group[name] for name in group_by): read(group) for group in answer.get("groups", ())}

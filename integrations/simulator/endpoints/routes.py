@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from integrations.simulator.endpoints import cost_report, organisation, workspaces
+from integrations.simulator.endpoints import cost_report, organisation, usage_report, workspaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,7 @@ ROUTES = (
     Route("/v1/organizations/workspaces", workspaces.list_workspaces),
     Route("/v1/organizations/workspaces/{id}", workspaces.get_workspace),
     Route("/v1/organizations/cost_report", cost_report.cost_report, is_report=True),
+    Route("/v1/organizations/usage_report/messages", usage_report.usage_report, is_report=True),
 )
 
 _PATTERNS = tuple((route.pattern(), route) for route in ROUTES)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .traffic import DayTraffic, ToolLine, UsageLine
 
 _TOOL_PRICES = {"code_execution": CODE_EXECUTION_UNITS_PER_HOUR, "session_usage": SESSION_UNITS_PER_HOUR}
-_TOOL_WORDS = {"code_execution": "Code Execution Usage", "session_usage": "Managed Agents Session Usage"}
+TOOL_WORDS = {"code_execution": "Code Execution Usage", "session_usage": "Managed Agents Session Usage"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +81,5 @@ def _token_rows(line: UsageLine) -> list[CostRow]:
 
 
 def _tool_row(tool: ToolLine) -> CostRow:
-    key = CostKey(tool.workspace.report_id, _TOOL_WORDS[tool.cost_type], tool.cost_type)
+    key = CostKey(tool.workspace.report_id, TOOL_WORDS[tool.cost_type], tool.cost_type)
     return CostRow(key, tool.seconds * _TOOL_PRICES[tool.cost_type] // 3600)

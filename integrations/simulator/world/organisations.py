@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SMALL, MEDIUM, LARGE, EMPTY = "small", "medium", "large", "empty"
+ENTERPRISE_SUFFIX = ".enterprise"
 
 # Demo organisations come first, whatever the seed: slug, name, size, first day with usage.
 _NAMED = (
@@ -89,6 +90,12 @@ class Organisation:
     first_day: date
     key: bytes
     workspaces: tuple[Workspace, ...]
+    is_enterprise: bool = False
+
+    @property
+    def key_slug(self) -> str:
+        """The slug that its keys carry: a Claude Enterprise organisation shares it with its Console sibling."""
+        return self.slug.removesuffix(ENTERPRISE_SUFFIX)
 
     def with_workspace(self, workspace: Workspace) -> Organisation:
         """Return the organisation with one workspace replaced, found by its id, or added."""

@@ -21,7 +21,7 @@ _QUIET_PERMILLE = {SMALL: 50, MEDIUM: 16, LARGE: 5}
 _SPIKE_PERMILLE = 22
 # How much of a day has arrived by each hour: office hours weigh most, and the last hour is never quite whole,
 # so that the final amounts differ from the last provisional ones.
-_ARRIVED_PERMILLE = (
+ARRIVED_PERMILLE = (
     9,
     18,
     27,
@@ -92,7 +92,7 @@ class DayTraffic:
 
     def arrived_by(self, hour: int) -> DayTraffic:
         """Return the part of the day that has arrived by that hour (0..23)."""
-        share = _ARRIVED_PERMILLE[hour]
+        share = ARRIVED_PERMILLE[hour]
         lines = tuple(
             UsageLine(
                 line.channel,
@@ -120,10 +120,10 @@ def list_channels(organisation: Organisation) -> tuple[Channel, ...]:
 
 def day_traffic(organisation: Organisation, channels: tuple[Channel, ...], day: date) -> DayTraffic:
     """Return the whole day's traffic, as it stands once the day has closed."""
-    level = _day_level(organisation, day)
+    level = day_level(organisation, day)
     if not level or not channels:
         return DayTraffic()
-    lines = (_usage_line(organisation, channel, day, level) for channel in channels)
+    lines = (usage_line(organisation, channel, day, level) for channel in channels)
     tools = (
         tool
         for workspace in organisation.workspaces
@@ -153,7 +153,7 @@ def _list_variants(
     return variants
 
 
-def _day_level(organisation: Organisation, day: date) -> int:
+def day_level(organisation: Organisation, day: date) -> int:
     """Return the day's activity in millionths of the base; 0 on a day without traffic."""
     age = (day - organisation.first_day).days
     if age < 0:
@@ -166,7 +166,8 @@ def _day_level(organisation: Organisation, day: date) -> int:
     return _WEEKDAYS[day.weekday()] * growth // 1000 * spike // 1000 * draws.between(3, 800, 1200)
 
 
-def _usage_line(organisation: Organisation, channel: Channel, day: date, level: int) -> UsageLine | None:
+def usage_line(organisation: Organisation, channel: Channel, day: date, level: int) -> UsageLine | None:
+    """Return one channel's whole day, None when it rests; `level` is the day's activity."""
     if not channel.workspace.is_in_use(day) or day < channel.model.launched_on:
         return None
     draws = Draws(organisation.key, "usage", day.isoformat(), *channel.name())

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from integrations.simulator.keys import ADMIN, KeyShape, key_text, read_key
 
+from .arrival import CLOSED, NOT_YET, Arrival
 from .costs import CostRow, cost_rows
 from .organisations import Directory, make_workspace
+from .roster import Roster
+from .strands import Strand, console_strands
 from .traffic import Channel, DayTraffic, day_traffic, list_channels
 
 if TYPE_CHECKING:
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
 
 # A large organisation's day is a few hundred rows, so this bounds the cache to some tens of megabytes.
 _CACHED_DAYS = 800
+# A strand is heavier than a row, and usage is asked for less often than cost.
+_CACHED_STRAND_DAYS = 200
+
+_Kept = TypeVar("_Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,8 @@ class World:
         self._revoked: set[KeyShape] = set()
         self._closed_days: dict[tuple[int, date], tuple[CostRow, ...]] = {}
         self._channels: dict[int, tuple[Channel, ...]] = {}
+        self.roster = Roster()
+        self._strands: dict[tuple[int, date], tuple[Strand, ...]] = {}
 
     def today(self) -> date:
         """Return the current UTC day by the simulated clock."""
@@ -107,6 +116,24 @@ class World:
         traffic = self._whole_day(organisation, day)
         return traffic.arrived_by(now.hour) if day == now.date() else traffic
 
+    def arrival(self, organisation: Organisation, day: date) -> Arrival:  # noqa: ARG002 — Enterprise days will differ
+        """Return how much of that day has arrived as of now."""
+        now = self.clock.now()
+        if day != now.date():
+            return CLOSED if day < now.date() else NOT_YET
+        return Arrival(now.hour + 1, minutes=now.minute + 1)
+
+    def strands(self, organisation: Organisation, day: date) -> tuple[Strand, ...]:
+        """Return who used what on that whole day; `arrival` says how much of it can be seen yet."""
+        if day > self.today():
+            return ()
+        strands = self._strands.get((organisation.index, day))
+        if strands is None:
+            sources = self.roster.sources(organisation)
+            strands = console_strands(organisation, self._whole_day(organisation, day), day, sources)
+            self._keep(self._strands, (organisation, day), strands, _CACHED_STRAND_DAYS)
+        return strands
+
     def _whole_day(self, organisation: Organisation, day: date) -> DayTraffic:
         channels = self._channels.get(organisation.index)
         if channels is None:
@@ -120,13 +147,19 @@ class World:
         rows = self._closed_days.get((organisation.index, day))
         if rows is None:
             rows = cost_rows(self._whole_day(organisation, day))
-            with self._lock:
-                while len(self._closed_days) >= _CACHED_DAYS:
-                    del self._closed_days[next(iter(self._closed_days))]
-                # An organisation that was changed meanwhile must not leave its old self in the cache.
-                if self.directory.at(organisation.index) is organisation:
-                    self._closed_days[organisation.index, day] = rows
+            self._keep(self._closed_days, (organisation, day), rows, _CACHED_DAYS)
         return rows
+
+    def _keep(
+        self, cache: dict[tuple[int, date], _Kept], place: tuple[Organisation, date], value: _Kept, size: int
+    ) -> None:
+        organisation, day = place
+        with self._lock:
+            while len(cache) >= size:
+                del cache[next(iter(cache))]
+            # An organisation that was changed meanwhile must not leave its old self in the cache.
+            if day < self.today() and self.directory.at(organisation.index) is organisation:
+                cache[organisation.index, day] = value
 
     # Changes
 
@@ -161,5 +194,6 @@ class World:
 
     def _forget(self, index: int) -> None:
         self._channels.pop(index, None)
-        for place in [place for place in self._closed_days if place[0] == index]:
-            del self._closed_days[place]
+        for cache in (self._closed_days, self._strands):
+            for place in [place for place in cache if place[0] == index]:
+                del cache[place]
