@@ -10,11 +10,13 @@ from .keys import ADMIN
 from .world.costs import DIMENSIONS, CostKey, CostRow
 from .world.edits import Added, Restated, Shifted, Vanished
 from .world.money import cents_units, usd_text, usd_units
+from .world.people import KEY_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .world.organisations import Organisation, Workspace
+    from .world.people import ApiKey, User
     from .world.world import World
 
 
@@ -109,6 +111,48 @@ def _rename_organisation(
     return {"name": fields["name"]}
 
 
+def _rename_user(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a member another `name`, `email` or both."""
+    user = _user(world, organisation, fields)
+    changed = replace(
+        user, name=str(fields.get("name", user.name)), email=str(fields.get("email", user.email))
+    )
+    world.roster.put_user(organisation, changed)
+    return {"user_id": user.id, "name": changed.name, "email": changed.email}
+
+
+def _delete_user(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Remove a member at once: gone from the lists, still in reports, without usage from tomorrow on."""
+    user, today = _user(world, organisation, fields), world.today()
+    world.roster.put_user(organisation, replace(user, removed_on=today, is_removed=True))
+    for key in world.roster.people(organisation).keys:
+        if key.principal == user.id:
+            world.roster.put_key(
+                organisation, replace(key, status="archived", last_day=min(key.last_day, today))
+            )
+    return {"user_id": user.id, "removed_on": today.isoformat()}
+
+
+def _key_status(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Set a key's `status`; it is not used after today unless it is active. An ended key is never used again."""
+    key, status = _api_key(world, organisation, fields), str(fields["status"])
+    if status not in KEY_STATUSES:
+        raise ValueError(f"status must be one of {KEY_STATUSES}")
+    last_day = key.last_day if status == "active" else min(key.last_day, world.today())
+    # Expiry is a matter of time: setting that status moves the moment to today.
+    expires_on = world.today() if status == "expired" else None if status == "active" else key.expires_on
+    kept = "active" if status == "expired" else status
+    world.roster.put_key(organisation, replace(key, status=kept, last_day=last_day, expires_on=expires_on))
+    return {"api_key_id": key.id, "status": status}
+
+
+def _rename_key(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Give an API key another `name`."""
+    key = replace(_api_key(world, organisation, fields), name=str(fields["name"]))
+    world.roster.put_key(organisation, key)
+    return {"api_key_id": key.id, "name": key.name}
+
+
 def _edit(
     world: World, organisation: Organisation, day: date, edit: Restated | Shifted | Vanished | Added
 ) -> dict[str, Any]:
@@ -134,6 +178,20 @@ def _workspace(organisation: Organisation, fields: Mapping[str, Any]) -> Workspa
     raise ValueError(f"no such workspace: {fields['workspace_id']}")
 
 
+def _user(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> User:
+    user = world.roster.people(organisation).find_user(str(fields["user_id"]))
+    if user is None:
+        raise ValueError(f"no such user: {fields['user_id']}")
+    return user
+
+
+def _api_key(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> ApiKey:
+    key = world.roster.people(organisation).find_key(str(fields["api_key_id"]))
+    if key is None:
+        raise ValueError(f"no such API key: {fields['api_key_id']}")
+    return key
+
+
 _ACTIONS: dict[str, Callable[[World, Organisation, Mapping[str, Any]], dict[str, Any]]] = {
     "restate_day": _restate_day,
     "vanish_row": _vanish_row,
@@ -145,4 +203,8 @@ _ACTIONS: dict[str, Callable[[World, Organisation, Mapping[str, Any]], dict[str,
     "archive_workspace": _archive_workspace,
     "add_workspace": _add_workspace,
     "rename_organisation": _rename_organisation,
+    "rename_user": _rename_user,
+    "delete_user": _delete_user,
+    "key_status": _key_status,
+    "rename_key": _rename_key,
 }

@@ -6,7 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from integrations.simulator.endpoints import cost_report, organisation, usage_report, workspaces
+from integrations.simulator.endpoints import (
+    api_keys,
+    cost_report,
+    organisation,
+    usage_report,
+    users,
+    workspaces,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +21,7 @@ if TYPE_CHECKING:
     from integrations.simulator.endpoints.call import Answer, Call
 
 ADMIN_ONLY = ("api:admin",)
+MEMBERS = ("api:admin", "read:members")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,10 @@ ROUTES = (
     Route("/v1/organizations/me", organisation.me),
     Route("/v1/organizations/workspaces", workspaces.list_workspaces),
     Route("/v1/organizations/workspaces/{id}", workspaces.get_workspace),
+    Route("/v1/organizations/api_keys", api_keys.list_api_keys),
+    Route("/v1/organizations/api_keys/{id}", api_keys.get_api_key),
+    Route("/v1/organizations/users", users.list_users, MEMBERS),
+    Route("/v1/organizations/users/{id}", users.get_user, MEMBERS),
     Route("/v1/organizations/cost_report", cost_report.cost_report, is_report=True),
     Route("/v1/organizations/usage_report/messages", usage_report.usage_report, is_report=True),
 )

@@ -27,6 +27,7 @@ _KEY_NAMES = ("production", "ci-bot", "batch-jobs", "staging", "notebook")
 _GROUPS = {SMALL: 2, MEDIUM: 4, LARGE: 8, EMPTY: 1}
 # The Claude Code workspace is the fourth of organisations that have as many by nature.
 CLAUDE_CODE_PLACE = 3
+KEY_STATUSES = ("active", "inactive", "archived", "expired")
 FOR_EVER = date(9999, 12, 31)
 
 
