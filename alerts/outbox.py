@@ -35,7 +35,7 @@ def enqueue(account: Account, message: Message, *, now: dt.datetime) -> None:
                 account=account,
                 event_key=message.event_key,
                 kind=message.kind,
-                subject=message.subject,
+                subject=" ".join(message.subject.split())[:200],
                 body=message.body,
                 due_at=now,
             )
@@ -74,7 +74,8 @@ def _send(message: OutboxMessage, now: dt.datetime) -> int:
             ).send()
         message.sent_at = now
         message.last_error = ""
-    except (OSError, smtplib.SMTPException) as error:
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        # ValueError: an address or header that no mail can have. One such message must not stop the others.
         message.last_error = f"{type(error).__name__}: {error}"[:200]
         message.due_at = now + min(dt.timedelta(minutes=1) * 2 ** min(message.attempts, 6), _LONGEST_WAIT)
         _log.warning(

@@ -77,6 +77,8 @@ def connect(
             key_hint=f"sk-ant-admin01-…{each.key[-4:]}",
             status=Status.ACTIVE,
             backfill_days=365,
+            wanted_from=now.date() - dt.timedelta(days=365),
+            settled_through=now.date() - dt.timedelta(days=8),
             last_synced_at=now - dt.timedelta(hours=1),
             next_sync_at=now + dt.timedelta(hours=20),
         )

@@ -20,12 +20,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 class Interval(schedule):
     """Every so many seconds, also after the clock was set back; Celery's own waits until it has caught up."""
 
-    def is_due(self, last_run_at: datetime) -> tuple[bool, float]:
+    def is_due(self, last_run_at: datetime) -> Any:  # celery's stubs name a type its code does not return
         """Say whether it is time, and in how many seconds to look again; a run in the future was no run."""
         now = self.now()
         was_set_back = self.maybe_make_aware(last_run_at) > now
-        due: tuple[bool, float] = super().is_due(now - self.run_every if was_set_back else last_run_at)
-        return due
+        return super().is_due(now - self.run_every if was_set_back else last_run_at)
 
 
 app = Celery("tallystick")
@@ -54,6 +53,9 @@ app.conf.update(
     task_default_queue="lanes",
     worker_prefetch_multiplier=1,
     worker_send_task_events=False,
+    # Its pub/sub connection, reset by the network, is read without a time-out in the worker's only loop: the
+    # process lives and takes no message until somebody restarts it (kombu 5.7.0 with redis-py 8.1.0).
+    worker_enable_remote_control=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,  # the fence makes a late finish harmless
     worker_soft_shutdown_timeout=20,
     timezone="UTC",

@@ -61,7 +61,7 @@ def _connections() -> str | None:
     stale = (
         Connection.objects.filter(disconnected_at__isnull=True)
         .exclude(status=Status.PAUSED)
-        .annotate(fresh_at=Coalesce(F("last_synced_at"), F("created_at")))
+        .annotate(fresh_at=Coalesce(F("last_synced_at"), F("connected_at")))
         .filter(fresh_at__lt=database_now() - EXPECTED_WITHIN)
     )
     return "A connection has not synced for over 36 hours." if stale.exists() else None

@@ -185,6 +185,7 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"
 
 # --- Mail --------------------------------------------------------------------------------------
 vars().update(environ.Env.email_url_config(env.secret("EMAIL_URL", default="consolemail://")))
+EMAIL_TIMEOUT = 10  # a mail server that swallows packets must not hold the threads that do the work
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "Tallystick <tallystick@localhost>")
 # Where links in e-mails lead.
 PUBLIC_URL = env.http_url("PUBLIC_URL", "http://localhost:8000")

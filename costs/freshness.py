@@ -1,14 +1,15 @@
 """How complete and how final the stored days are: coverage, day states, the last complete day."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection as database
-from django.db.models import Max, Min
+from django.db.models import F, Max, Min
 
 from costs.models import DayDigest
 from costs.periods import DayRange, day_start
@@ -34,8 +35,9 @@ class Coverage:
 
 
 def coverage(connection_id: UUID) -> Coverage:
-    """Return which days of a connection are stored."""
-    ends = DayDigest.objects.filter(connection_id=connection_id).aggregate(first=Min("day"), last=Max("day"))
+    """Return which of the days it should have are stored; a single older day that somebody synced is not told."""
+    wanted = DayDigest.objects.filter(connection_id=connection_id, day__gte=F("connection__wanted_from"))
+    ends = wanted.aggregate(first=Min("day"), last=Max("day"))
     return Coverage(ends["first"], ends["last"])
 
 
@@ -45,12 +47,21 @@ def reread_days(origin: str) -> int:
     return int(getattr(settings, setting))
 
 
+def settles_at(day: dt.date, origin: str) -> dt.datetime:
+    """
+    Return from when on a reading of the day counts as final.
+
+    With 7 days of re-reading the sync of day D + 7 is the last to cover day D, so a reading from the start of
+    D + 7 on settles it.
+    """
+    return day_start(day) + _DAY * max(1, reread_days(origin))
+
+
 def state_of(digest: DayDigest | None, origin: str) -> DayState:
-    """Return the state of one stored day; it settles once it was read after its restatement window."""
+    """Return the state of one stored day; it settles with the last daily read of its restatement window."""
     if digest is None:
         return DayState.MISSING
-    settled_at = day_start(digest.day) + _DAY * (1 + reread_days(origin))
-    if digest.as_of < settled_at:
+    if digest.as_of < settles_at(digest.day, origin):
         return DayState.PROVISIONAL
     return DayState.REVISED if digest.revised_at else DayState.SETTLED
 
@@ -66,31 +77,101 @@ def day_states(account_id: UUID, days: DayRange) -> Mapping[tuple[UUID, str, dt.
     }
 
 
+_DAYS_OF_CONNECTIONS = """
+    FROM integrations_connection connection
+    CROSS JOIN LATERAL generate_series(
+        greatest(%(start)s::date, connection.wanted_from), %(end)s::date - 1, interval '1 day'
+    ) AS wanted(day)
+    LEFT JOIN costs_daydigest digest ON digest.connection_id = connection.id AND digest.day = wanted.day::date
+"""
+_SETTLES = """
+    (wanted.day::date + CASE connection.origin WHEN 'claude_ai' THEN %(reread_enterprise)s
+        ELSE %(reread_platform)s END)::timestamp AT TIME ZONE 'UTC'
+"""
+
+
+def _parameters(days: DayRange) -> dict[str, Any]:
+    return {
+        "start": days.start,
+        "end": days.end,
+        "reread_platform": max(1, settings.REREAD_DAYS_PLATFORM),
+        "reread_enterprise": max(1, settings.REREAD_DAYS_ENTERPRISE),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class DaySummary:
+    """One day over several connections: what is true of at least one of them."""
+
+    day: dt.date
+    is_missing: bool
+    is_stored: bool
+    is_provisional: bool
+    is_revised: bool
+
+
+def summarise_days(
+    account_id: UUID, days: DayRange, connection_ids: Collection[str] = ()
+) -> list[DaySummary]:
+    """Return the wanted days of the account's live connections (or of the given ones), oldest first."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT wanted.day::date, bool_or(digest.id IS NULL), bool_or(digest.id IS NOT NULL),
+                coalesce(bool_or(digest.as_of < {_SETTLES}), false), bool_or(digest.revised_at IS NOT NULL)
+            {_DAYS_OF_CONNECTIONS}
+            WHERE connection.account_id = %(account)s AND connection.disconnected_at IS NULL
+            AND (%(all)s OR connection.id::text = ANY(%(ids)s))
+            GROUP BY wanted.day ORDER BY wanted.day
+            """,
+            {
+                **_parameters(days), "account": account_id,
+                "all": not connection_ids, "ids": list(connection_ids),
+            },
+        )  # fmt: skip
+        return [DaySummary(*row) for row in cursor.fetchall()]
+
+
+def unsettled_days(connection_id: UUID, days: DayRange) -> list[dt.date]:
+    """Return the wanted days of one connection that are missing or may still change, oldest first."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT wanted.day::date {_DAYS_OF_CONNECTIONS}
+            WHERE connection.id = %(connection)s
+            GROUP BY wanted.day HAVING coalesce(bool_or(digest.as_of < {_SETTLES}), true) ORDER BY wanted.day
+            """,
+            {**_parameters(days), "connection": connection_id},
+        )
+        return [day for (day,) in cursor.fetchall()]
+
+
+def settled_through(connection_id: UUID, wanted: DayRange) -> dt.date | None:
+    """Return the day before the first wanted one that is missing or may still change; None if there is none."""
+    unsettled = unsettled_days(connection_id, wanted)
+    last = (unsettled[0] if unsettled else wanted.end) - _DAY
+    return last if last >= wanted.start else None
+
+
 def complete_through(account_id: UUID, days: DayRange) -> dt.date | None:
     """
     Return the last day of the range up to which every live connection has every day, read after its end.
 
-    Shape:   None when already the first day is missing or open; days before a connection's backfill depth
-             cannot be had and do not count as missing
+    Shape:   None when already the first day is missing or open, or nothing is connected
     """
     with database.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT min(wanted.day)::date
-            FROM integrations_connection connection
-            CROSS JOIN LATERAL generate_series(
-                greatest(%(start)s::date, (connection.created_at AT TIME ZONE 'UTC')::date - connection.backfill_days),
-                %(end)s::date - 1, interval '1 day'
-            ) AS wanted(day)
+            f"""
+            SELECT min(wanted.day) FILTER (
+                WHERE digest.id IS NULL OR digest.as_of < (wanted.day::date + 1)::timestamp AT TIME ZONE 'UTC'
+            )::date, count(DISTINCT connection.id)
+            {_DAYS_OF_CONNECTIONS}
             WHERE connection.account_id = %(account)s AND connection.disconnected_at IS NULL
-            AND NOT EXISTS (
-                SELECT 1 FROM costs_daydigest digest
-                WHERE digest.connection_id = connection.id AND digest.day = wanted.day::date
-                AND digest.as_of >= (wanted.day::date + 1)::timestamp AT TIME ZONE 'UTC'
-            )
             """,
-            {"start": days.start, "end": days.end, "account": account_id},
+            {**_parameters(days), "account": account_id},
         )
-        (first_open,) = cursor.fetchone()
-    last = (first_open or days.end) - _DAY
+        first_open, connected = cursor.fetchone()
+    if not connected:
+        return None
+    last: dt.date = (first_open or days.end) - _DAY
     return last if last >= days.start else None

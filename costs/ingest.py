@@ -93,7 +93,9 @@ def replace_window(window: Window, records: Iterable[CostRecord]) -> Ingested:
     written = {day.day for day in changed}
     unchanged_rows = sum(len(day.records) for day in fresh if day.day not in written)
     counts = _write_days(window, changed, any_stored=any(day.day in stored for day in changed))
-    _write_digests(window, fresh, {day.day for day in changed if day.day in stored})
+    # A day that was read while it still ran was bound to change; that is no revision.
+    revised = {day.day for day in changed if day.day in stored and not _was_running(stored[day.day])}
+    _write_digests(window, fresh, revised)
     _write_restatements(window, [day for day in changed if day.day in stored], stored, counts)
     return Ingested(
         added=sum(count.added for count in counts.values()),
@@ -114,6 +116,10 @@ def _by_day(window: Window, records: Iterable[CostRecord]) -> dict[dt.date, _Day
         day: _Day(day, rows, day_digest(rows), sum_usd(row.amount_usd for row in rows))
         for day, rows in grouped.items()
     }
+
+
+def _was_running(digest: DayDigest) -> bool:
+    return digest.as_of < day_start(digest.day) + dt.timedelta(days=1)
 
 
 @dataclass(slots=True)
@@ -246,7 +252,7 @@ def _write_restatements(
                 rows_added=counts[day.day].added,
                 rows_changed=counts[day.day].changed,
                 rows_removed=counts[day.day].removed,
-                was_provisional=stored[day.day].as_of < day_start(day.day) + dt.timedelta(days=1),
+                was_provisional=_was_running(stored[day.day]),
                 run_id=window.run_id,
             )
             for day in days

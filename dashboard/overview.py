@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from accounts.models import Account
 from costs import selectors
-from costs.freshness import DayState, day_states
+from costs.freshness import summarise_days
 from costs.money import sum_usd
 from costs.periods import DayRange, utc_day
 from costs.selectors import CostQuery, SummaryRow
@@ -106,19 +106,13 @@ class _States:
 
 def _states(account: Account, days: DayRange, today: dt.date) -> _States:
     """Sort the days: provisional or missing as soon as one connection's day is."""
-    known = day_states(account.pk, days)
-    have: defaultdict[object, set[dt.date]] = defaultdict(set)
-    for connection_id, _, day in known:
-        have[connection_id].add(day)
-    missing: set[dt.date] = set()
-    for connection in Connection.objects.filter(account=account, disconnected_at__isnull=True):
-        # Days before its depth cannot be had; today is complete only tomorrow.
-        first = utc_day(connection.created_at) - _DAY * connection.backfill_days
-        wanted = {day for day in days.days() if first <= day < today}
-        missing |= wanted - have[connection.pk]
-    provisional = {day for (_, _, day), state in known.items() if state == DayState.PROVISIONAL}
-    stored_days = frozenset[dt.date]().union(*have.values())
-    return _States(stored_days, frozenset(provisional | {today}), frozenset(missing))
+    known = summarise_days(account.pk, days)
+    return _States(
+        stored=frozenset(day.day for day in known if day.is_stored),
+        provisional=frozenset({today} | {day.day for day in known if day.is_provisional}),
+        # Today is complete only tomorrow.
+        missing=frozenset(day.day for day in known if day.is_missing and day.day < today),
+    )
 
 
 def _why_not_compared(account: Account, period: Period) -> str:

@@ -69,7 +69,7 @@ def key_hint(api_key: str) -> str:
 
 def default_label(account: Account, organization_name: str) -> str:
     """Return `Anthropic – <organisation name>`, numbered when the account already uses it."""
-    base = f"Anthropic – {organization_name}"[:110]
+    base = _one_line(f"Anthropic – {organization_name}")[:110]
     taken = set(
         Connection.objects.filter(
             account=account, label__startswith=base, disconnected_at__isnull=True
@@ -79,6 +79,11 @@ def default_label(account: Account, organization_name: str) -> str:
     while label in taken:
         label, number = f"{base} ({number})", number + 1
     return label
+
+
+def _one_line(text: str) -> str:
+    """Return the text as one line: a line break in a name would break e-mail subjects and log lines."""
+    return " ".join(text.split())
 
 
 def find_same(account: Account, result: ProbeResult) -> Connection | None:
@@ -109,16 +114,22 @@ def store(account: Account, api_key: str, result: ProbeResult, *, label: str, co
     connection = existing or Connection(
         account=account, origin=result.origin, organization_id=result.organization.id
     )
-    connection.organization_name = result.organization.name
-    connection.label = label or default_label(account, result.organization.name)
-    connection.cost_center = cost_center
+    connection.organization_name = _one_line(result.organization.name)
+    # What people called it and charged it to survives a revival, unless they say something new.
+    connection.label = (
+        _one_line(label) or connection.label or default_label(account, result.organization.name)
+    )
+    connection.cost_center = _one_line(cost_center) or connection.cost_center
     connection.key_hint = key_hint(api_key)
     connection.capabilities = [asdict(capability) for capability in result.capabilities]
     connection.backfill_days = account.backfill_days
     connection.disconnected_at = None
     connection.last_synced_at = None
-    if existing:
-        connection.created_at = timezone.now()  # what counts as late, or as never to be had, begins anew
+    connection.settled_through = None
+    connection.connected_at = timezone.now()
+    depth = connection.connected_at.date() - dt.timedelta(days=account.backfill_days)
+    # A revived connection keeps wanting what it once wanted, also what it missed while it was disconnected.
+    connection.wanted_from = min(connection.wanted_from, depth) if existing else depth
     set_state(connection, Status.PENDING, save=False)
     try:
         with transaction.atomic():
@@ -175,7 +186,7 @@ def set_state(
 
 def rename(connection: Connection, *, label: str, cost_center: str) -> None:
     """Change what people call it and whom it is charged to; LabelTakenError."""
-    connection.label, connection.cost_center = label, cost_center
+    connection.label, connection.cost_center = _one_line(label), _one_line(cost_center)
     try:
         with transaction.atomic():
             connection.save(update_fields=["label", "cost_center"])

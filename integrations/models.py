@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import models
+from django.utils import timezone
 
 from accounts.models import Account
 
@@ -47,7 +48,15 @@ class Connection(models.Model):
     capabilities = models.JSONField(
         default=list, help_text="What the probe found the key can and cannot see."
     )
+    connected_at = models.DateTimeField(default=timezone.now, help_text="Anew when it was revived.")
     backfill_days = models.PositiveIntegerField(help_text="Days of history asked for when it was connected.")
+    wanted_from = models.DateField(
+        help_text="The first day it should have: its backfill depth, or the first day upstream still reports."
+    )
+    settled_through = models.DateField(
+        null=True, blank=True,
+        help_text="Every wanted day up to here was read after its restatement window; syncs read on from here.",
+    )  # fmt: skip
     first_data_at = models.DateTimeField(null=True, blank=True, help_text="When its first window was stored.")
     last_synced_at = models.DateTimeField(null=True, blank=True, help_text="When a run last succeeded.")
     next_sync_at = models.DateTimeField(null=True, blank=True, help_text="When its next daily sync is due.")

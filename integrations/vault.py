@@ -53,7 +53,7 @@ def unseal(credential: Credential) -> str:
         plain = AESGCM(key).decrypt(
             sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(credential.connection)
         )
-    except InvalidTag:
+    except (InvalidTag, ValueError):  # ValueError: cut short
         raise VaultError(
             f"The stored key of connection {credential.connection_id} does not open with ring key "
             f"{credential.key_id!r}: either is not the one it was stored with. Replace the key (rotate)."

@@ -92,8 +92,12 @@ def note_level(organization_id: str, family: str, answer: Answer) -> None:
     """
     with database.cursor() as cursor:
         cursor.execute(
-            f"UPDATE workers_lane SET {_NOTE_LEVEL} WHERE organization_id = %s AND family = %s",  # noqa: S608
-            [answer.level_us, organization_id, family],
+            f"""
+            UPDATE workers_lane SET {_NOTE_LEVEL}, blocked_until = CASE WHEN %s > 0
+                THEN clock_timestamp() + make_interval(secs => %s) ELSE blocked_until END
+            WHERE organization_id = %s AND family = %s
+            """,  # noqa: S608 - a piece of this module
+            [answer.level_us, answer.blocked_seconds, answer.blocked_seconds, organization_id, family],
         )
 
 
@@ -208,18 +212,14 @@ def ring(lane_id: int) -> None:
     Make a lane due now because a run was added, a key replaced or a pause ended.
 
     Locks the row first: a worker that is about to set the lane idle then sees the new run, or this call sees
-    the idle lane. A waiting lane keeps its time, which is when a token or the next attempt is due.
+    the idle lane. A waiting lane looks again too: what it waits for may not hold for the new run, and whoever
+    must wait for a token all the same is parked again; blocks of upstream live in the bucket.
     """
     with transaction.atomic():
         lane = Lane.objects.select_for_update(no_key=True).get(pk=lane_id)
-        if lane.state == Lane.State.IDLE:
+        if lane.state in {Lane.State.IDLE, Lane.State.WAITING}:
             lane.state, lane.due_at = Lane.State.WAITING, database_now()
             lane.save(update_fields=["state", "due_at"])
-
-
-def hurry(lane_id: int) -> None:
-    """Make a waiting lane look at its bucket now; for urgent runs that may use tokens others must leave."""
-    Lane.objects.filter(pk=lane_id, state=Lane.State.WAITING).update(due_at=database_now())
 
 
 def _guarded(lease: Lease, assignments: str, parameters: list[Any]) -> dt.datetime:

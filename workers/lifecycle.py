@@ -28,6 +28,11 @@ from workers.bucket import Bucket, BucketUnavailableError, Seed
 from workers.clock import database_now
 from workers.models import Lane, SyncRun, Trigger
 
+# Two years: more than any plan fills, little enough for one run.
+MOST_DAYS = 731
+# After a 429 that does not say how long to wait.
+_UNSAID_WAIT_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class NewConnection:
@@ -54,7 +59,10 @@ def test_key(api_key: str) -> ProbeResult:
     result = probe(
         connections.client_for(api_key), api_key, today=database_now().date(), take_token=tokens.take
     )
-    tokens.settle(result)
+    try:
+        tokens.settle(result)
+    except BucketUnavailableError:
+        return _refusal(_limiter_down())
     return result
 
 
@@ -99,6 +107,10 @@ def test(connection: Connection, *, actor: str) -> ProbeResult:
         result = connections.probe_stored(connection, today=database_now().date(), take_token=tokens.take)
     except (VaultError, Credential.DoesNotExist) as error:
         result = _refusal(advice(Reason.KEY_UNREADABLE, cause=str(error)))
+    try:
+        tokens.settle(result)
+    except BucketUnavailableError:
+        result = _refusal(_limiter_down())
     found = result.organization
     if result.ok and found and found.id != connection.organization_id:
         expected = connection.organization_name
@@ -108,9 +120,17 @@ def test(connection: Connection, *, actor: str) -> ProbeResult:
 
 
 def _hold(connection: Connection) -> Connection:
-    """Lock lane and connection, in the order in which workers do."""
+    """
+    Lock lane and connection, in the order in which workers do.
+
+    Raises:  ConnectionStandsStillError — somebody has disconnected or erased it meanwhile
+    """
     lanes.hold(connection.organization_id, runs.FAMILY)
-    return states.hold(connection)
+    current = states.find_and_hold(connection)
+    if current is None or current.is_disconnected:
+        connection.disconnected_at = connection.disconnected_at or database_now()
+        raise ConnectionStandsStillError(connection)
+    return current
 
 
 def _apply(connection: Connection, result: ProbeResult) -> None:
@@ -135,18 +155,42 @@ def force_sync(connection: Connection, days: DayRange | None, *, actor: str) -> 
     """
     if connection.status in {Status.PAUSED, Status.ERROR} or connection.is_disconnected:
         raise ConnectionStandsStillError(connection)
-    if days is None:
-        found = runs.find_open(connection, Trigger.FORCE, None)
-        if found:
-            return found, False
-        days = runs.trailing_range(connection, database_now().date(), with_today=True)
-    run, created = runs.request_run(connection, Trigger.FORCE, days, requested_by=actor)
-    if created:
-        audit.record(
-            connection.account, actor, "connection.sync_forced", connection.label,
-            from_day=str(days.start), to_day=str(days.end),
-        )  # fmt: skip
+    today = database_now().date()
+    if days is not None:
+        _check_range(days, today)
+    with transaction.atomic():
+        current = _hold(connection)
+        if days is None:
+            days = _trailing(current, today)
+        run, created = runs.request_run(current, Trigger.FORCE, days, requested_by=actor)
+        if created:
+            audit.record(
+                current.account, actor, "connection.sync_forced", current.label,
+                from_day=str(days.start), to_day=str(days.end),
+            )  # fmt: skip
     return run, created
+
+
+def _trailing(connection: Connection, today: dt.date) -> DayRange:
+    backfill = runs.find_backfill(connection)
+    days = runs.trailing_range(connection, today, with_today=True, is_backfilling=backfill is not None)
+    if backfill:
+        # The backfill ends with the day it was asked for; what has passed since is nobody else's.
+        return DayRange(min(days.start, backfill.to_day - dt.timedelta(days=1)), days.end)
+    return days
+
+
+def _check_range(days: DayRange, today: dt.date) -> None:
+    if not len(days):
+        raise RangeError("The range holds no day: its end must lie after its start.")
+    if days.start > today:
+        raise RangeError("The range has not begun yet (UTC).")
+    if len(days) > MOST_DAYS:
+        raise RangeError(f"At most {MOST_DAYS} days can be fetched at once.")
+
+
+class RangeError(Exception):
+    """The days asked for cannot be fetched; the message says why."""
 
 
 class ConnectionStandsStillError(Exception):
@@ -214,9 +258,7 @@ def _back_to_work(connection: Connection, now: dt.datetime) -> None:
     lane = Lane.objects.filter(organization_id=connection.organization_id, family=runs.FAMILY).first()
     if lane is None:
         return
-    if connection.last_synced_at:
-        days = runs.trailing_range(connection, now.date(), with_today=True)
-        runs.request_run(connection, Trigger.REREAD, days, requested_by="catch up")
+    runs.request_run(connection, Trigger.REREAD, _trailing(connection, now.date()), requested_by="catch up")
     lanes.ring(lane.pk)
 
 
@@ -277,6 +319,7 @@ class _Tokens:
 
     def __init__(self, owner: str | None, api_key: str = "") -> None:
         self._owner, self._api_key, self._unpaid = owner, api_key, False
+        self._refused = False
 
     def take(self, organization_id: str | None) -> None:
         """Take one token or raise UpstreamError(rate_limited); called before each request."""
@@ -285,25 +328,37 @@ class _Tokens:
             self._unpaid = True
             return self._acquire(f"unknown:{_fingerprint(self._api_key)}", None)
         if self._unpaid:
-            self._pay(owner)
+            try:
+                self._pay(owner)
+            except BucketUnavailableError as error:
+                raise UpstreamError.told(_limiter_down(), Fate.RETRYABLE) from error
         return self._acquire(lanes.owner_key(owner, runs.FAMILY), owner)
 
     def settle(self, result: ProbeResult) -> None:
-        """Charge a first request that found its organisation, and remember whose key it is."""
-        if result.organization is None:
+        """
+        Charge a first request that found its organisation, obey a 429, remember whose key it is.
+
+        Raises:  BucketUnavailableError
+        """
+        owner = result.organization.id if result.organization else self._owner
+        if owner is None:
             return
         if self._unpaid:
-            self._pay(result.organization.id)
-        if self._api_key:
-            bucket.remember_owner(_fingerprint(self._api_key), result.organization.id)
+            self._pay(owner)
+        if result.reason is Reason.RATE_LIMITED and not self._refused:
+            answer = self._bucket(owner).penalise(
+                lanes.seed_of(owner, runs.FAMILY), result.retry_after_seconds or _UNSAID_WAIT_SECONDS
+            )
+            lanes.note_level(owner, runs.FAMILY, answer)
+        if self._api_key and result.organization:
+            bucket.remember_owner(_fingerprint(self._api_key), owner)
+
+    def _bucket(self, owner: str) -> Bucket:
+        return Bucket(lanes.owner_key(owner, runs.FAMILY), lanes.rate_of(runs.FAMILY))
 
     def _pay(self, owner: str) -> None:
         self._unpaid = False
-        tokens = Bucket(lanes.owner_key(owner, runs.FAMILY), lanes.rate_of(runs.FAMILY))
-        try:
-            answer = tokens.debit(lanes.seed_of(owner, runs.FAMILY))
-        except BucketUnavailableError as error:
-            raise UpstreamError.told(_limiter_down(), Fate.RETRYABLE) from error
+        answer = self._bucket(owner).debit(lanes.seed_of(owner, runs.FAMILY))
         lanes.note_level(owner, runs.FAMILY, answer)
 
     def _acquire(self, key: str, owner: str | None) -> None:
@@ -314,6 +369,7 @@ class _Tokens:
         except BucketUnavailableError as error:
             raise UpstreamError.told(_limiter_down(), Fate.RETRYABLE) from error
         if not answer.granted:
+            self._refused = True
             when = database_now() + dt.timedelta(seconds=answer.wait_seconds)
             told = advice(Reason.RATE_LIMITED, next_attempt=f"possible at {when:%H:%M:%S} UTC")
             raise UpstreamError.told(told, Fate.RETRYABLE, retry_after_seconds=answer.wait_seconds)

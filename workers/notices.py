@@ -52,8 +52,8 @@ def recovered(connection: Connection, now: dt.datetime) -> Message:
 
 def late(connection: Connection) -> Message:
     """A connection has not succeeded within its expected time."""
-    last = connection.last_synced_at
-    since = f"{last:%d %b %Y %H:%M} UTC" if last else "it was connected"
+    last = connection.last_synced_at or connection.connected_at
+    since = f"{last:%d %b %Y %H:%M} UTC"
     trouble = f"What happened: {connection.detail}\n{connection.remedy}\n\n" if connection.detail else ""
     return Message(
         event_key=f"late:{connection.pk}:{since}",

@@ -12,12 +12,13 @@ from django.db.models import F
 
 from costs import ingest, names
 from costs.ingest import Ingested
-from costs.periods import DayRange
-from integrations.anthropic.streams import STREAMS
+from costs.periods import DayRange, day_start
+from integrations.anthropic.streams import STREAMS, Reading
 from integrations.errors import Fate, Reason, UpstreamError, unreadable
 from integrations.models import Status
 from integrations.pages import Page as FetchedPage
 from workers import archive, backoff, lanes, states
+from workers.bucket import Answer, BucketUnavailableError
 from workers.clock import database_now
 from workers.crashpoints import crash
 from workers.lanes import Lease
@@ -28,6 +29,8 @@ _log = structlog.get_logger(__name__)
 # A refused or unreadable answer is asked for again with growing waits (about two hours in all), then the
 # step is given up and says so; the next sync of the same days is a fresh start.
 _MOST_STEP_FAILURES = 8
+# Anthropic's reports follow within minutes; two days leave room for a pipeline in trouble.
+_LATEST_DAY_KNOWN = dt.timedelta(days=2)
 
 
 def record_page(lease: Lease, step: SyncStep, page: FetchedPage, *, requested_at: dt.datetime) -> bool:
@@ -65,15 +68,15 @@ def record_failure(lease: Lease, step: SyncStep, error: UpstreamError, *, reques
             return True
         if requested:
             SyncRun.objects.filter(pk=held.run_id).update(claims_since_progress=0)
-        if error.fate is Fate.RESTART:
-            _restart(held)
-            _back_off_step(held, error)
+        if error.reason is Reason.HISTORY_FLOOR:
+            _skip_before_floor(held, error)
         elif error.reason in states.NEEDS_PERSON:
             _stop_for_person(held, error)
         elif error.fate is Fate.RETRYABLE:
             _back_off_lane(lease, held, error)
             return False
         else:
+            # Refused or unreadable; also a cursor that was refused, whose query starts again from page one.
             _fail_step(held, error)
     return True
 
@@ -128,6 +131,9 @@ def _complete(step: SyncStep) -> UpstreamError | None:
         return unreadable(f"an archived answer was damaged and is fetched again ({error})")
     now, run = database_now(), step.run
     connection_id = run.connection_id
+    left_out = _left_out(step, reading) if stream.kind == "cost" else None
+    if left_out:
+        return unreadable(f"it leaves out {left_out} and later days of the window")
     if stream.kind == "names":
         names.record_names(connection_id, reading.names, observed_at=now)
     else:
@@ -139,6 +145,19 @@ def _complete(step: SyncStep) -> UpstreamError | None:
         states.after_window(run.connection, has_rows=bool(reading.records), now=now)
     crash("facts-written")
     step.status, step.finished_at, step.cursor = SyncStep.Status.DONE, now, None
+    return None
+
+
+def _left_out(step: SyncStep, reading: Reading) -> dt.date | None:
+    """
+    Return the first day the answer ends before, though it had long ended when it was asked for.
+
+    Upstream may not know the youngest days yet; an older one it does not mention is an answer cut short.
+    """
+    known_by = archive.first_requested_at(step) - _LATEST_DAY_KNOWN
+    for day in DayRange(step.window_start, step.window_end).days():
+        if day not in reading.covered and day_start(day) + dt.timedelta(days=1) <= known_by:
+            return day
     return None
 
 
@@ -172,7 +191,9 @@ def _close_run_if_done(step: SyncStep, now: dt.datetime) -> None:
         states.after_success(step.run.connection, now=now)
         return
     run = SyncRun.objects.select_related("connection__account").get(pk=step.run_id)
-    failed = closed.filter(status=SyncStep.Status.FAILED).order_by("position").first()
+    # Names that cannot be read leave every amount as it is: they do not fail the run.
+    cost = [stream.name for stream in STREAMS.values() if stream.kind == "cost"]
+    failed = closed.filter(status=SyncStep.Status.FAILED, stream__in=cost).order_by("position").first()
     run.steps_done, run.finished_at = steps_done, now
     run.status = SyncRun.Status.FAILED if failed else SyncRun.Status.SUCCEEDED
     if failed:
@@ -209,7 +230,12 @@ def _back_off_step(step: SyncStep, error: UpstreamError) -> None:
 def _back_off_lane(lease: Lease, step: SyncStep, error: UpstreamError) -> None:
     """Wait with the whole lane: an upstream that does not answer would not answer another step either."""
     failures = step.run.failures + 1
-    wait_seconds = error.retry_after_seconds or backoff.wait(failures).total_seconds()
+    wait_seconds = max(error.retry_after_seconds or 0.0, backoff.wait(failures).total_seconds())
+    # If only this window fails, the others must not stand behind it: it comes again after one of them could.
+    step.failures += 1
+    step.not_before = database_now() + dt.timedelta(seconds=2 * wait_seconds)
+    step.reason, step.detail = error.reason, error.detail
+    step.save()
     SyncRun.objects.filter(pk=step.run_id).update(failures=failures, reason=error.reason, detail=error.detail)
     states.degrade(step.run.connection, error)
     lanes.park(lease, wait_seconds)
@@ -221,7 +247,11 @@ def _record_rate_limit(lease: Lease, step: SyncStep, error: UpstreamError) -> bo
     if wait_seconds is None:
         wait_seconds = backoff.wait(step.run.failures + 1).total_seconds()
     seed = lanes.seed_of(lease.organization_id, lease.family)
-    answer = lease.bucket.penalise(seed, wait_seconds)
+    try:
+        answer = lease.bucket.penalise(seed, wait_seconds)
+    except BucketUnavailableError:
+        # The block stands in the lane's row all the same, and seeds the bucket once Redis is back.
+        answer = Answer(granted=False, wait_seconds=wait_seconds, level_us=0, blocked_seconds=wait_seconds)
     with transaction.atomic():
         lanes.lock(lease)
         lanes.note_penalty(lease, answer)
@@ -234,6 +264,17 @@ def _record_rate_limit(lease: Lease, step: SyncStep, error: UpstreamError) -> bo
             states.degrade(held.run.connection, error)
         lanes.park(lease, wait_seconds)
     return False
+
+
+def _skip_before_floor(step: SyncStep, error: UpstreamError) -> None:
+    """Do without a window that lies before what upstream reports, and want no day of it any more."""
+    connection = states.hold(step.run.connection)
+    connection.wanted_from = max(connection.wanted_from, step.window_end)
+    connection.save(update_fields=["wanted_from"])
+    step.status, step.finished_at = SyncStep.Status.SKIPPED, database_now()
+    step.reason, step.detail = error.reason, error.detail
+    step.save()
+    _close_run_if_done(step, database_now())
 
 
 def _stop_for_person(step: SyncStep, error: UpstreamError) -> None:

@@ -4,9 +4,10 @@ import datetime as dt
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
+from costs import freshness
 from costs.periods import DayRange
 from integrations import connections
 from integrations.anthropic.streams import STREAMS
@@ -34,18 +35,26 @@ def backfill_range(connection: Connection, today: dt.date) -> DayRange:
     return DayRange(today - dt.timedelta(days=connection.backfill_days), today + dt.timedelta(days=1))
 
 
-def trailing_range(connection: Connection, today: dt.date, *, with_today: bool) -> DayRange:
+def trailing_range(
+    connection: Connection, today: dt.date, *, with_today: bool, is_backfilling: bool
+) -> DayRange:
     """
-    Return the days an ordinary sync reads: the trailing days, and every day since the last success.
+    Return the days an ordinary sync reads: the trailing days, and everything not settled before them.
 
-    The second part closes the gap after a pause, a broken key or a stopped service.
+    The second part heals what a pause, a broken key, a failed window or a stopped service left open. While the
+    first backfill still runs, that is its work.
     """
     start = today - dt.timedelta(days=reread_days(connection))
-    if connection.last_synced_at:
-        start = min(start, connection.last_synced_at.date() - dt.timedelta(days=reread_days(connection)))
-    else:
-        start = min(start, backfill_range(connection, today).start)
+    if not is_backfilling:
+        settled = connection.settled_through
+        open_since = settled + dt.timedelta(days=1) if settled else connection.wanted_from
+        start = min(start, open_since)
     return DayRange(start, today + dt.timedelta(days=int(with_today)))
+
+
+def find_backfill(connection: Connection) -> SyncRun | None:
+    """Return the connection's open backfill."""
+    return find_open(connection, Trigger.CONNECT, None)
 
 
 def find_open(connection: Connection, trigger: Trigger, days: DayRange | None) -> SyncRun | None:
@@ -66,35 +75,25 @@ def request_run(
     Key:     one open run per connection, trigger and range, whoever asks how often
     Effects: run and lane rows; nothing is published, the dispatcher finds the lane
     """
-    found = find_open(connection, trigger, days)
-    if found:
-        return found, False
-    lane = Lane.objects.get(organization_id=connection.organization_id, family=FAMILY)
-    try:
-        with transaction.atomic():
-            lanes.hold(connection.organization_id, FAMILY)
-            run = SyncRun.objects.create(
-                connection=connection,
-                lane=lane,
-                trigger=trigger,
-                from_day=days.start,
-                to_day=days.end,
-                priority=PRIORITY[trigger],
-                requested_by=requested_by,
-            )
-            plan(run)
-            lanes.ring(lane.pk)
-    except IntegrityError:
-        # Somebody else asked for the same between our look and our insert.
-        return SyncRun.objects.get(
+    with transaction.atomic():
+        # Everybody who creates runs of an organisation comes through this lock, so looking first is enough.
+        lane = lanes.hold(connection.organization_id, FAMILY)
+        if lane is None:
+            raise ValueError(f"connection {connection.pk} has no lane")
+        found = find_open(connection, trigger, days)
+        if found:
+            return found, False
+        run = SyncRun.objects.create(
             connection=connection,
+            lane=lane,
             trigger=trigger,
             from_day=days.start,
             to_day=days.end,
-            status__in=SyncRun.ACTIVE,
-        ), False
-    if trigger is Trigger.FORCE:
-        lanes.hurry(lane.pk)
+            priority=PRIORITY[trigger],
+            requested_by=requested_by,
+        )
+        plan(run)
+        lanes.ring(lane.pk)
     return run, True
 
 
@@ -111,15 +110,24 @@ def plan(run: SyncRun) -> None:
         (stream.name, window)
         for stream in cost
         for window in days.split_newest_first(stream.max_window_days or len(days))
+        if _is_needed(run, window)
     ]
     windows.sort(key=lambda item: item[1].end, reverse=True)
-    ordered = windows[: len(cost)] + [(stream.name, days) for stream in names] + windows[len(cost) :]
+    newest = len(cost)
+    ordered = windows[:newest] + [(stream.name, days) for stream in names] + windows[newest:]
     SyncStep.objects.bulk_create(
         SyncStep(run=run, position=n, stream=stream, window_start=window.start, window_end=window.end)
         for n, (stream, window) in enumerate(ordered)
     )
     run.steps_total = len(ordered)
     run.save(update_fields=["steps_total"])
+
+
+def _is_needed(run: SyncRun, window: DayRange) -> bool:
+    """A scheduled sync that reaches back to heal a gap passes over the settled months in between."""
+    if run.trigger not in {Trigger.DAILY, Trigger.REREAD}:
+        return True
+    return bool(freshness.unsettled_days(run.connection_id, window))
 
 
 def plan_missing(lane_id: int) -> None:

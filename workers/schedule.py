@@ -15,7 +15,7 @@ from django.db import transaction
 from integrations.models import Connection, Status
 from workers import runs
 from workers.clock import database_now
-from workers.models import PRIORITY, Trigger
+from workers.models import PRIORITY, SyncRun, Trigger
 
 _BATCH = 1000
 
@@ -65,7 +65,15 @@ def _due_connections() -> list[Connection]:
 def _start(batch: list[Connection]) -> int:
     now = database_now()
     working = [each for each in batch if each.status not in {Status.PAUSED, Status.ERROR}]
-    ranges = [runs.trailing_range(each, now.date(), with_today=False) for each in working]
+    backfilling = set(
+        SyncRun.objects.filter(
+            connection__in=working, trigger=Trigger.CONNECT, status__in=SyncRun.ACTIVE
+        ).values_list("connection_id", flat=True)
+    )
+    ranges = [
+        runs.trailing_range(each, now.date(), with_today=False, is_backfilling=each.pk in backfilling)
+        for each in working
+    ]
     with database.cursor() as cursor:
         # Lanes before connections, as everywhere; in one order, so that two schedulers queue up instead of
         # waiting for each other.

@@ -6,6 +6,8 @@ Call inside the transaction of the outcome: state and message are committed with
 import datetime as dt
 
 from alerts.outbox import enqueue
+from costs import freshness
+from costs.periods import DayRange
 from integrations import connections
 from integrations.errors import Advice, Reason, UpstreamError, advice
 from integrations.models import Connection, Status
@@ -26,13 +28,22 @@ NEEDS_PERSON = frozenset(
 )
 
 
-def hold(connection: Connection) -> Connection:
-    """Return the connection fresh and locked for the rest of the transaction; lock its lane before."""
+def find_and_hold(connection: Connection) -> Connection | None:
+    """Return the connection fresh and locked for the rest of the transaction, None if it was erased."""
     return (
         Connection.objects.select_for_update(of=("self",), no_key=True)
         .select_related("account")
-        .get(pk=connection.pk)
+        .filter(pk=connection.pk)
+        .first()
     )
+
+
+def hold(connection: Connection) -> Connection:
+    """Like find_and_hold, for those who hold an open step of it; lock the lane before."""
+    current = find_and_hold(connection)
+    if current is None:
+        raise ValueError(f"connection {connection.pk} was erased under an open step")
+    return current
 
 
 def after_success(connection: Connection, *, now: dt.datetime) -> None:
@@ -76,6 +87,10 @@ def after_window(connection: Connection, *, has_rows: bool, now: dt.datetime) ->
 def after_run(run: SyncRun, *, now: dt.datetime) -> None:
     """A run ended: freshness, the final state, and a word when there was nothing to find."""
     connection = hold(run.connection)
+    # Also after a failed run: its other windows were stored.
+    wanted = DayRange(min(connection.wanted_from, now.date()), now.date())
+    connection.settled_through = freshness.settled_through(connection.pk, wanted)
+    connection.save(update_fields=["settled_through"])
     if run.status == SyncRun.Status.SUCCEEDED:
         connection.last_synced_at = now
         connection.save(update_fields=["last_synced_at"])

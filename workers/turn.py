@@ -67,7 +67,7 @@ def run_turn(lane_id: int) -> int:
         _log.warning("lease_lost", lane_id=lane_id)
     except BucketUnavailableError as error:
         _log.warning("bucket_unavailable", lane_id=lane_id, error=str(error))
-        lanes.park(lease, _RETRY_SECONDS)
+        _give_back(lease)
     except (OperationalError, InterfaceError) as error:
         # A restart, a lock cut by an operator, a full disk: what was not committed is not there. Giving the
         # lane back at once saves the rest of the lease; if that fails too, the lease ends by itself.
@@ -78,11 +78,15 @@ def run_turn(lane_id: int) -> int:
 
 
 def _give_back(lease: Lease) -> None:
-    """Park the lane after trouble with the database; the worker lives, so no step of it ends its worker."""
-    with transaction.atomic():
-        lanes.park(lease, _RETRY_SECONDS)
-        open_runs = SyncRun.objects.filter(lane_id=lease.lane_id, status__in=SyncRun.ACTIVE)
-        open_runs.update(claims_since_progress=0)
+    """Park the lane after trouble of our own servers; the worker lives, so no step of it ends its worker."""
+    try:
+        with transaction.atomic():
+            lanes.park(lease, _RETRY_SECONDS)
+            open_runs = SyncRun.objects.filter(lane_id=lease.lane_id, status__in=SyncRun.ACTIVE)
+            open_runs.update(claims_since_progress=0)
+    except (LeaseLostError, OperationalError, InterfaceError) as error:
+        # The lease ends by itself, or has ended.
+        _log.warning("lane_not_given_back", lane_id=lease.lane_id, error=str(error).strip())
 
 
 def _one_request(lease: Lease) -> bool:
@@ -102,14 +106,24 @@ def _one_request(lease: Lease) -> bool:
         seed = lanes.seed_of(lease.organization_id, lease.family)
         answer = lease.bucket.acquire(seed, floor=_FLOOR[Trigger(step.run.trigger)])
         if not answer.granted:
-            lanes.park(lease, answer.wait_seconds)
-            return False
+            return _wait_for_token(lease, step, answer.wait_seconds)
         crash("token-taken")
         with transaction.atomic():
             requested_at = lanes.note_grant(lease, answer)
             _note_start(step, requested_at)
         crash("grant-noted")
         return _fetch_and_record(lease, step, client, requested_at)
+
+
+def _wait_for_token(lease: Lease, step: SyncStep, wait_seconds: float) -> bool:
+    """Park the lane until there is a token; or go on, when a more urgent run that may use the last one has come."""
+    with transaction.atomic():
+        lanes.lock(lease)
+        urgent = runs.open_steps(lease.lane_id).first()
+        if urgent and _FLOOR[Trigger(urgent.run.trigger)] < _FLOOR[Trigger(step.run.trigger)]:
+            return True
+        lanes.park(lease, wait_seconds)
+    return False
 
 
 def _choose(lease: Lease) -> SyncStep | None:

@@ -14,7 +14,6 @@ _log = structlog.get_logger(__name__)
 
 # A daily sync, its jitter, and half a day for an upstream in trouble: later than this is worth a message.
 EXPECTED_WITHIN = dt.timedelta(hours=36)
-_BATCH = 200
 
 
 def late(now: dt.datetime) -> list[Connection]:
@@ -23,9 +22,9 @@ def late(now: dt.datetime) -> list[Connection]:
         Connection.objects.select_related("account")
         .filter(disconnected_at__isnull=True)
         .exclude(status__in=[Status.PAUSED, Status.ERROR])
-        .annotate(fresh_at=Coalesce("last_synced_at", "created_at"))
+        .annotate(fresh_at=Coalesce("last_synced_at", "connected_at"))
         .filter(fresh_at__lt=now - EXPECTED_WITHIN)
-        .order_by("fresh_at")[:_BATCH]
+        .order_by("fresh_at")
     )
 
 

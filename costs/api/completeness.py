@@ -50,14 +50,8 @@ def cost_reports(origin: str) -> list[str]:
 
 
 def known_range(connection: Connection, today: dt.date) -> DayRange:
-    """Return the days that were asked for when it was connected, or are stored before them, through today."""
-    first = _first_wanted(connection)
-    stored = freshness.coverage(connection.pk).data_from
-    return DayRange(min(first, stored or first), today + _DAY)
-
-
-def _first_wanted(connection: Connection) -> dt.date:
-    return connection.created_at.astimezone(dt.UTC).date() - dt.timedelta(days=connection.backfill_days)
+    """Return the days this connection should have, through today."""
+    return DayRange(min(connection.wanted_from, today), today + _DAY)
 
 
 def completeness(connection: Connection, days: DayRange) -> Completeness:
@@ -101,15 +95,13 @@ def range_state(
     Days to come and days before a connection's history cannot be had and do not count. An account without
     anything is missing everything.
     """
-    states = freshness.day_states(account_id, days)
-    found = {state for (pk, _, _), state in states.items() if not connections or str(pk) in connections}
-    live = Connection.objects.filter(account_id=account_id, disconnected_at__isnull=True)
-    if connections:
-        live = live.filter(pk__in=connections)
-    for connection in live:
-        start = max(days.start, _first_wanted(connection))
-        wanted = DayRange(start, max(start, min(days.end, today + _DAY)))
-        for name in cost_reports(connection.origin):
-            if any((connection.pk, name, day) not in states for day in wanted.days()):
-                return DayState.MISSING
-    return next((state for state in _SEVERITY if state in found), DayState.MISSING)
+    known = freshness.summarise_days(
+        account_id, DayRange(days.start, max(days.start, min(days.end, today + _DAY))), connections
+    )
+    # Today is fetched when somebody asks; until then it is open, not lost.
+    found = {
+        DayState.MISSING: any(day.is_missing and day.day < today for day in known) or not known,
+        DayState.PROVISIONAL: any(day.is_provisional or day.day >= today for day in known),
+        DayState.REVISED: any(day.is_revised for day in known),
+    }
+    return next((state for state in _SEVERITY if found.get(state)), DayState.SETTLED)

@@ -118,7 +118,14 @@ class TestList:
     ):
         accounts = Account.objects.bulk_create(Account(name=f"Account {n}") for n in range(20))
         Connection.objects.bulk_create(
-            Connection(account=a, origin="claude_platform", label="x", organization_id="o", backfill_days=1)
+            Connection(
+                account=a,
+                origin="claude_platform",
+                label="x",
+                organization_id="o",
+                backfill_days=1,
+                wanted_from="2025-11-01",
+            )
             for a in accounts
         )
 
@@ -200,7 +207,12 @@ class TestChange:
 
     def test_refuses_a_label_that_is_taken(self, boss, account, connection):
         Connection.objects.create(
-            account=account, origin="claude_platform", label="Oak", organization_id="o", backfill_days=1
+            account=account,
+            origin="claude_platform",
+            label="Oak",
+            organization_id="o",
+            backfill_days=1,
+            wanted_from="2025-11-01",
         )
 
         response = boss.post(change_url(connection), {"label": "Oak"})

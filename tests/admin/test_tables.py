@@ -32,7 +32,12 @@ def rows(account) -> dict[type, object]:
     """One row of every read-only table; nothing is fetched."""
     now = timezone.now()
     connection = Connection.objects.create(
-        account=account, origin="claude_platform", label="Acorn", organization_id="org", backfill_days=30
+        account=account,
+        origin="claude_platform",
+        label="Acorn",
+        organization_id="org",
+        backfill_days=30,
+        wanted_from="2025-11-01",
     )
     lane = Lane.objects.create(organization_id="org", family="classic", level_us=0, level_at=now)
     run = SyncRun.objects.create(

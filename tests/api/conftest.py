@@ -103,6 +103,7 @@ def stored_connection(account: Account, number: int = 1, **fields: Any) -> Conne
             "key_hint": "sk-ant-admin01-…abcd",
             "status": Status.ACTIVE,
             "backfill_days": 30,
+            "wanted_from": dt.date.today() - dt.timedelta(days=fields.get("backfill_days", 30)),  # noqa: DTZ011
             **fields,
         }
     )

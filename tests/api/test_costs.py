@@ -310,10 +310,7 @@ class TestState:
 
     @pytest.fixture
     def connection(self, account):
-        connection = stored_connection(account, backfill_days=4)
-        connection.created_at = utc("2026-10-05T12:00")
-        connection.save()
-        return connection
+        return stored_connection(account, backfill_days=4, wanted_from=FIRST)
 
     def summary(self, viewer, **query):
         return viewer.get("costs/summary/", **{**self.DAYS, **query}).json()
@@ -333,7 +330,7 @@ class TestState:
         assert (summary["state"], summary["complete_through"]) == ("settled", "2026-10-03")
 
     def test_is_provisional_inside_the_restatement_window(self, viewer, connection):
-        store(connection, record(FIRST, "1"), days=self.ALL, as_of=utc("2026-10-10T00:00"))
+        store(connection, record(FIRST, "1"), days=self.ALL, as_of=utc("2026-10-09T23:00"))
 
         assert self.summary(viewer)["state"] == "provisional"
 

@@ -33,7 +33,12 @@ def connection(account: Account) -> Connection:
 
 def make_connection(account: Account) -> Connection:
     return Connection.objects.create(
-        account=account, origin="claude_platform", label="A", organization_id="o1", backfill_days=365
+        account=account,
+        origin="claude_platform",
+        label="A",
+        organization_id="o1",
+        backfill_days=365,
+        wanted_from="2025-11-01",
     )
 
 

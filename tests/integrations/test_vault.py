@@ -17,7 +17,12 @@ pytestmark = pytest.mark.django_db
 def connection(account, settings) -> Connection:
     settings.CREDENTIAL_KEYS = (OLD,)
     made = Connection.objects.create(
-        account=account, origin="claude_platform", label="A", organization_id="o1", backfill_days=365
+        account=account,
+        origin="claude_platform",
+        label="A",
+        organization_id="o1",
+        backfill_days=365,
+        wanted_from="2025-11-01",
     )
     vault.seal(made, KEY)
     return made
@@ -46,6 +51,7 @@ class TestUnseal:
             label="B",
             organization_id="o2",
             backfill_days=1,
+            wanted_from="2025-11-01",
         )
         stolen = Credential.objects.get()
         copied = Credential.objects.create(connection=other, key_id=stolen.key_id, sealed=stolen.sealed)

@@ -13,7 +13,7 @@ from costs.periods import DayRange
 from integrations.models import Connection
 from workers import lifecycle
 from workers.follow import follow, outcome
-from workers.lifecycle import ConnectionStandsStillError
+from workers.lifecycle import ConnectionStandsStillError, RangeError
 from workers.models import SyncRun
 
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             run, created = lifecycle.force_sync(
                 connection, self._days(options["start"], options["end"]), actor="manage.py sync"
             )
-        except ConnectionStandsStillError as error:
+        except (ConnectionStandsStillError, RangeError) as error:
             raise CommandError(str(error)) from error
         console = Console(stderr=True, highlight=False)
         console.print("Queued." if created else "A sync of these days is queued or running already.")
