@@ -73,7 +73,7 @@ def test_table_locked_by_an_operator(lab: Lab) -> None:
     [
         ("40001", "serialization failure", 1),
         pytest.param("40P01", "deadlock", 1, marks=long_form),
-        ("53100", "disk full", 7),
+        ("53100", "disk full", 6),
     ],
 )
 def test_writes_that_fail(lab: Lab, code: str, name: str, times: int) -> None:

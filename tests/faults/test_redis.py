@@ -83,16 +83,18 @@ def test_out_of_memory(lab: Lab) -> None:
 
 
 def test_slow_and_cut(lab: Lab) -> None:
-    """Row 4: half a second on every answer, then every connection reset under its blocking pop, three times."""
+    """Row 4: a fifth of a second on every answer, then every connection reset under its blocking pop, ten times."""
     lab.run_engine()
     connection = lab.connect()
     lab.servers.redis_path.latency_seconds = 0.2
     lab.until_pages(2)
     lab.servers.redis_path.latency_seconds = 0.0
-    for _ in range(3):
+    # The first of these froze a worker for good while it listened to remote control.
+    for _ in range(10):
         lab.servers.redis_path.cut()
-        time.sleep(0.3)
-    lab.note_recovery("connections to Redis reset: going on")
+        time.sleep(lab.chance.uniform(0.05, 0.5))
+    if lab.value("SELECT count(*) FROM workers_lane WHERE state <> 'idle'"):
+        lab.note_recovery("connections to Redis reset: going on")
 
     judge(lab, connection)
 
