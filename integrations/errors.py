@@ -60,10 +60,8 @@ class _Template:
     defaults: Mapping[str, str] = field(default_factory=dict)
 
 
-_NEW_KEY = (
-    "Create an Admin key in the Claude Console (Settings > Admin keys), or an Analytics key with read:analytics "
-    "in claude.ai (Organization settings > API)."
-)
+# Enterprise keys join once this version can read them.
+_NEW_KEY = "Create an Admin key in the Claude Console (Settings > Admin keys) and use it here."
 _PASTE_WHOLE = "Paste the whole key; it starts with sk-ant- and holds no spaces or line breaks."
 _TEMPORARY = "Temporary: the next attempt is {next_attempt}; there is nothing to do."
 _BY_ITSELF = "made automatically"
@@ -95,7 +93,7 @@ _TEMPLATES: Mapping[tuple[Reason, str], _Template] = {
     ),
     (Reason.KEY_REJECTED, ""): _Template(
         "Anthropic refused this key (401): it was deleted, rotated, or has expired.",
-        "Create another key at Anthropic and rotate it here.",
+        "Create another key at Anthropic and use it here.",
     ),
     (Reason.KEY_REJECTED, "billing"): _Template(
         "Anthropic reports a billing problem for this organisation (402).",
@@ -107,7 +105,7 @@ _TEMPLATES: Mapping[tuple[Reason, str], _Template] = {
     ),
     (Reason.SCOPE_MISSING, ""): _Template(
         "This key lacks a scope: it has {got}, and needs {needed}.",
-        "Create another key with {needed} and rotate it here.",
+        "Create another key with {needed} and use it here.",
         {"got": "other scopes", "needed": "the scope for cost reports"},
     ),
     (Reason.ORGANIZATION_REQUIRED, ""): _Template(

@@ -239,7 +239,7 @@ class TestActions:
         response = boss.post(action_url(connection, "test"), follow=True)
 
         assert "key_rejected: Anthropic refused this key (401)" in told(response)
-        assert "Create another key at Anthropic and rotate it here." in told(response)
+        assert "Create another key at Anthropic and use it here." in told(response)
         assert "Needs you: key_rejected" in response.content.decode()
 
     def test_force_sync_queues_one_run_however_often(self, boss, connection):
