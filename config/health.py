@@ -15,8 +15,8 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
+from config.problems import read_only
 from integrations.models import Connection, Status
 from workers.bucket import redis_client
 from workers.clock import database_now
@@ -92,21 +92,21 @@ def _answer(checks: Mapping[str, Check]) -> JsonResponse:
     )
 
 
-@require_safe
+@read_only
 @never_cache
 def live(_request: HttpRequest) -> JsonResponse:
     """Answer as long as the process can; asks nothing else, so that a dead database restarts no web process."""
     return _answer({})
 
 
-@require_safe
+@read_only
 @never_cache
 def ready(_request: HttpRequest) -> JsonResponse:
     """Say whether requests can be served: database, Redis, migrations."""
     return _answer(_READY)
 
 
-@require_safe
+@read_only
 @never_cache
 def data(_request: HttpRequest) -> JsonResponse:
     """Say whether data moves: no work long overdue, no connection without a success for too long."""

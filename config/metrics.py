@@ -9,13 +9,13 @@ from django.db import connection as database
 from django.db.models import Count, Max, Min
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from alerts.models import OutboxMessage
+from config.problems import read_only
 from costs.models import DayDigest, Restatement
 from integrations.models import Connection, Status
 from workers import watch
@@ -89,8 +89,8 @@ def _estimate(model: type[Restatement]) -> float:
     return float(estimate)
 
 
+@read_only
 @never_cache
-@require_safe
 def metrics(_request: HttpRequest) -> HttpResponse:
     """Answer a scrape."""
     registry = CollectorRegistry(auto_describe=False)

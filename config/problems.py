@@ -1,7 +1,8 @@
 """RFC 9457 problem details: one shape for every error of the REST API; decides no error, only words and shapes it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
@@ -85,10 +87,20 @@ def _explain(error: exceptions.APIException) -> ProblemError:
         errors = list(_flatten(error.detail))
         detail = " ".join(f"{item.pointer.lstrip('/') or 'body'}: {item.detail}" for item in errors)
         return ProblemError(HTTPStatus.BAD_REQUEST, "invalid", detail, errors=errors)
-    detail = str(error.detail)
+    return ProblemError(error.status_code, str(error.get_codes()), _words(error))
+
+
+def _words(error: exceptions.APIException) -> str:
     if isinstance(error, exceptions.NotAuthenticated):
-        detail = "Send a token of this installation as 'Authorization: Bearer <token>'."
-    return ProblemError(error.status_code, str(error.get_codes()), detail)
+        return "Send a token of this installation as 'Authorization: Bearer <token>'."
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        return "Send application/json, and say so in the Content-Type."
+    if isinstance(error, exceptions.NotAcceptable):
+        return "Answers are application/json; accept that or leave the Accept header out."
+    if isinstance(error, exceptions.Throttled):
+        wait = f" Wait {int(error.wait)} s; Retry-After says so, too." if error.wait else ""
+        return f"Too many requests with this token within a minute.{wait}"
+    return str(error.detail)
 
 
 def _flatten(detail: Any, pointer: str = "") -> Iterator[FieldError]:
@@ -153,6 +165,21 @@ def unavailable(service: str) -> ProblemError:
     )
     problem.wait = _RETRY_AFTER_SECONDS  # type: ignore[attr-defined] # read by `response`, as DRF's Throttled has it
     return problem
+
+
+def read_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Wrap a view of programs so that writing to it is a 405 problem and not a page about forged forms."""
+
+    @csrf_exempt
+    @wraps(view)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        if request.method in {"GET", "HEAD"}:
+            return view(request)
+        refused = response(exceptions.MethodNotAllowed(request.method or ""), request.path)
+        refused["Allow"] = "GET, HEAD"
+        return refused
+
+    return guarded
 
 
 def _is_api(request: HttpRequest) -> bool:

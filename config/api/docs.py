@@ -3,7 +3,8 @@
 from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.utils.html import format_html
-from django.views.decorators.http import require_safe
+
+from config.problems import read_only
 
 _SIDECAR = "drf_spectacular_sidecar/swagger-ui-dist"
 _PAGE = """<!DOCTYPE html>
@@ -32,7 +33,7 @@ _START = """SwaggerUIBundle({
 """
 
 
-@require_safe
+@read_only
 def docs(_request: HttpRequest) -> HttpResponse:
     """Serve the page; it needs no sign-in, since it shows the interface and no data."""
     return HttpResponse(
@@ -45,7 +46,7 @@ def docs(_request: HttpRequest) -> HttpResponse:
     )
 
 
-@require_safe
+@read_only
 def start_script(_request: HttpRequest) -> HttpResponse:
     """Serve the script that starts the page."""
     return HttpResponse(_START, content_type="text/javascript; charset=utf-8")
