@@ -52,7 +52,7 @@ class _Cursor:
         try:
             padded = text.encode("ascii") + b"=" * (-len(text) % 4)
             backwards, *position = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        except (binascii.Error, ValueError, TypeError) as error:
+        except (binascii.Error, ValueError, TypeError, RecursionError) as error:
             raise _bad_cursor() from error
         if (
             backwards not in (0, 1)

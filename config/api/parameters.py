@@ -55,20 +55,46 @@ class RangeFields(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         first, end = attrs.get("from"), attrs.get("to")
         if first and end:
-            if end <= first:
-                raise _wrong_end("`to` is exclusive and must be later than `from`.", "backwards")
-            if (end - first).days > self.max_days:
-                raise _wrong_end(f"At most {self.max_days} days can be asked for at once.", "too_long")
+            _check_range(first, end, self.max_days, name="to")
         return attrs
 
 
-def _wrong_end(message: str, code: str) -> serializers.ValidationError:
-    return serializers.ValidationError({"to": serializers.ValidationError(message, code).detail})
+def _check_range(first: dt.date, end: dt.date, most: int, *, name: str) -> None:
+    if end <= first:
+        raise _wrong(name, "`to` is exclusive and must be later than `from`.", "backwards")
+    if (end - first).days > most:
+        raise _wrong(name, f"At most {most} days can be asked for at once.", "too_long")
+
+
+def _wrong(name: str, message: str, code: str) -> serializers.ValidationError:
+    return serializers.ValidationError({name: serializers.ValidationError(message, code).detail})
 
 
 def day_range(query: dict[str, Any]) -> DayRange:
     """Return the checked range of a query that requires one."""
     return DayRange(query["from"], query["to"])
+
+
+def range_or_default(query: dict[str, Any], known: DayRange) -> DayRange:
+    """
+    Return the checked range of a query that may leave out an end, filled in from the known days.
+
+    Shape:   without `from` no more days than can be asked for at once, the latest ones
+    Raises:  ValidationError about the end that was given
+    """
+    end = query.get("to", known.end)
+    first = query.get("from", max(known.start, end - dt.timedelta(days=MAX_LIST_DAYS)))
+    _check_range(first, end, MAX_LIST_DAYS, name="to" if "to" in query else "from")
+    return DayRange(first, end)
+
+
+class Choice(serializers.ChoiceField):
+    """One of a few values; a refusal names them."""
+
+    def __init__(self, choices: Any, **kwargs: Any) -> None:
+        super().__init__(choices, **kwargs)
+        known = ", ".join(str(value) for value in self.choices)
+        self.error_messages["invalid_choice"] = f'"{{input}}" is not known here. Choose one of: {known}.'
 
 
 class NullableListField(serializers.ListField):

@@ -13,6 +13,8 @@ from config.problems import ProblemError
 
 # The largest body any endpoint needs is a key and two labels.
 MAX_BODY_BYTES = 65_536
+# What Django puts in place of bytes of a query string that are no text.
+_NOT_UTF_8 = "\ufffd"
 
 
 class StrictJSONParser(JSONParser):
@@ -50,6 +52,16 @@ class StrictSerializer(Serializer[Any]):
         return super().to_internal_value(data)
 
 
+def refuse_body_without_length(headers: Mapping[str, str]) -> None:
+    """Raise a problem for a body sent in chunks: WSGI hands us none of its bytes, and it must not pass for no body."""
+    if "Transfer-Encoding" in headers and "Content-Length" not in headers:
+        raise ProblemError(
+            HTTPStatus.LENGTH_REQUIRED,
+            "length_required",
+            "Send the body with a Content-Length; bodies sent in chunks are not read here.",
+        )
+
+
 class NothingSerializer(StrictSerializer):
     """No body, or an empty object."""
 
@@ -65,7 +77,9 @@ class QuerySerializer(StrictSerializer):
         values: dict[str, Any] = {}
         for name, given in query.lists():
             field: Field[Any, Any, Any, Any] | None = self.fields.get(name)
-            if not all(given):
+            if any(_NOT_UTF_8 in value for value in given):
+                errors[name] = ValidationError("This is not UTF-8.", "not_utf_8").detail
+            elif not all(given):
                 errors[name] = ValidationError("This may not be empty. Leave it out instead.", "empty").detail
             elif not isinstance(field, ListField) and len(given) > 1 and field is not None:
                 errors[name] = ValidationError("This may be given once only.", "repeated").detail
@@ -81,6 +95,10 @@ class QuerySerializer(StrictSerializer):
             # The position inside a repeated parameter helps nobody: name the parameter.
             found = cast("dict[str, Any]", error.detail)  # of a whole serializer it is always by field
             raise ValidationError({name: _flat(detail) for name, detail in found.items()}) from error
+
+
+class NothingQuery(QuerySerializer):
+    """No parameters at all."""
 
 
 def _flat(found: Any) -> Any:

@@ -1,5 +1,6 @@
 """The base of every endpoint: who asks, for which account, with what; holds no endpoint and no business rule."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar, NoReturn, TypeVar
 
@@ -11,7 +12,14 @@ from rest_framework.views import APIView
 
 from accounts.models import Account, ApiToken, Role
 from accounts.permissions import Principal, principal_of_token
-from config.api.parsing import QuerySerializer, StrictJSONParser, StrictSerializer
+from config.api.negotiation import JsonOnly
+from config.api.parsing import (
+    NothingQuery,
+    QuerySerializer,
+    StrictJSONParser,
+    StrictSerializer,
+    refuse_body_without_length,
+)
 from config.api.schema import ProblemSchema
 from config.api.throttling import TokenThrottle
 from config.problems import ProblemError
@@ -21,17 +29,31 @@ class ApiView(APIView):
     """
     One endpoint for the holder of a token.
 
-    `required_role` is what writing needs; reading needs viewer.
+    `required_role` is what writing needs; reading needs viewer. `queries` names the query parameters of a
+    method; a method that is not in it takes none.
     """
 
     required_role: ClassVar[Role] = Role.ADMIN
     # Errors of the services that `problem_of` can word.
     refusals: ClassVar[tuple[type[Exception], ...]] = ()
+    queries: ClassVar[Mapping[str, type[QuerySerializer]]] = {}
     parser_classes = (StrictJSONParser,)
+    content_negotiation_class = JsonOnly
     throttle_classes = (TokenThrottle,)
     # OPTIONS would describe serializers to whoever asks; the OpenAPI document does that better.
-    metadata_class = None
+    http_method_names: ClassVar = ["get", "head", "post", "patch", "delete"]
     schema = ProblemSchema()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        refuse_body_without_length(request.headers)
+        if request.method in self.allowed_methods and self._query_kind is NothingQuery:
+            self.read_query()
+
+    @property
+    def _query_kind(self) -> type[QuerySerializer]:
+        method = "GET" if self.request.method == "HEAD" else self.request.method or ""
+        return self.queries.get(method, NothingQuery)
 
     @cached_property
     def principal(self) -> Principal:
@@ -65,9 +87,9 @@ class ApiView(APIView):
             f"This needs the role {needed.value}; the token has {self.principal.role.value}."
         )
 
-    def read_query(self, kind: type["Query"]) -> dict[str, Any]:
-        """Return the checked query parameters; ValidationError names each wrong one."""
-        query = kind(self.request.query_params)
+    def read_query(self) -> dict[str, Any]:
+        """Return the checked query parameters of the method; ValidationError names each wrong one."""
+        query = self._query_kind(self.request.query_params)
         query.is_valid(raise_exception=True)
         return dict(query.validated_data)
 
@@ -78,5 +100,4 @@ class ApiView(APIView):
         return dict(body.validated_data)
 
 
-Query = TypeVar("Query", bound=QuerySerializer)
 Body = TypeVar("Body", bound=StrictSerializer)

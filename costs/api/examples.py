@@ -58,6 +58,7 @@ SUMMARY = OpenApiExample(
         "previous_total_usd": "1180.20",
         "complete_through": "2026-11-08",
         "state": "settled",
+        "previous_state": "settled",
         "rows": [
             {
                 "bucket": "2026-11-02",

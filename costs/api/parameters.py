@@ -6,8 +6,9 @@ from uuid import UUID
 from rest_framework import serializers
 
 from config.api.pagination import PageQuery
-from config.api.parameters import DayField, NullableListField, RangeFields, day_range, not_supported
+from config.api.parameters import Choice, DayField, NullableListField, RangeFields, day_range, not_supported
 from config.api.parsing import QuerySerializer
+from costs.records import Origin
 from costs.selectors import DIMENSIONS, MOST_GROUPS, CostQuery
 
 _MAX_SUMMARY_DAYS = 3660
@@ -23,6 +24,9 @@ class ConnectionFilter(QuerySerializer):
 class CostFilters(RangeFields, ConnectionFilter):
     """Which days and which rows; every dimension can be filtered, several values of one are alternatives."""
 
+    origin = serializers.ListField(
+        child=Choice([origin.value for origin in Origin]), required=False, help_text="Repeatable."
+    )
     as_of = serializers.CharField(required=False, validators=[not_supported("as_of")], help_text=_AS_OF)
 
     def get_fields(self) -> dict[str, Any]:
@@ -43,16 +47,16 @@ class SummaryQuery(CostFilters):
     max_days = _MAX_SUMMARY_DAYS
 
     group_by = serializers.ListField(
-        child=serializers.ChoiceField(list(DIMENSIONS)),
+        child=Choice(list(DIMENSIONS)),
         required=False,
         max_length=MOST_GROUPS,
         help_text="Repeatable, up to three.",
     )
-    granularity = serializers.ChoiceField(["total", "day", "week", "month"], default="total")
-    compare = serializers.ChoiceField(
+    granularity = Choice(["total", "day", "week", "month"], default="total")
+    compare = Choice(
         ["previous"], required=False, help_text="Adds the same groups in the equally long range before."
     )
-    names = serializers.ChoiceField(
+    names = Choice(
         ["current", "as_of_day"],
         default="current",
         help_text="Which names of workspaces to show; `as_of_day` is not available yet (400 `not_supported`).",

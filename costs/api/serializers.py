@@ -79,6 +79,11 @@ class SummarySerializer(serializers.Serializer[Any]):
         help_text="The last day up to which every live connection of the account has every day, read after its end.",
     )
     state = serializers.ChoiceField(STATES, help_text="The worst state among the days of the range.")
+    previous_state = serializers.CharField(
+        allow_null=True,
+        help_text="With `compare`, one of the same states: the worst among the days compared with; when they are `missing`, nothing "
+        "is compared and the previous amounts are null.",
+    )
     rows = SummaryRowSerializer(many=True)
 
     def get_fields(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Endpoints of costs: rows, summaries, restatements, workspaces, completeness."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -9,8 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.pagination import KeysetPaginator, Page, page_of, page_response
+from config.api.parameters import range_or_default
 from config.api.views import ApiView
-from costs import freshness, selectors
+from costs import comparison, freshness, selectors
 from costs.api import completeness, examples, rows
 from costs.api.parameters import (
     CompletenessQuery,
@@ -27,7 +28,7 @@ from costs.api.serializers import (
     SummarySerializer,
     WorkspaceSerializer,
 )
-from costs.periods import DayRange
+from costs.freshness import DayState
 from workers import lifecycle
 from workers.clock import database_now
 
@@ -39,6 +40,8 @@ _BY_ID = KeysetPaginator(("id",))
 class CostsView(ApiView):
     """Cost rows."""
 
+    queries: ClassVar = {"GET": CostRowQuery}
+
     @extend_schema(
         operation_id="costs_list",
         summary="List cost rows",
@@ -47,7 +50,7 @@ class CostsView(ApiView):
         tags=["costs"],
     )
     def get(self, request: Request) -> Response:
-        query = self.read_query(CostRowQuery)
+        query = self.read_query()
         facts = selectors.list_facts(cost_query(self.account.pk, query))
         page = _BY_DAY.page(facts, request, query)
         shown = rows.cost_rows(self.account.pk, page.rows)
@@ -56,6 +59,8 @@ class CostsView(ApiView):
 
 class SummaryView(ApiView):
     """Sums of costs."""
+
+    queries: ClassVar = {"GET": SummaryQuery}
 
     @extend_schema(
         operation_id="costs_summary",
@@ -69,15 +74,20 @@ class SummaryView(ApiView):
         tags=["costs"],
     )
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
-        query = self.read_query(SummaryQuery)
+        query = self.read_query()
         wanted = cost_query(self.account.pk, query)
+        connections = [value for value in wanted.filters.get("connection", ()) if value]
+        previous_state = None
+        if "compare" in query:
+            before = comparison.range_before(wanted.days)
+            previous_state = comparison.earlier_state(self.account.pk, before, connections)
         summary = selectors.summarise(
             wanted,
             group_by=query.get("group_by", ()),
             granularity=query["granularity"],
-            compare="compare" in query,
+            # A sum that lacks days would show a rise that never was.
+            compare=previous_state not in {None, DayState.MISSING},
         )
-        connections = [value for value in wanted.filters.get("connection", ()) if value]
         document: dict[str, Any] = {
             "days": wanted.days,
             "granularity": summary.granularity,
@@ -89,6 +99,7 @@ class SummaryView(ApiView):
             "state": completeness.range_state(
                 self.account.pk, wanted.days, today=database_now().date(), connections=connections
             ),
+            "previous_state": previous_state,
             "rows": [
                 {
                     "bucket": row.bucket,
@@ -105,6 +116,8 @@ class SummaryView(ApiView):
 class RestatementsView(ApiView):
     """Observed changes."""
 
+    queries: ClassVar = {"GET": RestatementQuery}
+
     @extend_schema(
         operation_id="restatements_list",
         summary="List restatements",
@@ -113,15 +126,18 @@ class RestatementsView(ApiView):
         responses=OpenApiResponse(
             page_of(RestatementSerializer), "Latest first.", examples=[examples.RESTATEMENTS]
         ),
+        tags=["restatements"],
     )
     def get(self, request: Request) -> Response:
-        query = self.read_query(RestatementQuery)
+        query = self.read_query()
         found = rows.list_restatements(self.account.pk, query)
         return page_response(_LATEST_FIRST.page(found, request, query), RestatementSerializer)
 
 
 class WorkspacesView(ApiView):
     """Workspaces and their names."""
+
+    queries: ClassVar = {"GET": WorkspaceQuery}
 
     @extend_schema(
         operation_id="workspaces_list",
@@ -130,15 +146,18 @@ class WorkspacesView(ApiView):
         responses=OpenApiResponse(
             page_of(WorkspaceSerializer), "In the order they were first seen.", examples=[examples.WORKSPACES]
         ),
+        tags=["workspaces"],
     )
     def get(self, request: Request) -> Response:
-        query = self.read_query(WorkspaceQuery)
+        query = self.read_query()
         page = _BY_ID.page(rows.list_workspaces(self.account.pk, query), request, query)
         return page_response(Page(rows.workspaces(page.rows), page.next, page.previous), WorkspaceSerializer)
 
 
 class CompletenessView(ApiView):
     """How complete a connection is."""
+
+    queries: ClassVar = {"GET": CompletenessQuery}
 
     @extend_schema(
         operation_id="connections_completeness",
@@ -150,11 +169,10 @@ class CompletenessView(ApiView):
         tags=["connections"],
     )
     def get(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
-        query = self.read_query(CompletenessQuery)
+        query = self.read_query()
         connection = lifecycle.find(self.account, connection_id)
         if connection is None:
             raise NotFound("There is no such connection in this account.")
         known = completeness.known_range(connection, database_now().date())
-        first, end = query.get("from", known.start), query.get("to", known.end)
-        days = DayRange(first, max(first, end))
+        days = range_or_default(query, known)
         return Response(CompletenessSerializer(completeness.completeness(connection, days)).data)

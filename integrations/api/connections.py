@@ -37,10 +37,11 @@ from integrations.models import Connection
 from workers import lifecycle
 from workers.bucket import BucketUnavailableError
 from workers.clock import database_now
-from workers.lifecycle import ConnectionStandsStillError, NewConnection
+from workers.lifecycle import ConnectionStandsStillError, NewConnection, RangeError
 
 # What these report passes by itself, so a repeated request deserves a new answer.
 _TEMPORARY = frozenset({Reason.RATE_LIMITED, Reason.UPSTREAM_UNAVAILABLE, Reason.UPSTREAM_UNREADABLE})
+_NO_SUCH = "There is no such connection in this account."
 _NEWEST_LAST = KeysetPaginator(("created_at", "id"))
 PAGE = page_of(ConnectionSerializer)
 
@@ -48,14 +49,16 @@ PAGE = page_of(ConnectionSerializer)
 class ConnectionApiView(ApiView):
     """What all endpoints of connections share: finding one, and wording what its services refuse."""
 
-    refusals = (RefusedError, LabelTakenError, ConnectionStandsStillError, BucketUnavailableError)
+    refusals = (
+        RefusedError, LabelTakenError, RangeError, ConnectionStandsStillError, BucketUnavailableError
+    )  # fmt: skip
     found: Connection | None = None
 
     def find(self, connection_id: UUID) -> Connection:
         """Return the account's live connection; 404 for any other."""
         self.found = lifecycle.find(self.account, connection_id)
         if self.found is None:
-            raise NotFound("There is no such connection in this account.")
+            raise NotFound(_NO_SUCH)
         return self.found
 
     def problem_of(self, error: Exception) -> ProblemError:
@@ -65,7 +68,12 @@ class ConnectionApiView(ApiView):
             told = str(error)
             errors = [FieldError("/label", "label_taken", told)]
             return ProblemError(HTTPStatus.BAD_REQUEST, "label_taken", told, errors=errors)
+        if isinstance(error, RangeError):
+            return invalid("from", str(error), "out_of_range")
         if isinstance(error, ConnectionStandsStillError) and self.found:
+            if self.found.is_disconnected:
+                # Somebody was faster.
+                return ProblemError(HTTPStatus.NOT_FOUND, "not_found", _NO_SUCH)
             # Temporary: once resumed or mended, the same request can succeed.
             return ProblemError(
                 HTTPStatus.CONFLICT, f"connection_{self.found.status}", str(error), is_temporary=True
@@ -96,16 +104,18 @@ def _document(connection: Connection) -> dict[str, Any]:
 class ConnectionsView(ConnectionApiView):
     """All connections of the account."""
 
+    queries: ClassVar = {"GET": PageQuery}
     more_problems: ClassVar = {"POST": (409, 422)}
 
     @extend_schema(
         operation_id="connections_list",
         summary="List connections",
+        tags=["connections"],
         parameters=[PageQuery],
         responses=OpenApiResponse(PAGE, "Oldest first.", examples=[examples.CONNECTIONS]),
     )
     def get(self, request: Request) -> Response:
-        query = self.read_query(PageQuery)
+        query = self.read_query()
         live = Connection.objects.filter(account=self.account, disconnected_at__isnull=True)
         page = _NEWEST_LAST.page(live, request, query)
         return page_response(Page(overviews(page.rows), page.next, page.previous), ConnectionSerializer)
@@ -113,6 +123,7 @@ class ConnectionsView(ConnectionApiView):
     @extend_schema(
         operation_id="connections_create",
         summary="Connect an organisation",
+        tags=["connections"],
         description="Tests the key against Anthropic, stores it encrypted, and queues the backfill. When the key does "
         "not pass, the answer is 400 with the reason as its code, what happened and what to do; nothing is stored.",
         parameters=[idempotency.PARAMETER],
@@ -142,6 +153,7 @@ class KeyTestView(ConnectionApiView):
     @extend_schema(
         operation_id="connections_test_key",
         summary="Test a key",
+        tags=["connections"],
         description="Says what a key is and can see. Nothing is stored. Uses up to two requests upstream.",
         request=KeySerializer,
         responses=OpenApiResponse(TestResultSerializer, "`ok` tells.", examples=examples.TEST_RESULTS),
@@ -155,9 +167,12 @@ class KeyTestView(ConnectionApiView):
 class ConnectionView(ConnectionApiView):
     """One connection."""
 
+    queries: ClassVar = {"DELETE": DisconnectQuery}
+
     @extend_schema(
         operation_id="connections_read",
         summary="Read a connection",
+        tags=["connections"],
         responses=OpenApiResponse(ConnectionSerializer, "The connection.", examples=[examples.CONNECTION]),
     )
     def get(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
@@ -166,6 +181,7 @@ class ConnectionView(ConnectionApiView):
     @extend_schema(
         operation_id="connections_edit",
         summary="Change label or cost centre",
+        tags=["connections"],
         request=ConnectionEditSerializer,
         responses=OpenApiResponse(ConnectionSerializer, "As changed.", examples=[examples.CONNECTION]),
         examples=[OpenApiExample("Edit", {"label": "Production"}, request_only=True)],
@@ -185,13 +201,14 @@ class ConnectionView(ConnectionApiView):
     @extend_schema(
         operation_id="connections_disconnect",
         summary="Disconnect",
+        tags=["connections"],
         description="Deletes the stored key and stops. `history` says what becomes of the stored costs.",
         parameters=[DisconnectQuery],
         responses={204: OpenApiResponse(description="Disconnected.")},
     )
     def delete(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
         connection = self.find(connection_id)
-        query = self.read_query(DisconnectQuery)
+        query = self.read_query()
         lifecycle.disconnect(connection, erase=query["history"] == "erase", actor=self.principal.name)
         return Response(status=HTTPStatus.NO_CONTENT)
 
@@ -204,6 +221,7 @@ class StoredKeyTestView(ConnectionApiView):
     @extend_schema(
         operation_id="connections_test",
         summary="Test a connection",
+        tags=["connections"],
         description="Probes the stored key and brings the connection's state up to date.",
         request=NothingSerializer,
         responses=OpenApiResponse(TestResultSerializer, "`ok` tells.", examples=examples.TEST_RESULTS),
@@ -223,6 +241,7 @@ class SyncView(ConnectionApiView):
     @extend_schema(
         operation_id="connections_sync",
         summary="Force a sync",
+        tags=["connections"],
         description="Queues a run for the days, by default today and the days that may still change. A run already "
         "queued or running that covers them is returned instead, with 200. 409 when the connection is paused or "
         "needs a person first.",
@@ -264,6 +283,7 @@ class RotateKeyView(ConnectionApiView):
     @extend_schema(
         operation_id="connections_rotate_key",
         summary="Replace the key",
+        tags=["connections"],
         description="The new key must pass its test and belong to the same organisation; otherwise 400 with the "
         "reason as its code, and the old key stays.",
         request=KeySerializer,
@@ -284,7 +304,11 @@ class PauseView(ConnectionApiView):
     """Stop fetching."""
 
     @extend_schema(
-        operation_id="connections_pause", summary="Pause", request=NothingSerializer, responses=_SWITCHED
+        operation_id="connections_pause",
+        summary="Pause",
+        tags=["connections"],
+        request=NothingSerializer,
+        responses=_SWITCHED,
     )
     def post(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
         connection = self.find(connection_id)
@@ -299,6 +323,7 @@ class ResumeView(ConnectionApiView):
     @extend_schema(
         operation_id="connections_resume",
         summary="Resume",
+        tags=["connections"],
         description="Goes on with what was open and fetches the days missed meanwhile.",
         request=NothingSerializer,
         responses=_SWITCHED,

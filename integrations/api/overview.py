@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Max, Min
+from django.db.models import F, Max, Min
 
 from costs.freshness import Coverage
 from costs.models import DayDigest
@@ -58,7 +58,7 @@ def overviews(connections: Sequence[Connection]) -> list[Overview]:
 
 def _coverages(ids: Sequence[UUID]) -> dict[UUID, Coverage]:
     ends = (
-        DayDigest.objects.filter(connection_id__in=ids)
+        DayDigest.objects.filter(connection_id__in=ids, day__gte=F("connection__wanted_from"))
         .values("connection_id")
         .annotate(first=Min("day"), last=Max("day"))
         .order_by()

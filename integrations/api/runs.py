@@ -1,6 +1,6 @@
 """Endpoints of sync runs: why something was fetched, and how far it is."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -28,6 +28,8 @@ def _with_lane(**conditions: Any) -> QuerySet[SyncRun]:
 class ConnectionRunsView(ConnectionApiView):
     """The runs of one connection."""
 
+    queries: ClassVar = {"GET": RunQuery}
+
     @extend_schema(
         operation_id="connections_runs",
         summary="List the runs of a connection",
@@ -37,7 +39,7 @@ class ConnectionRunsView(ConnectionApiView):
     )
     def get(self, request: Request, connection_id: UUID) -> Response:
         connection = self.find(connection_id)
-        query = self.read_query(RunQuery)
+        query = self.read_query()
         chosen = {f"{name}__in": query[name] for name in ("status", "trigger") if name in query}
         rows = _with_lane(connection=connection, **chosen)
         return page_response(_NEWEST_FIRST.page(rows, request, query), RunSerializer)

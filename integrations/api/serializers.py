@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from config.api.pagination import PageQuery
-from config.api.parameters import DayField, RangeFields, TextOrNullField
+from config.api.parameters import Choice, DayField, RangeFields, TextOrNullField
 from config.api.parsing import QuerySerializer, StrictSerializer
 from costs.records import Origin
 from integrations.models import Provider, Status
@@ -83,7 +83,7 @@ class ConnectionSerializer(serializers.Serializer[Any]):
 class NewConnectionSerializer(StrictSerializer):
     """What connects an organisation."""
 
-    provider = serializers.ChoiceField(Provider.choices)
+    provider = Choice(Provider.choices)
     api_key = serializers.CharField(max_length=_MAX_KEY_CHARACTERS, write_only=True)
     label = serializers.CharField(  # type: ignore[assignment]
         max_length=120,
@@ -123,7 +123,7 @@ class SyncSerializer(RangeFields):
 class DisconnectQuery(QuerySerializer):
     """What becomes of the stored history."""
 
-    history = serializers.ChoiceField(
+    history = Choice(
         ["keep", "erase"],
         help_text="`keep` leaves all costs readable; `erase` deletes every row of this connection. Required.",
     )
@@ -132,8 +132,8 @@ class DisconnectQuery(QuerySerializer):
 class RunQuery(PageQuery):
     """Which runs."""
 
-    status = serializers.ListField(child=serializers.ChoiceField(SyncRun.Status.choices), required=False)
-    trigger = serializers.ListField(child=serializers.ChoiceField(Trigger.choices), required=False)
+    status = serializers.ListField(child=Choice(SyncRun.Status.choices), required=False)
+    trigger = serializers.ListField(child=Choice(Trigger.choices), required=False)
 
 
 class NextAttemptField(serializers.DateTimeField):

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from django.test import Client
+
+from integrations.api.connections import ConnectionApiView
+from tests.api.conftest import DAY, pointers, problem, record, store, stored_connection, utc
+from workers import lifecycle
+
+OCTOBER = {"from": "2026-10-01", "to": "2026-10-02"}
+NOBODY = "0b8a4f1e-6d0b-4f5e-9d3c-2f6f5a1f7c11"
+
+
+class TestQueryStrings:
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("POST", "connections/"),
+            ("POST", "connections/test/"),
+            ("GET", f"connections/{NOBODY}/"),
+            ("PATCH", f"connections/{NOBODY}/"),
+            ("POST", f"connections/{NOBODY}/test/"),
+            ("POST", f"connections/{NOBODY}/sync/"),
+            ("POST", f"connections/{NOBODY}/rotate-key/"),
+            ("POST", f"connections/{NOBODY}/pause/"),
+            ("POST", f"connections/{NOBODY}/resume/"),
+            ("GET", f"runs/{NOBODY}/"),
+            ("GET", "connections/"),
+            ("GET", "workspaces/"),
+            ("GET", "restatements/"),
+        ],
+    )
+    def test_with_anything_unknown_are_refused_everywhere(self, admin, method, path):
+        document = problem(admin(method, path, {} if method != "GET" else None, dry_run="1"), 400)
+
+        assert pointers(document) == ["/dry_run"]
+
+    def test_that_are_no_text_are_refused(self, viewer):
+        headers = {"Authorization": f"Bearer {viewer.token}"}
+        url = "/api/v1/costs/?from=2026-10-01&to=2026-10-02&model=%ff"
+
+        document = problem(viewer.client.get(url, headers=headers), 400)
+
+        assert document["errors"][0]["code"] == "not_utf_8"
+
+    def test_take_only_origins_there_are_and_name_them(self, viewer):
+        document = problem(viewer.get("costs/", **OCTOBER, origin="moon"), 400)
+
+        assert pointers(document) == ["/origin"]
+        assert '"moon" is not known here. Choose one of: claude_platform, claude_ai.' in document["detail"]
+        assert viewer.get("costs/", **OCTOBER, origin="claude_ai").status_code == 200
+
+    def test_may_not_hold_a_cursor_that_is_nested_without_end(self, viewer):
+        cursor = base64.urlsafe_b64encode(b"[" * 100_000).decode().rstrip("=")
+
+        document = problem(viewer.get("costs/", **OCTOBER, cursor=cursor), 400)
+
+        assert document["code"] == "bad_cursor"
+
+
+class TestBodies:
+    def test_in_chunks_are_refused_in_words(self, admin):
+        sent = admin.client.generic(
+            "POST",
+            "/api/v1/connections/test/",
+            headers={"Authorization": f"Bearer {admin.token}", "Transfer-Encoding": "chunked"},
+            CONTENT_TYPE="application/json",
+        )
+
+        document = problem(sent, 411)
+
+        assert document["code"] == "length_required"
+        assert "Content-Length" in document["detail"]
+
+    def test_of_another_form_are_told_the_right_one(self, admin):
+        headers = {"Authorization": f"Bearer {admin.token}"}
+        sent = admin.client.post("/api/v1/connections/test/", {"api_key": "x"}, headers=headers)
+
+        assert "Send application/json" in problem(sent, 415)["detail"]
+
+
+class TestAccept:
+    def test_may_name_the_form_of_problems_only(self, viewer):
+        sent = viewer("GET", "connections/", headers={"Accept": "application/problem+json"})
+
+        assert sent.status_code == 200
+        assert "json" in sent["Content-Type"]
+
+    def test_of_another_form_is_told_ours(self, viewer):
+        document = problem(viewer("GET", "connections/", headers={"Accept": "text/csv"}), 406)
+
+        assert "application/json" in document["detail"]
+
+
+class TestMethods:
+    def test_are_listed_without_options(self, admin):
+        answer = admin("PUT", "costs/")
+
+        problem(answer, 405)
+        assert answer["Allow"] == "GET, HEAD"
+        assert admin("OPTIONS", "costs/").status_code == 405
+
+    @pytest.mark.parametrize("method", ["post", "put", "delete"])
+    @pytest.mark.parametrize(
+        "path",
+        ["/healthz/live", "/healthz/ready", "/healthz/data", "/metrics", "/api/docs/", "/api/docs/start.js"],
+    )
+    def test_that_write_are_refused_where_programs_only_read(self, db, method, path):
+        answer = getattr(Client(enforce_csrf_checks=True), method)(path)
+
+        assert problem(answer, 405)["code"] == "method_not_allowed"
+        assert answer["Allow"] == "GET, HEAD"
+
+
+class TestComparison:
+    """One connection that should have every day from 1 September on."""
+
+    @pytest.fixture
+    def connection(self, account):
+        return stored_connection(account, wanted_from=utc("2026-09-01").date())
+
+    def summary(self, viewer, first, end):
+        return viewer.get("costs/summary/", **{"from": first, "to": end}, compare="previous").json()
+
+    def test_says_how_final_the_days_before_are(self, viewer, connection):
+        first = utc("2026-10-01").date()
+        store(connection, record(first - DAY, "4"), record(first, "1"))
+
+        found = self.summary(viewer, "2026-10-01", "2026-10-02")
+
+        assert (found["previous_total_usd"], found["previous_state"]) == ("4.00", "settled")
+        assert found["rows"][0]["previous_usd"] == "4.00"
+
+    def test_is_not_made_with_days_that_are_missing(self, viewer, connection):
+        first = utc("2026-10-01").date()
+        store(connection, record(first - DAY, "4"), record(first, "1"), record(first + DAY, "1"))
+
+        found = self.summary(viewer, "2026-10-01", "2026-10-03")
+
+        assert (found["previous_total_usd"], found["previous_state"]) == (None, "missing")
+        assert [row["previous_usd"] for row in found["rows"]] == [None]
+
+    def test_is_not_made_with_days_before_the_first_wanted_one(self, viewer, connection):
+        store(connection, record(utc("2026-09-01").date(), "4"))
+
+        found = self.summary(viewer, "2026-09-01", "2026-09-02")
+
+        assert (found["previous_total_usd"], found["previous_state"]) == (None, "missing")
+
+    def test_is_not_made_when_another_connection_begins_later(self, viewer, account, connection):
+        first = utc("2026-10-01").date()
+        store(connection, record(first - DAY, "4"), record(first, "1"))
+        stored_connection(account, 2, wanted_from=first)
+
+        assert self.summary(viewer, "2026-10-01", "2026-10-02")["previous_state"] == "missing"
+
+    def test_has_no_state_when_it_was_not_asked_for(self, viewer, connection):
+        assert viewer.get("costs/summary/", **OCTOBER).json()["previous_state"] is None
+
+
+class TestCompleteness:
+    """Of a connection that should have every day from 2023 on."""
+
+    @pytest.fixture
+    def path(self, account):
+        connection = stored_connection(account, wanted_from=utc("2023-01-01").date())
+        return f"connections/{connection.pk}/completeness/"
+
+    def test_holds_the_latest_days_when_nothing_is_said(self, viewer, path):
+        assert len(viewer.get(path).json()["reports"][0]["days"]) == 731
+
+    @pytest.mark.parametrize(
+        ("query", "wrong", "code"),
+        [
+            ({"from": "2023-01-01"}, "/from", "too_long"),
+            ({"from": "2099-01-01"}, "/from", "backwards"),
+            ({"to": "2022-01-01"}, "/to", "backwards"),
+        ],
+    )
+    def test_is_asked_for_one_range_of_bounded_length(self, viewer, path, query, wrong, code):
+        error = problem(viewer.get(path, **query), 400)["errors"][0]
+
+        assert (error["pointer"], error["code"]) == (wrong, code)
+
+
+class TestSomebodyWasFaster:
+    def test_a_connection_disconnected_meanwhile_is_not_there(self, admin, account, connected, monkeypatch):
+        find = lifecycle.find
+
+        def find_and_lose(*args):
+            found = find(*args)
+            lifecycle.disconnect(find(*args), erase=False, actor="somebody else")
+            return found
+
+        monkeypatch.setattr(lifecycle, "find", find_and_lose)
+
+        assert problem(admin.post(f"connections/{connected.pk}/pause/", {}), 404)["code"] == "not_found"
+
+    def test_a_range_that_cannot_be_fetched_is_named(self):
+        document = ConnectionApiView().problem_of(lifecycle.RangeError("It has not begun yet."))
+
+        assert [json.dumps(error.pointer) for error in document.errors] == ['"/from"']
