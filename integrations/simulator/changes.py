@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from .keys import ADMIN
+from .keys import ADMIN, ENTERPRISE
 from .world.costs import DIMENSIONS, CostKey, CostRow
 from .world.edits import Added, Restated, Shifted, Vanished
 from .world.money import cents_units, usd_text, usd_units
@@ -31,10 +31,31 @@ def change_world(
 
 def _restate_day(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Multiply a day by `factor` or add `delta` USD to it."""
+    return _edit(world, organisation, _day(fields), _amount_edit(fields))
+
+
+def _restate_after(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Restate a day, as `restate_day` does, once `after_days` days have passed since it."""
+    day, edit = _day(fields), _amount_edit(fields)
+    from_day = day + timedelta(days=int(fields["after_days"]))
+    edit.apply(world.rows(organisation, day))
+    world.edit_day(organisation, day, edit, from_day=from_day)
+    return {"day": day.isoformat(), "seen_from": from_day.isoformat()}
+
+
+def _plant_difference(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Change a day by `factor` or `delta` USD in the analytics reports only."""
+    day, edit = _day(fields), _amount_edit(fields)
+    edit.apply(world.rows(organisation, day))
+    world.plant_difference(organisation, day, edit)
+    analytics = usd_text(sum(charge.units for charge in world.charges(organisation, day)))
+    return {"day": day.isoformat(), "cost_usd": _total(world, organisation, day), "analytics_usd": analytics}
+
+
+def _amount_edit(fields: Mapping[str, Any]) -> Restated | Shifted:
     if ("factor" in fields) == ("delta" in fields):
-        raise ValueError("restate_day takes factor or delta")
-    edit = Restated(str(fields["factor"])) if "factor" in fields else Shifted(usd_units(str(fields["delta"])))
-    return _edit(world, organisation, _day(fields), edit)
+        raise ValueError("give factor or delta")
+    return Restated(str(fields["factor"])) if "factor" in fields else Shifted(usd_units(str(fields["delta"])))
 
 
 def _vanish_row(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,12 +93,12 @@ def _restore_day(world: World, organisation: Organisation, fields: Mapping[str, 
 
 def _new_key(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Issue another key of `kind` (admin, enterprise, inference); the old one stays valid."""
-    return {"key": world.issue_key(organisation.slug, str(fields.get("kind", ADMIN)))}
+    return {"key": world.issue_key(organisation.key_slug, _kind(organisation, fields))}
 
 
 def _revoke_key(world: World, organisation: Organisation, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Revoke `key`, or the newest of `kind`."""
-    key = str(fields.get("key") or world.current_key(organisation.slug, str(fields.get("kind", ADMIN))))
+    key = str(fields.get("key") or world.current_key(organisation.key_slug, _kind(organisation, fields)))
     if not world.revoke_key(key):
         raise ValueError("not a simulated key")
     return {"revoked": key[-4:]}
@@ -167,6 +188,10 @@ def _total(world: World, organisation: Organisation, day: date) -> str:
     return usd_text(sum(row.units for row in world.rows(organisation, day)))
 
 
+def _kind(organisation: Organisation, fields: Mapping[str, Any]) -> str:
+    return str(fields.get("kind", ENTERPRISE if organisation.is_enterprise else ADMIN))
+
+
 def _day(fields: Mapping[str, Any]) -> date:
     return date.fromisoformat(str(fields["day"]))
 
@@ -194,6 +219,8 @@ def _api_key(world: World, organisation: Organisation, fields: Mapping[str, Any]
 
 _ACTIONS: dict[str, Callable[[World, Organisation, Mapping[str, Any]], dict[str, Any]]] = {
     "restate_day": _restate_day,
+    "restate_after": _restate_after,
+    "plant_difference": _plant_difference,
     "vanish_row": _vanish_row,
     "add_row": _add_row,
     "restore_day": _restore_day,

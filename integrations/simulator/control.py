@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from .changes import change_world
 from .clock import instant_text, parse_instant
-from .keys import ENTERPRISE, INFERENCE
+from .keys import ENTERPRISE, INFERENCE, MEMBERS
 from .limits import Limit
 from .requestlog import Rate, worst_excess
 from .wire import JSON_TYPE, Request, Response, json_bytes
-from .world.sums import Asked, tell_usage
+from .world.sums import Asked, tell_analytics, tell_usage
 from .world.truth import Question, tell_truth
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Control:
         self._service = service
         self._handlers: dict[tuple[str, str], Callable[[_Order], Any]] = {
             ("GET", "truth"): self._truth,
+            ("GET", "truth/analytics"): self._analytics_truth,
             ("GET", "truth/usage"): lambda order: tell_usage(service.world, self._asked(order)),
             ("GET", "organisations"): self._organisations,
             ("GET", "requests"): self._requests,
@@ -70,6 +71,9 @@ class Control:
             order.fields.get("detail") == "rows",
         )
         return tell_truth(self._service.world, question)
+
+    def _analytics_truth(self, order: _Order) -> Any:
+        return tell_analytics(self._service.world, self._asked(order, ("cost_type", "token_type")))
 
     def _asked(self, order: _Order, extra: tuple[str, ...] = ()) -> Asked:
         organisation = self._find(order.text("organisation"))
@@ -148,9 +152,11 @@ class Control:
             "slug": organisation.slug,
             "size": organisation.size,
             "first_day": organisation.first_day.isoformat(),
-            "admin_key": world.current_key(organisation.slug),
-            "enterprise_key": world.current_key(organisation.slug, ENTERPRISE),
-            "inference_key": world.current_key(organisation.slug, INFERENCE),
+            "admin_key": world.current_key(organisation.key_slug),
+            "enterprise_key": world.current_key(organisation.key_slug, ENTERPRISE),
+            "enterprise_members_key": world.current_key(organisation.key_slug, MEMBERS),
+            "inference_key": world.current_key(organisation.key_slug, INFERENCE),
+            "is_enterprise": organisation.is_enterprise,
             "workspaces": [
                 {
                     "id": workspace.id,

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from .wire import ApiError
 
 _MARK_BYTES = 12
+EXPIRED = "The page token has expired because the data was refreshed; restart from the first page"
 MISMATCH = "Invalid page token: cursor does not match current query parameters"
 
 

@@ -6,10 +6,23 @@ import zlib
 from dataclasses import dataclass
 
 ADMIN, ENTERPRISE, INFERENCE = "admin", "enterprise", "inference"
+# An Enterprise key that may also read who the members are.
+MEMBERS = "enterprise_members"
+ENTERPRISE_KINDS = (ENTERPRISE, MEMBERS)
 
 # The prefixes are Anthropic's own; a client may use them as a hint to what a key can do.
-_PREFIXES = {ADMIN: "sk-ant-admin01-sim-", ENTERPRISE: "sk-ant-api01-sim-", INFERENCE: "sk-ant-api03-sim-"}
-_SCOPES = {ADMIN: ("api:admin",), ENTERPRISE: ("read:analytics",), INFERENCE: ("user:inference",)}
+_PREFIXES = {
+    ADMIN: "sk-ant-admin01-sim-",
+    ENTERPRISE: "sk-ant-api01-sim-",
+    INFERENCE: "sk-ant-api03-sim-",
+    MEMBERS: "sk-ant-api01-members-sim-",
+}
+_SCOPES = {
+    ADMIN: ("api:admin",),
+    ENTERPRISE: ("read:analytics",),
+    INFERENCE: ("user:inference",),
+    MEMBERS: ("read:analytics", "read:members"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,16 @@ class UsageTruth:
     groups: dict[Any, dict[str, int]]
 
 
+@dataclass(frozen=True, slots=True)
+class AnalyticsTruth:
+    """What analytics must show, in USD after and before discount; `days` and `groups` hold pairs of the two."""
+
+    total_usd: Decimal
+    list_usd: Decimal
+    days: dict[date, tuple[Decimal, Decimal]]
+    groups: dict[Any, tuple[Decimal, Decimal]]
+
+
 class Simulator:
     """A running simulator; use it as a context manager, or call `stop`."""
 
@@ -123,6 +133,14 @@ class Simulator:
         answer = self._sums("truth/usage", (organisation, first, last), group_by)
         return UsageTruth(_counts(answer), _by_group(answer, group_by, _counts))
 
+    def analytics_truth(
+        self, organisation: str, first: date, last: date, *, group_by: str | tuple[str, ...] = ()
+    ) -> AnalyticsTruth:
+        """Return the true amounts, as the analytics reports have them, of days `first` to `last` (exclusive)."""
+        answer = self._sums("truth/analytics", (organisation, first, last), group_by)
+        days = {date.fromisoformat(day): _amounts(sums) for day, sums in answer["days"].items()}
+        return AnalyticsTruth(*_amounts(answer), days, _by_group(answer, group_by, _amounts))
+
     def _sums(
         self, path: str, asked: tuple[str, date, date], group_by: str | tuple[str, ...]
     ) -> dict[str, Any]:
@@ -200,6 +218,10 @@ class Simulator:
 
 def _counts(answer: dict[str, Any]) -> dict[str, int]:
     return {name: value for name, value in answer.items() if isinstance(value, int)}
+
+
+def _amounts(answer: dict[str, Any]) -> tuple[Decimal, Decimal]:
+    return Decimal(answer["amount_usd"]), Decimal(answer["list_amount_usd"])
 
 
 def _by_group(

@@ -15,6 +15,7 @@ from .endpoints.routes import Route, find_route
 from .faults.fault import Struck
 from .faults.registry import Faults
 from .limits import Limits
+from .recent import Recent
 from .requestlog import Entry, RequestLog
 from .wire import JSON_TYPE, ApiError, Request, Response, json_bytes
 from .world.world import World
@@ -50,6 +51,7 @@ class Service:
         self.clock = clock
         self.world = World(seed, organisations, clock)
         self.cursors = Cursors(seed)
+        self.recent = Recent()
         self.faults = Faults(seed)
         self.limits = Limits()
         self.log = RequestLog(os.urandom(4).hex())
@@ -128,7 +130,9 @@ class Service:
             raise ApiError(405, "Method Not Allowed")
         check_scope(credential, route.scopes)
         check_beta(route, betas)
-        return route.answer(Call(request, credential.organisation, self.world, self.cursors, arguments))
+        return route.answer(
+            Call(request, credential.organisation, self.world, self.cursors, self.recent, arguments)
+        )
 
 
 def _bind(kind: Kind, options: Options) -> _Deliver:

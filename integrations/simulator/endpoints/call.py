@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from integrations.simulator.cursors import Cursors
+    from integrations.simulator.recent import Recent
     from integrations.simulator.wire import Request
     from integrations.simulator.world.organisations import Organisation
     from integrations.simulator.world.world import World
@@ -20,6 +21,7 @@ class Call:
     organisation: Organisation
     world: World
     cursors: Cursors
+    recent: Recent
     arguments: tuple[str, ...] = ()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from integrations.simulator.endpoints import (
+    analytics,
     api_keys,
     cost_report,
     organisation,
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from integrations.simulator.endpoints.call import Answer, Call
 
 ADMIN_ONLY = ("api:admin",)
+ANALYTICS = ("api:admin", "read:analytics")
+ANALYTICS_BETA = "analytics-usage-cost-2026-08-24"
 MEMBERS = ("api:admin", "read:members")
 
 
@@ -49,6 +52,10 @@ ROUTES = (
     Route("/v1/organizations/users/{id}", users.get_user, MEMBERS),
     Route("/v1/organizations/cost_report", cost_report.cost_report, is_report=True),
     Route("/v1/organizations/usage_report/messages", usage_report.usage_report, is_report=True),
+    Route("/v1/organizations/analytics/cost", analytics.cost, ANALYTICS, is_report=True, beta=ANALYTICS_BETA),
+    Route(
+        "/v1/organizations/analytics/usage", analytics.usage, ANALYTICS, is_report=True, beta=ANALYTICS_BETA
+    ),
 )
 
 _PATTERNS = tuple((route.pattern(), route) for route in ROUTES)

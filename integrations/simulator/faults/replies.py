@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from integrations.simulator.admission import missing_scopes
 from integrations.simulator.clock import instant_text
-from integrations.simulator.cursors import MISMATCH
+from integrations.simulator.cursors import EXPIRED, MISMATCH
 from integrations.simulator.wire import JSON_TYPE, ApiError, Response
 
 if TYPE_CHECKING:
@@ -95,9 +95,7 @@ def revoked(struck: Struck) -> Response:
 
 def cursor_expired(struck: Struck) -> Response:
     """410: the data was refreshed under the cursor."""
-    return ApiError(
-        410, "The page token has expired because the data was refreshed; restart from the first page"
-    ).response(struck.request_id)
+    return ApiError(410, EXPIRED).response(struck.request_id)
 
 
 def cursor_mismatch(struck: Struck) -> Response:

@@ -116,12 +116,15 @@ class Directory:
         return (self.at(index) for index in range(self.count))
 
     def at(self, index: int) -> Organisation:
-        """Return organisation number `index`."""
+        """Return organisation number `index`; the Claude Enterprise sibling of number n is number -1 - n."""
         made = self._made.get(index)
         return made if made is not None else self._made.setdefault(index, self._make(index))
 
     def find(self, slug_or_id: str) -> Organisation | None:
         """Return the organisation of that slug or UUID, None when there is none."""
+        if slug_or_id.endswith(ENTERPRISE_SUFFIX):
+            sibling = self.find(slug_or_id.removesuffix(ENTERPRISE_SUFFIX))
+            return self.at(-1 - sibling.index) if sibling is not None and sibling.index >= 0 else None
         index = next((i for i, named in enumerate(_NAMED) if named[0] == slug_or_id), None)
         if index is None and slug_or_id.startswith("org-") and slug_or_id[4:].isdecimal():
             index = int(slug_or_id[4:])
@@ -135,18 +138,36 @@ class Directory:
         self._made[organisation.index] = organisation
 
     def _ids(self) -> dict[str, int]:
-        if len(self._index_by_id) < self.count:
-            self._index_by_id = {self._identify(index)[1]: index for index in range(self.count)}
+        if not self._index_by_id:
+            self._index_by_id = {self._identify(index)[1]: index for index in range(-self.count, self.count)}
         return self._index_by_id
 
     def _slug(self, index: int) -> str:
+        if index < 0:
+            return f"{self._slug(-1 - index)}{ENTERPRISE_SUFFIX}"
         return _NAMED[index][0] if index < len(_NAMED) else _generic_slug(index)
 
     def _identify(self, index: int) -> tuple[bytes, str]:
         key = derive_key(self._seed, self._slug(index))
         return key, str(UUID(bytes=derive_key("organisation id", key.hex())[:16], version=4))
 
+    def _make_enterprise(self, index: int) -> Organisation:
+        sibling = self.at(-1 - index)
+        key, identifier = self._identify(index)
+        return replace(
+            sibling,
+            index=index,
+            slug=self._slug(index),
+            name=f"{sibling.name} (Claude Enterprise)",
+            id=identifier,
+            key=key,
+            workspaces=(),
+            is_enterprise=True,
+        )
+
     def _make(self, index: int) -> Organisation:
+        if index < 0:
+            return self._make_enterprise(index)
         key, identifier = self._identify(index)
         draws = Draws(key, "organisation")
         if index < len(_NAMED):

@@ -1,4 +1,4 @@
-"""The true sums of usage, straight from the strands of each day; shares nothing with the report code."""
+"""The true sums of usage and of analytics, from each day's strands and charges; shares nothing with the report code."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from .identity import IDENTITY_FIELDS, Identity
+from .money import usd_text
 from .strands import QUANTITIES, WEB_SEARCHES, count_strands
 
 if TYPE_CHECKING:
@@ -80,6 +81,37 @@ def tell_usage(world: World, asked: Asked) -> dict[str, Any]:
             if any(sums)
         ]
     return answer
+
+
+def tell_analytics(world: World, asked: Asked) -> dict[str, Any]:
+    """Return amounts in USD after and before discount, as the analytics reports have them: whole, daily, per group."""
+    days: dict[str, list[int]] = {}
+    groups: dict[_Key, list[int]] = defaultdict(lambda: [0, 0])
+    for day in asked.days():
+        whole = days.setdefault(day.isoformat(), [0, 0])
+        for charge in world.charges(asked.organisation, day):
+            known = {
+                "day": day.isoformat(),
+                "cost_type": charge.cost_type,
+                "token_type": charge.token_type,
+            }
+            keys = asked.keys(charge.identity, known) if asked.group_by else ()
+            for sums in (whole, *(groups[key] for key in keys)):
+                sums[0] += charge.units
+                sums[1] += charge.list_units
+    totals = [sum(sums[place] for sums in days.values()) for place in (0, 1)]
+    return {
+        "organisation": asked.organisation.id,
+        **_priced(totals),
+        "days": {day: _priced(sums) for day, sums in days.items()},
+        "groups": [
+            dict(zip(asked.group_by, key, strict=True)) | _priced(sums) for key, sums in groups.items()
+        ],
+    }
+
+
+def _priced(units: list[int]) -> dict[str, str]:
+    return {"amount_usd": usd_text(units[0]), "list_amount_usd": usd_text(units[1])}
 
 
 def _named(counts: list[int]) -> dict[str, int]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .organisations import Organisation, Workspace
 
-_WEEKDAYS = (1000, 1060, 1100, 1080, 940, 180, 150)  # Monday first, permille of an ordinary day
+WEEKDAYS = (1000, 1060, 1100, 1080, 940, 180, 150)  # Monday first, permille of an ordinary day
 _MODELS = {SMALL: 2, MEDIUM: 4, LARGE: 8}
 _BASE_TOKENS = {SMALL: 2_000_000, MEDIUM: 7_000_000, LARGE: 20_000_000}
 _QUIET_PERMILLE = {SMALL: 50, MEDIUM: 16, LARGE: 5}
@@ -163,7 +163,7 @@ def day_level(organisation: Organisation, day: date) -> int:
         return 0
     spike = draws.between(2, 2500, 6000) if draws.happens(1, _SPIKE_PERMILLE) else 1000
     growth = 1000 + age * 2
-    return _WEEKDAYS[day.weekday()] * growth // 1000 * spike // 1000 * draws.between(3, 800, 1200)
+    return WEEKDAYS[day.weekday()] * growth // 1000 * spike // 1000 * draws.between(3, 800, 1200)
 
 
 def usage_line(organisation: Organisation, channel: Channel, day: date, level: int) -> UsageLine | None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from integrations.simulator.keys import ADMIN, KeyShape, key_text, read_key
+from integrations.simulator.keys import ADMIN, ENTERPRISE_KINDS, KeyShape, key_text, read_key
 
 from .arrival import CLOSED, NOT_YET, Arrival
+from .charges import Charge, divide
 from .costs import CostRow, cost_rows
-from .organisations import Directory, make_workspace
+from .enterprise import enterprise_rows, enterprise_strands
+from .organisations import ENTERPRISE_SUFFIX, Directory, make_workspace
 from .roster import Roster
-from .strands import Strand, console_strands
+from .strands import Strand, ToolStrand, console_strands, tool_strands
 from .traffic import Channel, DayTraffic, day_traffic, list_channels
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from integrations.simulator.clock import Clock
 
     from .edits import Edit
@@ -26,8 +30,11 @@ if TYPE_CHECKING:
 _CACHED_DAYS = 800
 # A strand is heavier than a row, and usage is asked for less often than cost.
 _CACHED_STRAND_DAYS = 200
+_CACHED_CHARGE_DAYS = 62
 
 _Kept = TypeVar("_Kept")
+# The changes to a day in their order, each with the day from which it can be seen (None: at once).
+_Edits: TypeAlias = "dict[tuple[int, date], tuple[tuple[Edit, date | None], ...]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +54,16 @@ class World:
         self.clock = clock
         self.directory = Directory(seed, organisations)
         self._lock = Lock()
-        self._edits: dict[tuple[int, date], tuple[Edit, ...]] = {}
+        self._edits: _Edits = {}
+        self._planted: _Edits = {}
+        self._changes: dict[int, int] = {}
         self._serials: dict[tuple[str, str], int] = {}
         self._revoked: set[KeyShape] = set()
         self._closed_days: dict[tuple[int, date], tuple[CostRow, ...]] = {}
         self._channels: dict[int, tuple[Channel, ...]] = {}
         self.roster = Roster()
         self._strands: dict[tuple[int, date], tuple[Strand, ...]] = {}
+        self._charges: dict[tuple[int, date], tuple[tuple[CostRow, ...], tuple[Charge, ...]]] = {}
 
     def today(self) -> date:
         """Return the current UTC day by the simulated clock."""
@@ -68,9 +78,11 @@ class World:
             shape is None
             or shape in self._revoked
             or not 1 <= shape.serial <= self._newest_serial(shape.slug, shape.kind)
+            or shape.slug.endswith(ENTERPRISE_SUFFIX)
         ):
             return None
-        organisation = self.directory.find(shape.slug)
+        suffix = ENTERPRISE_SUFFIX if shape.kind in ENTERPRISE_KINDS else ""
+        organisation = self.directory.find(f"{shape.slug}{suffix}")
         return Credential(organisation, shape.kind, shape.scopes) if organisation is not None else None
 
     def current_key(self, slug: str, kind: str = ADMIN) -> str:
@@ -97,16 +109,49 @@ class World:
 
     def rows(self, organisation: Organisation, day: date) -> tuple[CostRow, ...]:
         """Return the day's billed rows as of now: final for closed days, provisional today, none for the future."""
-        now = self.clock.now()
-        if day > now.date():
-            rows: tuple[CostRow, ...] = ()
-        elif day == now.date():
-            rows = cost_rows(self.traffic(organisation, day))
-        else:
+        arrival = self.arrival(organisation, day)
+        rows: tuple[CostRow, ...] = ()
+        if arrival.is_closed:
             rows = self._closed_rows(organisation, day)
-        for edit in self._edits.get((organisation.index, day), ()):
-            rows = edit.apply(rows)
+        elif arrival.hours:
+            rows = self._priced(organisation, day)
+        return self._edited(self._edits, rows, (organisation, day))
+
+    def charges(self, organisation: Organisation, day: date) -> tuple[Charge, ...]:
+        """Return the day's amounts with everything known about them, as the analytics reports see them.
+
+        They add up to `rows`, but for a difference planted between the two families of reports.
+        """
+        rows = self._edited(self._planted, self.rows(organisation, day), (organisation, day))
+        kept = self._charges.get((organisation.index, day))
+        # Edited rows are made anew each time, so only a closed day without edits is found here.
+        if kept is not None and kept[0] is rows:
+            return kept[1]
+        charges = self._divide(organisation, day, rows)
+        self._keep(self._charges, (organisation, day), (rows, charges), _CACHED_CHARGE_DAYS)
+        return charges
+
+    def _divide(self, organisation: Organisation, day: date, rows: tuple[CostRow, ...]) -> tuple[Charge, ...]:
+        tools: tuple[ToolStrand, ...] = ()
+        if not organisation.is_enterprise and day <= self.today():
+            traffic = self._whole_day(organisation, day)
+            tools = tool_strands(organisation, traffic, day, self.roster.sources(organisation))
+        strands = self.strands(organisation, day)
+        return divide(organisation, rows, (strands, tools), self.arrival(organisation, day))
+
+    def _edited(
+        self, edits: _Edits, rows: tuple[CostRow, ...], place: tuple[Organisation, date]
+    ) -> tuple[CostRow, ...]:
+        organisation, day = place
+        for edit, from_day in edits.get((organisation.index, day), ()):
+            if from_day is None or from_day <= self.today():
+                rows = edit.apply(rows)
         return rows
+
+    def _priced(self, organisation: Organisation, day: date) -> tuple[CostRow, ...]:
+        if organisation.is_enterprise:
+            return enterprise_rows(self.strands(organisation, day), self.arrival(organisation, day))
+        return cost_rows(self.traffic(organisation, day))
 
     def traffic(self, organisation: Organisation, day: date) -> DayTraffic:
         """Return what has been used on that day as of now, untouched by edits, which concern money only."""
@@ -116,12 +161,33 @@ class World:
         traffic = self._whole_day(organisation, day)
         return traffic.arrived_by(now.hour) if day == now.date() else traffic
 
-    def arrival(self, organisation: Organisation, day: date) -> Arrival:  # noqa: ARG002 — Enterprise days will differ
-        """Return how much of that day has arrived as of now."""
+    def refreshed_at(self, organisation: Organisation) -> datetime:
+        """Return the moment of the newest export for analytics: hourly, or every four hours for Enterprise."""
+        now = self.clock.now().replace(minute=0, second=0, microsecond=0)
+        return now.replace(hour=now.hour - now.hour % 4) if organisation.is_enterprise else now
+
+    def has_data(self, organisation: Organisation, first: datetime) -> bool:
+        """Say whether any export covers a range that begins at `first`."""
+        return (
+            first < self.refreshed_at(organisation)
+            if organisation.is_enterprise
+            else first <= self.clock.now()
+        )
+
+    def snapshot(self, organisation: Organisation) -> str:
+        """Return a text that changes with every refresh of the data, and with every change ordered to it."""
+        return f"{self.refreshed_at(organisation).isoformat()} {self._changes.get(organisation.index, 0)}"
+
+    def arrival(self, organisation: Organisation, day: date) -> Arrival:
+        """Return how much of that day can be seen as of now; an Enterprise day only as of the newest export."""
         now = self.clock.now()
+        if organisation.is_enterprise:
+            now = self.refreshed_at(organisation)
         if day != now.date():
             return CLOSED if day < now.date() else NOT_YET
-        return Arrival(now.hour + 1, minutes=now.minute + 1)
+        return (
+            Arrival(now.hour) if organisation.is_enterprise else Arrival(now.hour + 1, minutes=now.minute + 1)
+        )
 
     def strands(self, organisation: Organisation, day: date) -> tuple[Strand, ...]:
         """Return who used what on that whole day; `arrival` says how much of it can be seen yet."""
@@ -129,10 +195,15 @@ class World:
             return ()
         strands = self._strands.get((organisation.index, day))
         if strands is None:
-            sources = self.roster.sources(organisation)
-            strands = console_strands(organisation, self._whole_day(organisation, day), day, sources)
+            strands = self._make_strands(organisation, day)
             self._keep(self._strands, (organisation, day), strands, _CACHED_STRAND_DAYS)
         return strands
+
+    def _make_strands(self, organisation: Organisation, day: date) -> tuple[Strand, ...]:
+        if organisation.is_enterprise:
+            return enterprise_strands(organisation, self.roster.people(organisation).users, day)
+        sources = self.roster.sources(organisation)
+        return console_strands(organisation, self._whole_day(organisation, day), day, sources)
 
     def _whole_day(self, organisation: Organisation, day: date) -> DayTraffic:
         channels = self._channels.get(organisation.index)
@@ -146,7 +217,7 @@ class World:
     def _closed_rows(self, organisation: Organisation, day: date) -> tuple[CostRow, ...]:
         rows = self._closed_days.get((organisation.index, day))
         if rows is None:
-            rows = cost_rows(self._whole_day(organisation, day))
+            rows = self._priced(organisation, day)
             self._keep(self._closed_days, (organisation, day), rows, _CACHED_DAYS)
         return rows
 
@@ -163,16 +234,34 @@ class World:
 
     # Changes
 
-    def edit_day(self, organisation: Organisation, day: date, edit: Edit) -> None:
-        """Append one change to a day."""
-        with self._lock:
-            place = (organisation.index, day)
-            self._edits[place] = (*self._edits.get(place, ()), edit)
+    def edit_day(
+        self, organisation: Organisation, day: date, edit: Edit, *, from_day: date | None = None
+    ) -> None:
+        """Append one change to a day, to be seen from `from_day` on or at once."""
+        self._append(self._edits, (organisation, day), (edit, from_day))
+
+    def plant_difference(self, organisation: Organisation, day: date, edit: Edit) -> None:
+        """Change a day in the analytics reports only, so that the two families of reports differ."""
+        self._append(self._planted, (organisation, day), (edit, None))
 
     def restore_day(self, organisation: Organisation, day: date) -> None:
         """Forget every change to a day."""
         with self._lock:
-            self._edits.pop((organisation.index, day), None)
+            for edits in (self._edits, self._planted):
+                edits.pop((organisation.index, day), None)
+            self._count_change(organisation)
+
+    def _append(
+        self, edits: _Edits, place: tuple[Organisation, date], change: tuple[Edit, date | None]
+    ) -> None:
+        organisation, day = place
+        with self._lock:
+            known = edits.get((organisation.index, day), ())
+            edits[organisation.index, day] = (*known, change)
+            self._count_change(organisation)
+
+    def _count_change(self, organisation: Organisation) -> None:
+        self._changes[organisation.index] = self._changes.get(organisation.index, 0) + 1
 
     def put_workspace(self, organisation: Organisation, workspace: Workspace) -> None:
         """Replace or add a workspace; past days keep their amounts unless its life span changed."""
@@ -194,6 +283,6 @@ class World:
 
     def _forget(self, index: int) -> None:
         self._channels.pop(index, None)
-        for cache in (self._closed_days, self._strands):
-            for place in [place for place in cache if place[0] == index]:
-                del cache[place]
+        for places in (self._closed_days, self._strands, self._charges):
+            for place in [place for place in places if place[0] == index]:
+                places.pop(place)
