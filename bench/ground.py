@@ -18,6 +18,7 @@ from typing import Any
 import django
 import redis
 from django.core.management import call_command
+from django.db import connection as database
 
 from integrations.simulator.process import Simulator
 from runtime import processes, stack
@@ -149,13 +150,19 @@ def pss_bytes(pid: int) -> int:
 
 
 def machine() -> dict[str, str]:
-    """Say on what the figures were measured, so that they can be compared with others."""
+    """Say on what the figures were measured, so that they can be compared with others; call on the ground."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version')")
+        postgres = str(cursor.fetchone()[0])
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
+        told: dict[str, Any] = client.info("server")
     return {
-        "python": platform.python_version(),
+        "system": platform.system(),
         "cores": str(os.cpu_count()),
         "load": " ".join(f"{load:.1f}" for load in os.getloadavg()),
-        "redis": find_binary().flavour,
-        "system": platform.system(),
+        "python": platform.python_version(),
+        "postgres": postgres,
+        find_binary().flavour.partition("-")[0]: str(told["redis_version"]),
     }
 
 

@@ -78,9 +78,9 @@ def connect(
             status=Status.ACTIVE,
             backfill_days=365,
             wanted_from=now.date() - dt.timedelta(days=365),
-            settled_through=now.date() - dt.timedelta(days=8),
             last_synced_at=now - dt.timedelta(hours=1),
             next_sync_at=now + dt.timedelta(hours=20),
+            settled_through=_settled(),
         )
         for number, each in enumerate(found)
     ]
@@ -115,8 +115,14 @@ def forget_work() -> None:
     with database.cursor() as cursor:
         cursor.execute(f"TRUNCATE {_TABLES}")
         cursor.execute("UPDATE workers_lane SET state = 'idle', due_at = NULL, lease_token = NULL")
+        # As after a year of quiet syncs: a daily sync reads the last seven days, not all that was never stored.
+        cursor.execute("UPDATE integrations_connection SET settled_through = %s", [_settled()])
     _forget_buckets()
     redis_client().delete("lanes", "ticks")
+
+
+def _settled() -> dt.date:
+    return database_now().date() - dt.timedelta(days=STEP_DAYS + 1)
 
 
 def _forget_buckets() -> None:

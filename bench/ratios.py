@@ -4,6 +4,7 @@ Everything runs on embedded servers of its own that are thrown away afterwards.
 """
 
 import argparse
+import time
 from collections.abc import Sequence
 
 from bench import ground
@@ -53,7 +54,7 @@ def _measure(place: ground.Ground, *, quick: bool, only: Sequence[str] | None) -
     if wanted("tick"):
         population.forget_all()
         population.fill_with_idle_lanes(1000 if quick else 10_000)
-        sections["The dispatcher"] = [*doorbell.idle_tick(200), doorbell.dispatch_all()]
+        sections["The dispatcher"] = [*doorbell.idle_tick(200), *doorbell.dispatch_all()]
     return sections
 
 
@@ -66,16 +67,21 @@ def _steps(place: ground.Ground, *, quick: bool) -> list[Figure]:
     place.simulator.fault("slow", times=-1, seconds=0.03)
     bare = writes.BareTransactions()
     limits: list[float] = []
+    limit_cpu_ms: list[float] = []
     paces: dict[int, list[steps.Pace]] = {1: [], 2: []}
     for _ in range(rounds):
         for workers, taken in paces.items():
+            before = time.process_time() + place.cpu_seconds({})["postgres"]
             limits.append(bare.per_second(seconds / 2))
+            used = time.process_time() + place.cpu_seconds({})["postgres"] - before
+            limit_cpu_ms.append(used * 1000 / (limits[-1] * seconds / 2))
             taken.append(steps.measure(place, workers, seconds))
     bare.close()
     place.simulator.clear_faults()
     population.forget_work()
-    limit = median(limits)
+    limit, limit_ms = median(limits), median(limit_cpu_ms)
     one, two = (median([pace.per_second for pace in paces[workers]]) for workers in (1, 2))
+    step_ms = median([pace.cpu_ms_a_step() for pace in paces[1]])
     some = paces[1][-1]
     return [
         Figure("bare write transaction, 8 threads", limit, "/s", note="the limit: delete and COPY 100 rows, move a cursor"),
@@ -83,6 +89,9 @@ def _steps(place: ground.Ground, *, quick: bool) -> list[Figure]:
         Figure("  … of bare write transactions", one / limit, "×", 0.12),
         Figure("whole steps, 2 worker processes", two, "/s"),
         Figure("  … of bare write transactions", two / limit, "×", 0.18),
+        Figure("processor time, a bare transaction", limit_ms, "ms", note="client and PostgreSQL"),
+        Figure("processor time, a whole step", step_ms, "ms", note="all but the simulator"),
+        Figure("  … bare transaction of it", limit_ms / step_ms, "×", note="what neighbours on the machine cannot bend"),
         *(Figure(f"processor time a step, {name}", some.cpu_ms_a_step(name), "ms")
           for name in ("worker", "postgres", "redis", "beat", "simulator")),
         Figure("memory of a worker under load (PSS)", some.pss["worker-1"] / 1e6, "MB", 80.0, at_least=False),

@@ -25,6 +25,10 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of tables")
     parser.add_argument("--workers", type=int, default=1, help="worker processes (default %(default)s)")
+    parser.add_argument(
+        "--most-due", type=int, default=1_000_000, help="in the wave, let no more than so many be due at once"
+    )
+    parser.add_argument("--only", choices=["idle", "wave", "jitter", "fairness", "year"], action="append")
     arguments = parser.parse_args()
     sizes = [20, 100] if arguments.quick else [int(size) for size in arguments.connections.split(",")]
     sections: dict[str, Sequence[Figure]] = {}
@@ -34,11 +38,13 @@ def main() -> None:
         # Models exist only now that the servers' addresses are settings.
         from bench.crowd import Crowd  # noqa: PLC0415
 
-        crowd = Crowd(place, workers=arguments.workers, quick=arguments.quick)
+        crowd = Crowd(place, workers=arguments.workers, quick=arguments.quick, most_due=arguments.most_due)
         _show(sections, "Limits of this run", crowd.limits(), quiet=arguments.json)
         for size in sizes:
             crowd.gather(size)
-            for title, measure in crowd.measures():
+            for name, (title, measure) in crowd.measures().items():
+                if arguments.only and name not in arguments.only:
+                    continue
                 _show(sections, f"{size:,} connections: {title}", measure(), quiet=arguments.json)
         _show(sections, "From the smallest to the largest", crowd.growth(), quiet=arguments.json)
         about = ground.machine()
