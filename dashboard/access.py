@@ -5,17 +5,18 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render, resolve_url
+from django.shortcuts import render
+from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import Role
 from accounts.permissions import Principal, find_principal
 from integrations.models import Connection
 from workers import lifecycle
+from workers.lifecycle import ConnectionStandsStillError
 
 P = ParamSpec("P")
 Page = Callable[Concatenate[HttpRequest, Principal, P], HttpResponseBase]
@@ -25,6 +26,16 @@ class View(Protocol[P]):
     """What Django calls."""
 
     def __call__(self, request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase: ...
+
+
+# Addresses that are no page of their own, and the page whose button or part they are.
+_HOMES = {
+    **dict.fromkeys(
+        ("test", "sync", "pause", "resume", "connection_status", "connection_runs"), "dashboard:connection"
+    ),
+    **dict.fromkeys(("switch_account", "progress"), "dashboard:overview"),
+    "test_key": "dashboard:add",
+}
 
 
 def page(needed: Role = Role.VIEWER) -> Callable[[Page[P]], View[P]]:
@@ -42,7 +53,11 @@ def page(needed: Role = Role.VIEWER) -> Callable[[Page[P]], View[P]]:
                 raise PermissionDenied(
                     f"This needs the role {needed.label.lower()}; yours is {principal.role.label.lower()}."
                 )
-            response = view(request, principal, *args, **kwargs)
+            try:
+                response = view(request, principal, *args, **kwargs)
+            except ConnectionStandsStillError as error:
+                # Disconnected between our look and its deed; other reasons a view words itself.
+                raise Http404(str(error)) from error
             # What a page shows belongs to one account; no cache may keep it for the next person.
             response.headers.setdefault("Cache-Control", "private, no-store")
             return response
@@ -52,11 +67,42 @@ def page(needed: Role = Role.VIEWER) -> Callable[[Page[P]], View[P]]:
     return decorate
 
 
+def action(needed: Role = Role.VIEWER) -> Callable[[Page[P]], View[P]]:
+    """Wrap a view that a button posts to; whoever opens its address is told so and shown the way."""
+
+    def decorate(view: Page[P]) -> View[P]:
+        guarded = page(needed)(view)
+
+        @wraps(view)
+        def posted(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if request.method == "POST":
+                return guarded(request, *args, **kwargs)
+            context = {"home": _home(request)}
+            answer = render(request, "dashboard/only_by_button.html", context, status=405)
+            answer["Allow"] = "POST"
+            return answer
+
+        return posted
+
+    return decorate
+
+
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    to_sign_in = redirect_to_login(_home(request))
     if request.headers.get("HX-Request"):
         # A part of a page cannot show the sign-in form: the whole page has to go there.
-        return HttpResponseClientRedirect(resolve_url(settings.LOGIN_URL))
-    return redirect_to_login(request.get_full_path())
+        return HttpResponseClientRedirect(to_sign_in.url)
+    return to_sign_in
+
+
+def _home(request: HttpRequest) -> str:
+    """Return the address of the page that a request belongs to: where to go on after signing in."""
+    match = request.resolver_match
+    name = _HOMES.get(match.url_name or "") if match else None
+    if match and name:
+        ids = match.kwargs if name == "dashboard:connection" else {}
+        return reverse(name, kwargs=ids)
+    return request.get_full_path()
 
 
 def get_connection(principal: Principal, connection_id: UUID) -> Connection:

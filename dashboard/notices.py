@@ -12,6 +12,7 @@ from integrations.anthropic.probe import ProbeResult
 from integrations.connections import RefusedError
 from integrations.errors import Advice
 from integrations.models import Connection
+from workers.models import SyncRun
 
 Kind = Literal["good", "info", "bad"]
 _LEVELS = {"good": messages.SUCCESS, "info": messages.INFO, "bad": messages.ERROR}
@@ -52,3 +53,15 @@ def of_advice(title: str, told: Advice, existing: Connection | None = None) -> N
 def of_refusal(title: str, error: RefusedError) -> Notice:
     """Word a refused service call."""
     return of_advice(title, error.advice, error.connection)
+
+
+def of_run(run: SyncRun, connection: Connection) -> Notice:
+    """Word how a sync that somebody waited for ended, or why it does not go on."""
+    if run.status == SyncRun.Status.SUCCEEDED:
+        changed = run.rows_added + run.rows_changed + run.rows_removed
+        return Notice("good", f"Synced: {changed:,} changed, {run.rows_unchanged:,} unchanged.")
+    if run.status in SyncRun.ACTIVE:
+        return Notice(
+            "bad", "Not synced yet.", connection.detail or "The connection is paused.", connection.remedy
+        )
+    return Notice("bad", "Not synced.", run.detail or f"The run was {run.get_status_display().lower()}.")

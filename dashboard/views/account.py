@@ -2,15 +2,13 @@
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from accounts.models import Membership, User
 from accounts.permissions import Principal
-from dashboard.access import page
+from dashboard.access import action
 
 
-@require_POST
-@page()
+@action()
 def switch(request: HttpRequest, _principal: Principal) -> HttpResponse:
     """Act for another of one's accounts from now on; others do not exist."""
     wanted = request.POST.get("account", "")

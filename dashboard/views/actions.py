@@ -5,28 +5,26 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_POST
 
 from accounts.models import Role
 from accounts.permissions import Principal
 from dashboard import cards, figures, notices
-from dashboard.access import get_connection, page
+from dashboard.access import action, get_connection
 from dashboard.notices import Notice
 from integrations.models import Connection
 from workers import lifecycle
 from workers.lifecycle import ConnectionStandsStillError
+from workers.models import SyncRun
 
 
-@require_POST
-@page(Role.EDITOR)
+@action(Role.EDITOR)
 def test(request: HttpRequest, principal: Principal, connection_id: UUID) -> HttpResponse:
     """Probe the stored key."""
     connection = get_connection(principal, connection_id)
     return _answer(request, connection, notices.of_probe(lifecycle.test(connection, actor=principal.name)))
 
 
-@require_POST
-@page(Role.EDITOR)
+@action(Role.EDITOR)
 def sync(request: HttpRequest, principal: Principal, connection_id: UUID) -> HttpResponse:
     """Queue a sync of today and the trailing days, or point to the one under way."""
     connection = get_connection(principal, connection_id)
@@ -36,11 +34,10 @@ def sync(request: HttpRequest, principal: Principal, connection_id: UUID) -> Htt
         return _answer(request, connection, Notice("bad", "Not synced.", str(error)))
     days = figures.days(run.from_day, run.to_day - figures.ONE_DAY)
     title = "Sync queued." if is_new else "A sync is under way already."
-    return _answer(request, connection, Notice("info", title, f"It reads {days}."))
+    return _answer(request, connection, Notice("info", title, f"It reads {days}."), run=run)
 
 
-@require_POST
-@page(Role.ADMIN)
+@action(Role.ADMIN)
 def pause(request: HttpRequest, principal: Principal, connection_id: UUID) -> HttpResponse:
     """Stop fetching until resumed."""
     connection = get_connection(principal, connection_id)
@@ -50,8 +47,7 @@ def pause(request: HttpRequest, principal: Principal, connection_id: UUID) -> Ht
     )
 
 
-@require_POST
-@page(Role.ADMIN)
+@action(Role.ADMIN)
 def resume(request: HttpRequest, principal: Principal, connection_id: UUID) -> HttpResponse:
     """Go on, and fetch the days missed meanwhile."""
     connection = get_connection(principal, connection_id)
@@ -65,12 +61,22 @@ def resume(request: HttpRequest, principal: Principal, connection_id: UUID) -> H
 
 
 def _answer(
-    request: HttpRequest, connection: Connection, notice: Notice, *, whole: bool = False
+    request: HttpRequest,
+    connection: Connection,
+    notice: Notice,
+    *,
+    whole: bool = False,
+    run: SyncRun | None = None,
 ) -> HttpResponse:
-    """Answer with the notice and the card's new state; `whole` where the menu of the card changes too."""
+    """
+    Answer with the notice and the card's new state.
+
+    Shape:   `whole` where the menu of the card changes too; the end of a `run` will replace the notice
+    """
     if request.headers.get("HX-Request") and not whole:
         card = cards.card(connection, timezone.now())
-        return render(request, "dashboard/parts/card_reply.html", {"card": card, "notice": notice})
+        context = {"card": card, "notice": notice, "watched": run.pk if run else None}
+        return render(request, "dashboard/parts/card_reply.html", context)
     notice.flash(request)
     # Where to return to is one of two pages of ours, never an address from the request.
     if request.POST.get("from") == "connection":

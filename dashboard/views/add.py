@@ -5,13 +5,13 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import Role
 from accounts.permissions import Principal
 from dashboard import notices
-from dashboard.access import page
+from dashboard.access import action, page
 from dashboard.forms import AddForm, KeyForm
 from dashboard.notices import Notice
 from integrations.connections import LabelTakenError, RefusedError
@@ -46,8 +46,7 @@ def add(request: HttpRequest, principal: Principal) -> HttpResponse:
 
 @sensitive_post_parameters("api_key")
 @sensitive_variables("form")
-@require_POST
-@page(Role.ADMIN)
+@action(Role.ADMIN)
 def test_key(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Say what a key can see; nothing is stored, and with scripts the field keeps what was pasted."""
     form = KeyForm(request.POST)

@@ -44,9 +44,26 @@ def connection(request: HttpRequest, principal: Principal, connection_id: UUID) 
 @require_safe
 @page()
 def status(request: HttpRequest, principal: Principal, connection_id: UUID) -> HttpResponse:
-    """Return the part of a card that changes by itself."""
-    card = cards.card(get_connection(principal, connection_id), timezone.now())
-    return render(request, "dashboard/parts/status.html", {"card": card})
+    """Return the part of a card that changes by itself; once the run somebody waits for is over, its outcome, too."""
+    found = get_connection(principal, connection_id)
+    run = _watched(request, found)
+    card = cards.card(found, timezone.now())
+    # A run that cannot move says why; somebody has to act before it goes on.
+    is_over = run is not None and (run.status not in SyncRun.ACTIVE or not card.is_moving)
+    context = {
+        "card": card,
+        "notice": notices.of_run(run, found) if run and is_over else None,
+        "watched": run.pk if run and not is_over else None,
+    }
+    return render(request, "dashboard/parts/status_reply.html", context)
+
+
+def _watched(request: HttpRequest, connection: Connection) -> SyncRun | None:
+    try:
+        run_id = UUID(request.GET.get("run", ""))
+    except ValueError:
+        return None
+    return SyncRun.objects.filter(pk=run_id, connection=connection).first()
 
 
 @require_safe

@@ -91,7 +91,8 @@ class TestCards:
         run_due()
 
         expect(page.get_by_text("Under way")).to_be_hidden()
-        expect(page.get_by_text("Sync queued.")).to_be_visible()
+        expect(page.get_by_text("Synced:")).to_be_visible()
+        expect(page.get_by_text("Sync queued.")).to_be_hidden()
 
     def test_menu_opens_by_keyboard_and_closes_by_escape(self, surf, admin_user, filled):
         page = surf(admin_user).page

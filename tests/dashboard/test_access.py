@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Membership, Role, User
+from config.urls import _sign_in as sign_in_pages
 from integrations.models import Connection
 
 READ = ["/", "/connections/", "/progress/"]
@@ -35,7 +36,53 @@ class TestSignIn:
     def test_takes_the_whole_page_there_when_a_part_was_asked_for(self, db):
         answer = Client().get("/progress/", headers={"HX-Request": "true"})
 
-        assert answer.headers["HX-Redirect"] == "/accounts/login/"
+        assert answer.headers["HX-Redirect"] == "/accounts/login/?next=/"
+
+    @pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+    @pytest.mark.parametrize("action", ["test/", "sync/", "pause/", "resume/"])
+    def test_leads_back_to_the_page_of_a_button_and_not_to_its_action(self, connection, action, headers):
+        answer = Client().post(f"/connections/{connection.pk}/{action}", headers=headers)
+
+        target = answer.headers.get("HX-Redirect") or answer.headers["Location"]
+        assert target == f"/accounts/login/?next=/connections/{connection.pk}/"
+
+    @pytest.mark.parametrize(
+        ("path", "home"), [("/account/", "/"), ("/connections/add/test/", "/connections/add/")]
+    )
+    def test_leads_back_to_other_pages_likewise(self, db, path, home):
+        assert Client().post(path).headers["Location"] == f"/accounts/login/?next={home}"
+
+    def test_has_no_page_that_changes_an_address_or_proves_one(self, admin, visit):
+        client = visit(admin)
+
+        for path in ("email/", "confirm-email/", "reauthenticate/", "login/code/", "phone/change/"):
+            assert client.get(f"/accounts/{path}").status_code == 404
+
+    def test_has_our_looks_and_a_way_on_every_page(self, admin, visit):
+        routes = [str(one.pattern) for one in sign_in_pages]
+        assert len(routes) == 10
+
+        for client in (Client(), visit(admin)):
+            for route in routes:
+                path = "password/reset/key/1-x/" if route.startswith("^") else route
+                answer = client.get(f"/accounts/{path}", follow=True)
+                assert answer.status_code == 200, path
+                assert "tallystick.css" in answer.text, path
+
+    def test_answers_an_unknown_address_like_a_known_one(self, db, admin, mailoutbox):
+        for email in (admin.email, "stranger@example.com"):
+            answer = Client().post("/accounts/password/reset/", {"email": email})
+            assert answer.headers["Location"] == "/accounts/password/reset/done/"
+
+    def test_tells_somebody_inactive(self, admin):
+        admin.is_active = False
+        admin.save()
+
+        form = {"login": admin.email, "password": "correct horse battery"}
+        answer = Client().post("/accounts/login/", form, follow=True)
+
+        assert answer.status_code == 200
+        assert "tallystick.css" in answer.text
 
     @pytest.mark.parametrize(
         "path", ["signup/", "password/reset/", "password/reset/done/", "logout/", "login/"]
@@ -117,7 +164,12 @@ class TestForgery:
 
     @pytest.mark.parametrize("path", ["test/", "sync/", "pause/", "resume/"])
     def test_needs_more_than_a_link(self, admin, connection, visit, path):
-        assert visit(admin).get(f"/connections/{connection.pk}/{path}").status_code == 405
+        answer = visit(admin).get(f"/connections/{connection.pk}/{path}")
+
+        assert answer.status_code == 405
+        assert answer.headers["Allow"] == "POST"
+        assert f'href="/connections/{connection.pk}/"' in answer.text
+        assert "Nothing was done" in answer.text
 
 
 class TestAnswers:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
 
@@ -84,6 +85,42 @@ class TestButtons:
         assert "Sync queued" in first
         assert "under way already" in second
         assert SyncRun.objects.filter(trigger=Trigger.FORCE).count() == 1
+
+    def test_sync_ends_with_its_outcome_in_place_of_the_notice(self, editor, visit, filled, run_due):
+        client = visit(editor)
+        polled = re.search(
+            r'hx-get="([^"]*status/[^"]*)"', client.post(at(filled, "sync/"), headers=HTMX).text
+        )
+        assert polled
+        waiting = client.get(polled[1], headers=HTMX).text
+        assert f'hx-get="{polled[1]}"' in waiting
+        assert "Synced:" not in waiting
+        run_due()
+
+        done = client.get(polled[1], headers=HTMX).text
+
+        run = SyncRun.objects.filter(connection=filled, trigger="force").latest("requested_at")
+        changed = run.rows_added + run.rows_changed + run.rows_removed
+        assert f"Synced: {changed:,} changed, {run.rows_unchanged:,} unchanged." in done
+        assert f'id="notice-{filled.pk}" role="status" hx-swap-oob="innerHTML"' in done
+        assert "hx-get" not in done
+
+    def test_sync_that_cannot_go_on_says_why(self, editor, visit, filled, run_due, simulator):
+        client = visit(editor)
+        polled = re.search(
+            r'hx-get="([^"]*status/[^"]*)"', client.post(at(filled, "sync/"), headers=HTMX).text
+        )
+        simulator.fault("revoked", times=-1)
+        run_due()
+
+        assert "Not synced yet." in client.get(polled[1], headers=HTMX).text
+
+    @pytest.mark.parametrize("run", ["x", "0b8a4f1e-6d0b-4f5e-9d3c-2f6f5a1f7c11"])
+    def test_a_run_that_is_not_there_has_no_outcome(self, editor, visit, filled, run):
+        answer = visit(editor).get(at(filled, f"status/?run={run}"), headers=HTMX)
+
+        assert answer.status_code == 200
+        assert "ynced:" not in answer.text
 
     def test_sync_of_a_paused_connection_says_what_to_do(self, admin, visit, filled):
         client = visit(admin)
