@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from accounts.models import Account
 from costs import selectors
-from costs.freshness import summarise_days
+from costs.comparison import earlier_state
+from costs.freshness import DayState, summarise_days
 from costs.money import sum_usd
 from costs.periods import DayRange, utc_day
 from costs.selectors import CostQuery, SummaryRow
@@ -119,9 +120,11 @@ def _why_not_compared(account: Account, period: Period) -> str:
     """Say why a comparison would mislead: the earlier days are not stored for every connection."""
     begins = [coverage.data_from for coverage in stored.coverages(account).values() if coverage.data_from]
     latest = max(begins, default=None)
-    if latest is None or latest <= period.previous.start:
-        return ""
-    return f"No comparison: stored data begins on {figures.day(latest)}."
+    if latest is not None and latest > period.previous.start:
+        return f"No comparison: stored data begins on {figures.day(latest)}."
+    if earlier_state(account.pk, period.previous) is DayState.MISSING:
+        return "No comparison: not every day of the period before is stored."
+    return ""
 
 
 def _models(account: Account, period: Period, daily: Daily, chart: Chart, *, compare: bool) -> Table:

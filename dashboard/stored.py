@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, F, Max, Min, Q
 
 from accounts.models import Account
 from costs.freshness import Coverage, complete_through
@@ -40,8 +40,12 @@ def freshness(account: Account, now: dt.datetime) -> Freshness:
 
 
 def coverages(account: Account, connection_ids: list[UUID] | None = None) -> Mapping[UUID, Coverage]:
-    """Return first and last stored day by connection, disconnected ones with history included; one query."""
-    digests = DayDigest.objects.filter(connection__account=account)
+    """
+    Return first and last stored day by connection, disconnected ones with history included; one query.
+
+    Shape:   of the days it should have: a single older day that somebody synced is no beginning
+    """
+    digests = DayDigest.objects.filter(connection__account=account, day__gte=F("connection__wanted_from"))
     if connection_ids is not None:
         digests = digests.filter(connection_id__in=connection_ids)
     ends = digests.order_by().values("connection_id").annotate(first=Min("day"), last=Max("day"))

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from costs import selectors
-from costs.models import CostFact
+from costs.models import CostFact, DayDigest
 from costs.periods import DayRange
 from costs.selectors import CostQuery
 from workers import lifecycle
@@ -91,6 +91,21 @@ class TestTotals:
     def test_are_not_compared_with_days_that_are_not_stored(self, viewer, visit, filled):
         assert "No comparison: stored data begins on" in visit(viewer).get("/?range=30d").text
         assert "No comparison" not in visit(viewer).get("/?range=7d").text
+
+    def test_are_not_compared_because_one_older_day_was_synced(self, viewer, visit, filled, run_due):
+        old = database_now().date() - dt.timedelta(days=730)
+        lifecycle.force_sync(filled, DayRange(old, old + dt.timedelta(days=1)), actor="alice")
+        run_due()
+
+        assert "No comparison: stored data begins on" in visit(viewer).get("/?range=12m").text
+
+    def test_are_not_compared_with_days_that_have_a_gap(self, viewer, visit, filled):
+        gap = database_now().date() - dt.timedelta(days=10)
+        DayDigest.objects.filter(connection=filled, day=gap).delete()
+
+        text = visit(viewer).get("/?range=7d").text
+
+        assert "No comparison: not every day of the period before is stored." in text
 
 
 class TestNames:
