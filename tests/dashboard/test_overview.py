@@ -130,7 +130,7 @@ class TestChart:
 
         data = json.loads(re.search(r'id="chart-data" type="application/json">(.*?)</script>', text)[1])
         assert len(data["labels"]) == 31
-        assert data["provisional"][-8:] == [True] * 8
+        assert data["provisional"][-8:] == [False, *[True] * 7]
         assert all(isinstance(amount, str) for series in data["series"] for amount in series["amounts"])
         assert data["summary"] in text.replace("&#x27;", "'")
 
