@@ -132,10 +132,17 @@ class TestRing:
 
         assert lanes.wake_due() == [idle.pk]
 
-    def test_does_not_shorten_a_wait(self):
+    def test_makes_a_waiting_lane_look_again(self):
         waiting = lane(due_in=60)
 
         lanes.ring(waiting.pk)
+
+        assert lanes.wake_due() == [waiting.pk]
+
+    def test_leaves_a_lane_to_its_holder(self):
+        held = lane(state="leased", due_in=60)
+
+        lanes.ring(held.pk)
 
         assert lanes.wake_due() == []
 

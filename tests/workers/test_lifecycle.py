@@ -251,16 +251,15 @@ class TestForceSync:
 
         assert (again.pk, created) == (first.pk, False)
 
-    def test_reaches_back_to_the_last_success(self, connect, run_due):
+    def test_reaches_back_to_what_is_not_settled(self, connect, run_due):
         connection = connect()
         run_due()
-        connection.refresh_from_db()
-        connection.last_synced_at -= dt.timedelta(days=20)
-        connection.save()
+        today = database_now().date()
+        Connection.objects.update(settled_through=today - dt.timedelta(days=20))
 
         run, _ = lifecycle.force_sync(connection, None, actor="alice")
 
-        assert (run.to_day - run.from_day).days == 28
+        assert run.from_day == today - dt.timedelta(days=19)
 
     def test_is_refused_while_paused(self, connect):
         connection = connect()
@@ -286,15 +285,14 @@ class TestPause:
     def test_resume_fetches_the_days_missed(self, connect, run_due):
         connection = connect()
         run_due()
-        connection.refresh_from_db()
-        connection.last_synced_at -= dt.timedelta(days=40)
-        connection.save()
+        today = database_now().date()
+        Connection.objects.update(settled_through=today - dt.timedelta(days=40))
         lifecycle.pause(connection, actor="alice")
 
         lifecycle.resume(connection, actor="alice")
 
         run = SyncRun.objects.get(trigger=Trigger.REREAD)
-        assert (run.to_day - run.from_day).days == 48
+        assert (run.from_day, run.to_day) == (today - dt.timedelta(days=39), today + dt.timedelta(days=1))
 
 
 class TestDisconnect:
