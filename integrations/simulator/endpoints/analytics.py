@@ -81,7 +81,7 @@ def _answer(call: Call, name: str, orders: tuple[str, ...], tally: _Tally) -> An
         return Answer({"data": [], "has_more": False, "next_page": None, "data_refreshed_at": None})
     minute = call.world.clock.now().replace(second=0, microsecond=0)
     key = (name, query, breakdown, call.organisation, call.world.snapshot(call.organisation), minute)
-    ranked = call.recent.get(key, lambda: _rank(tally(call, breakdown), query))
+    ranked = call.recent.get(key, lambda: rank(tally(call, breakdown), query.order_by, query.order))
     stop = offset + query.limit
     shown = [(found, sums) for found, sums in ranked[offset:stop] if _is_shown(call, query, found)]
     has_more = stop < len(ranked)
@@ -146,12 +146,12 @@ def _read_query(call: Call, parameters: Parameters, orders: tuple[str, ...], fan
     )
 
 
-def _rank(tallies: dict[Key, Any], query: Query) -> list[tuple[Key, Any]]:
+def rank(tallies: dict[Key, Any], order_by: str, order: str) -> list[tuple[Key, Any]]:
     """Return the rows in their order; equal ones follow their names, so that pages never overlap."""
     found = sorted(tallies.items(), key=lambda item: repr(item[0]))
-    if query.order_by == "time":
-        return sorted(found, key=lambda item: item[0][0], reverse=query.order == "desc")
-    return sorted(found, key=lambda item: item[1].rank(query.order_by), reverse=query.order == "desc")
+    if order_by == "time":
+        return sorted(found, key=lambda item: item[0][0], reverse=order == "desc")
+    return sorted(found, key=lambda item: item[1].rank(order_by), reverse=order == "desc")
 
 
 def _is_shown(call: Call, query: Query, key: Key) -> bool:

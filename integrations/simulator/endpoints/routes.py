@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from integrations.simulator.endpoints import (
     analytics,
     api_keys,
+    claude_code,
     cost_report,
+    enterprise_reports,
     organisation,
     usage_report,
     users,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 ADMIN_ONLY = ("api:admin",)
 ANALYTICS = ("api:admin", "read:analytics")
+ENTERPRISE_ONLY = ("read:analytics",)
 ANALYTICS_BETA = "analytics-usage-cost-2026-08-24"
 MEMBERS = ("api:admin", "read:members")
 
@@ -55,6 +58,16 @@ ROUTES = (
     Route("/v1/organizations/analytics/cost", analytics.cost, ANALYTICS, is_report=True, beta=ANALYTICS_BETA),
     Route(
         "/v1/organizations/analytics/usage", analytics.usage, ANALYTICS, is_report=True, beta=ANALYTICS_BETA
+    ),
+    Route("/v1/organizations/usage_report/claude_code", claude_code.claude_code, is_report=True),
+    *(
+        Route(f"/v1/organizations/analytics/{name}", answer, ENTERPRISE_ONLY, is_report=True)
+        for name, answer in (
+            ("cost_report", enterprise_reports.cost_report),
+            ("usage_report", enterprise_reports.usage_report),
+            ("user_cost_report", enterprise_reports.user_cost_report),
+            ("user_usage_report", enterprise_reports.user_usage_report),
+        )
     ),
 )
 

@@ -10,13 +10,15 @@ from integrations.simulator.clock import day_text
 from integrations.simulator.world.money import cents_text, cents_units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from integrations.simulator.endpoints.call import Answer
 
     from .fault import Struck
 
 _Row = dict[str, Any]
+# What tells a row that can be split: it has an amount, or tokens.
+_AMOUNTS = frozenset({"amount", "uncached_input_tokens"})
 
 
 def repeat_page_token(answer: Answer, struck: Struck) -> bool:
@@ -79,16 +81,21 @@ def unknown_values(answer: Answer, struck: Struck) -> bool:  # noqa: ARG001 — 
 
 
 def _rows(answer: Answer) -> Iterator[tuple[list[Any], int, _Row]]:
-    """Yield every row with amounts, the list that holds its item and its place there, last first."""
+    """Yield every row with numbers, the list that holds its item and its place there, last first."""
     data = answer.document["data"]
     for index in range(len(data) - 1, -1, -1):
-        item = data[index]
-        results = item.get("results")
+        results = data[index].get("results")
         if results is None:
-            yield data, index, item.get("cost", item)
+            yield data, index, _numbers(data[index])
             continue
         for place in range(len(results) - 1, -1, -1):
             yield results, place, results[place]
+
+
+def _numbers(item: _Row) -> _Row:
+    """Return the part of an item that holds its numbers."""
+    row: _Row = item.get("cost") or item.get("usage") or item
+    return row
 
 
 def _change_first(answer: Answer, name: str, value: str) -> bool:
@@ -98,27 +105,38 @@ def _change_first(answer: Answer, name: str, value: str) -> bool:
     return bool(rows)
 
 
-def _split_rows(answer: Answer, part_of: Any, mark: Any) -> bool:
-    """Move a part of each amount to a marked copy of its row, inserted behind it."""
+def _split_rows(answer: Answer, part_of: Callable[[int], int], mark: Callable[[_Row], None]) -> bool:
+    """Move a part of each number to a marked copy of its row, inserted behind it."""
     # Walking from the end keeps the places of rows not yet seen valid while copies are inserted.
-    rows = [(holder, place, row) for holder, place, row in _rows(answer) if "amount" in row]
+    rows = [(holder, place, row) for holder, place, row in _rows(answer) if _AMOUNTS & set(row)]
     for holder, place, row in rows:
-        units = cents_units(row["amount"])
-        part = part_of(units)
         copied = deepcopy(holder[place])
-        copied_row = copied.get("cost", copied)
-        copied_row["amount"], row["amount"] = cents_text(part), cents_text(units - part)
-        mark(copied_row)
+        _split_numbers(row, _numbers(copied), part_of)
+        mark(copied)
         holder.insert(place + 1, copied)
     return bool(rows)
 
 
-def _make_credit(row: _Row) -> None:
-    if row.get("description") is not None:
-        row["description"] = f"{row['description']} (Credit)"
+def _split_numbers(row: _Row, copied: _Row, part_of: Callable[[int], int]) -> None:
+    """Move a part of every amount and count, nested ones included, from a row to its copy."""
+    for name, value in row.items():
+        if isinstance(value, dict):
+            _split_numbers(value, copied[name], part_of)
+        elif name in ("amount", "list_amount"):
+            units = cents_units(value)
+            part = part_of(units)
+            copied[name], row[name] = cents_text(part), cents_text(units - part)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            copied[name] = part_of(value)
+            row[name] = value - copied[name]
 
 
-def _make_unknown(row: _Row) -> None:
+def _make_credit(copied: _Row) -> None:
+    if copied.get("description") is not None:
+        copied["description"] = f"{copied['description']} (Credit)"
+
+
+def _make_unknown(copied: _Row) -> None:
     # Ungrouped rows have nulls here, and a null must stay one.
     new_values = {
         "cost_type": "quantum_tokens",
@@ -127,7 +145,9 @@ def _make_unknown(row: _Row) -> None:
         "context_window": "1M-10M",
         "inference_geo": "moon",
         "model": "claude-novella-6",
+        "product": "claude_kitchen",
     }
+    dimensions = copied.get("group", copied)
     for name, value in new_values.items():
-        if row.get(name) is not None:
-            row[name] = value
+        if dimensions.get(name) is not None:
+            dimensions[name] = value

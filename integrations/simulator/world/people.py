@@ -22,7 +22,7 @@ _CONSOLE_USERS = {SMALL: 4, MEDIUM: 14, LARGE: 40, EMPTY: 2}
 _ENTERPRISE_USERS = {SMALL: 6, MEDIUM: 30, LARGE: 130, EMPTY: 2}
 _REMOVED = {SMALL: 0, MEDIUM: 1, LARGE: 3, EMPTY: 0}
 _KEYS = {SMALL: (2, 2), MEDIUM: (2, 4), LARGE: (3, 5), EMPTY: (1, 1)}
-_PERSONAL_KEYS = {MEDIUM: 4, LARGE: 6}
+_PERSONAL_KEYS = {MEDIUM: 4, LARGE: 9}
 _KEY_NAMES = ("production", "ci-bot", "batch-jobs", "staging", "notebook")
 _GROUPS = {SMALL: 2, MEDIUM: 4, LARGE: 8, EMPTY: 1}
 # The Claude Code workspace is the fourth of organisations that have as many by nature.
@@ -67,6 +67,7 @@ class ApiKey:
     last_day: date = FOR_EVER
     # The member or service account that acts through the key; traffic is then theirs, not the key's.
     principal: str | None = None
+    product: str = "messages_api"
 
     def status_on(self, today: date) -> str:
         """Return the status as of a day; a key expires by itself."""
@@ -188,6 +189,8 @@ def _workspace_key(
         status,
         expires_on,
         last_day,
+        # Claude Code in a pipeline works with a key that belongs to nobody.
+        product="claude_code" if number == 1 else "messages_api",
     )
 
 
@@ -204,6 +207,7 @@ def _personal_key(organisation: Organisation, workspace: Workspace, user: User) 
         "archived" if workspace.archived_on else "active",
         last_day=min(user.removed_on or FOR_EVER, workspace.archived_on or FOR_EVER),
         principal=user.id,
+        product="claude_code",
     )
 
 

@@ -117,16 +117,13 @@ def _list_sources(organisation: Organisation, workspace: Workspace, people: Peop
 
 
 def _key_source(key: ApiKey) -> Source:
+    takes_batches = key.product == "messages_api"
     if key.principal is None:
-        identity = Identity(api_key_id=key.id, actor=(API, key.id), product="messages_api")
-        return Source(key.id, identity, 6, key.created_on, key.last_day, takes_batches=True, is_fast=True)
-    is_person = key.principal.startswith("user_")
-    identity = Identity(
-        api_key_id=key.id,
-        actor=(USER if is_person else SERVICE_ACCOUNT, key.principal),
-        product="claude_code" if is_person else "messages_api",
-    )
-    return Source(key.id, identity, 3, key.created_on, key.last_day, takes_batches=not is_person)
+        identity = Identity(api_key_id=key.id, actor=(API, key.id), product=key.product)
+        return Source(key.id, identity, 6, key.created_on, key.last_day, takes_batches, is_fast=True)
+    kind = USER if key.principal.startswith("user_") else SERVICE_ACCOUNT
+    identity = Identity(api_key_id=key.id, actor=(kind, key.principal), product=key.product)
+    return Source(key.id, identity, 3, key.created_on, key.last_day, takes_batches)
 
 
 def _default_sources(organisation: Organisation, people: People) -> list[Source]:
