@@ -98,7 +98,8 @@ def _words(error: exceptions.APIException) -> str:
     if isinstance(error, exceptions.NotAcceptable):
         return "Answers are application/json; accept that or leave the Accept header out."
     if isinstance(error, exceptions.Throttled):
-        wait = f" Wait {int(error.wait)} s; Retry-After says so, too." if error.wait else ""
+        seconds: float | None = getattr(error, "wait", None)
+        wait = f" Wait {int(seconds)} s; Retry-After says so, too." if seconds else ""
         return f"Too many requests with this token within a minute.{wait}"
     return str(error.detail)
 

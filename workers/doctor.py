@@ -111,7 +111,9 @@ def _workers() -> Finding:
         return Finding("workers", type(error).__name__, "They are reached through Redis: mend that first.")
     if not waiting:
         return Finding(
-            "workers", "none waits for work", "Start one: python3 manage.py up, or the worker line of the Procfile."
+            "workers",
+            "none waits for work",
+            "Start one: python3 manage.py up, or the worker line of the Procfile.",
         )
     return Finding("workers", f"{waiting} waiting for work")
 

@@ -41,7 +41,7 @@ class ApiView(APIView):
     content_negotiation_class = JsonOnly
     throttle_classes = (TokenThrottle,)
     # OPTIONS would describe serializers to whoever asks; the OpenAPI document does that better.
-    http_method_names: ClassVar = ["get", "head", "post", "patch", "delete"]
+    http_method_names = ["get", "head", "post", "patch", "delete"]
     schema = ProblemSchema()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
