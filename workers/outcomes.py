@@ -174,9 +174,11 @@ def _note_progress(step: SyncStep) -> None:
     now = database_now()
     step.failures, step.not_before, step.reason, step.detail = 0, None, "", ""
     step.save()
-    SyncRun.objects.filter(pk=step.run_id).update(
-        failures=0, claims_since_progress=0, last_progress_at=now, reason="", detail=""
-    )
+    run = SyncRun.objects.filter(pk=step.run_id)
+    run.update(failures=0, claims_since_progress=0, last_progress_at=now)
+    # What still troubles another step stays to be read, as on the connection.
+    if not step.run.steps.filter(status=SyncStep.Status.QUEUED, failures__gt=0).exists():
+        run.update(reason="", detail="")
     if step.status != SyncStep.Status.QUEUED:
         _close_run_if_done(step, now)
     else:
