@@ -302,11 +302,18 @@ class Lab:
         return self.eventually(lambda: self.progress() >= count, f"{count} pages are stored")
 
     def note_recovery(self, fault: str, *, seconds: float = 60) -> float:
-        """Wait for the next progress and write down how long it took."""
-        before = self.progress()
-        taken = self.eventually(lambda: self.progress() > before, f"going on after: {fault}", seconds=seconds)
+        """Wait for a new claim and a new page, and write down how long it took; a turn under way is not enough."""
+        pages, claims = self.progress(), self._claims()
+        taken = self.eventually(
+            lambda: self.progress() > pages and self._claims() > claims,
+            f"going on after: {fault}",
+            seconds=seconds,
+        )
         self.note(fault, taken)
         return taken
+
+    def _claims(self) -> int:
+        return int(self.value("SELECT sum(fence) FROM workers_lane"))
 
     def note(self, fault: str, seconds: float) -> None:
         """Write down a measured time; the worst of a run counts."""

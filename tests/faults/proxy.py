@@ -39,6 +39,8 @@ class Proxy:
         self._target, self._listen = target, listen
         self._port = 0
         self._pairs: set[_Pair] = set()
+        self._stranded: set[_Pair] = set()
+        self._serving: set[asyncio.Task[None] | None] = set()
         self._held = False
         self._server: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
@@ -90,7 +92,8 @@ class Proxy:
     def _forget(self) -> None:
         for pair in self._pairs:
             pair.open.clear()
-        # No longer known, so that neither heal nor cut reaches them.
+        # No longer found by heal and cut; kept all the same, or collecting them would close their sockets.
+        self._stranded |= self._pairs
         self._pairs = set()
 
     def _reset(self) -> None:
@@ -126,6 +129,8 @@ class Proxy:
         if not self._held:
             pair.open.set()
         self._pairs.add(pair)
+        # The loop itself holds tasks weakly.
+        self._serving.add(task := asyncio.current_task())
         try:
             await pair.open.wait()
             far_reader, far_writer = await self._reach()
@@ -140,6 +145,7 @@ class Proxy:
             pass  # the server is not there: the client's connection ends
         finally:
             self._pairs.discard(pair)
+            self._serving.discard(task)
             for each in pair.writers:
                 each.close()  # not abort: what the server sent last must still arrive
 
