@@ -48,7 +48,7 @@ class TestList:
 
     def test_turns_pages_and_asks_few_questions(self, admin, visit, filled, django_assert_max_num_queries):
         base = {
-            "account": filled.account, "origin": filled.origin, "backfill_days": 30, "status": Status.ACTIVE,
+            "account": filled.account, "origin": filled.origin, "wanted_from": filled.wanted_from, "backfill_days": 30, "status": Status.ACTIVE,
         }  # fmt: skip
         Connection.objects.bulk_create(
             Connection(label=f"c{n}", organization_id=f"o{n}", organization_name=f"Org {n}", **base)
