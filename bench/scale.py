@@ -46,7 +46,8 @@ def main() -> None:
                 if arguments.only and name not in arguments.only:
                     continue
                 _show(sections, f"{size:,} connections: {title}", measure(), quiet=arguments.json)
-        _show(sections, "From the smallest to the largest", crowd.growth(), quiet=arguments.json)
+        if growth := crowd.growth():
+            _show(sections, "From the smallest to the largest", growth, quiet=arguments.json)
         about = ground.machine()
     print(
         to_json(about, sections)
