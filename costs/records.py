@@ -1,4 +1,4 @@
-"""Owns the shapes that enter the domain: normalised cost and name records and their identity; knows no provider and no table."""
+"""Owns the door into the domain: cost and name records, and the identity, sum and digest of every record; knows no provider and no table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from costs.money import sum_usd, usd_text
 
@@ -46,15 +46,51 @@ class Origin(StrEnum):
     CLAUDE_AI = "claude_ai"
 
 
-class _KnowsItsKey:
+class KnowsItsKey:
     """Room for the key of a record, which four stages ask for; not a field, because it follows from the fields."""
 
     __slots__ = ("_key",)
     _key: bytes
 
 
+class Record(Protocol):
+    """
+    What every record of a day has: where it belongs, its key columns, and values that can be added up.
+
+    Shape:   `KEY` names the nullable text columns of its identity; `values` in one fixed order, null as "null"
+    """
+
+    KEY: ClassVar[tuple[str, ...]]
+
+    @property
+    def day(self) -> date: ...
+    @property
+    def origin(self) -> Origin: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def extra(self) -> Mapping[str, Scalar]: ...
+
+    def plus(self, other: Self) -> Self:
+        """Return the record with the other's values added; both have the same day and key."""
+
+    def value_texts(self) -> tuple[str, ...]:
+        """Return the values as canonical text, for the digest: equal values, equal text."""
+
+
+_R = TypeVar("_R", bound=Record)
+
+
+def refuse_bad_frame(day: date, extra: Mapping[str, Scalar]) -> None:
+    """Raise TypeError for a moment in place of a day, or for extra fields that are nested."""
+    if isinstance(day, datetime):
+        raise TypeError("a record belongs to a day, not to a moment")
+    if not all(value is None or isinstance(value, str | int) for value in extra.values()):
+        raise TypeError("extra fields hold text, whole numbers, booleans and null only")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CostRecord(_KnowsItsKey):
+class CostRecord(KnowsItsKey):
     """
     One amount of one UTC day for one combination of dimensions, as upstream stated it.
 
@@ -62,6 +98,8 @@ class CostRecord(_KnowsItsKey):
     Key:     `day` and `row_key`; null is a value of its own and differs from an empty text
     Raises:  TypeError, ValueError: a day with a time, an amount that is not a finite Decimal, a nested extra
     """
+
+    KEY: ClassVar[tuple[str, ...]] = DIMENSIONS
 
     day: date
     origin: Origin
@@ -84,18 +122,33 @@ class CostRecord(_KnowsItsKey):
     list_amount_usd: Decimal | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.day, datetime):
-            raise TypeError("a record belongs to a day, not to a moment")
+        refuse_bad_frame(self.day, self.extra)
         for amount in (self.amount_usd, self.list_amount_usd):
             if amount is not None and not (isinstance(amount, Decimal) and amount.is_finite()):
                 raise ValueError("an amount must be a finite Decimal")
-        if not all(value is None or isinstance(value, str | int) for value in self.extra.values()):
-            raise TypeError("extra fields hold text, whole numbers, booleans and null only")
+
+    def plus(self, other: Self) -> Self:
+        """Add the amounts; a list amount that is missing on one side is missing on the sum, never half a sum."""
+        list_amount = None
+        if self.list_amount_usd is not None and other.list_amount_usd is not None:
+            list_amount = sum_usd((self.list_amount_usd, other.list_amount_usd))
+        amount = sum_usd((self.amount_usd, other.amount_usd))
+        return replace(self, amount_usd=amount, list_amount_usd=list_amount)
+
+    def value_texts(self) -> tuple[str, ...]:
+        """Return amount and list amount."""
+        return (usd_text(self.amount_usd), _usd_or_null(self.list_amount_usd))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameRecord:
-    """What upstream calls one of its resources at the time of asking; `attributes` can be written as JSON."""
+    """
+    What upstream calls one of its resources at the time of asking.
+
+    Shape:   `kind` is workspace, api_key or person; `attributes` can be written as JSON; `is_listed` False: seen
+             beside a row of a report, which says less than the list of such resources; `is_placeholder`: a
+             stand-in such as "Deleted User", which must not replace a name that is known
+    """
 
     kind: str
     resource_id: str
@@ -103,9 +156,11 @@ class NameRecord:
     archived_at: datetime | None = None
     is_default: bool = False
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    is_listed: bool = True
+    is_placeholder: bool = False
 
 
-def row_key(record: CostRecord) -> bytes:
+def row_key(record: Record) -> bytes:
     """
     Identify a row among the rows of its day: 16 bytes over every key column and extra field.
 
@@ -113,16 +168,16 @@ def row_key(record: CostRecord) -> bytes:
              later, or a field upstream starts to send as null, leaves the keys of stored rows as they are
     """
     try:
-        return record._key  # noqa: SLF001 - written below and nowhere else
+        return record._key  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001 - written below and nowhere else
     except AttributeError:
         key = _compute_row_key(record)
         object.__setattr__(record, "_key", key)
         return key
 
 
-def _compute_row_key(record: CostRecord) -> bytes:
+def _compute_row_key(record: Record) -> bytes:
     columns: dict[str, Any] = {
-        name: value for name in DIMENSIONS if (value := getattr(record, name)) is not None
+        name: value for name in record.KEY if (value := getattr(record, name)) is not None
     }
     columns["origin"] = record.origin.value
     columns["source"] = record.source
@@ -133,18 +188,18 @@ def _compute_row_key(record: CostRecord) -> bytes:
     return blake2b(canonical.encode("ascii"), digest_size=ROW_KEY_BYTES).digest()
 
 
-def merge_equal_keys(records: Iterable[CostRecord]) -> list[CostRecord]:
+def merge_equal_keys(records: Iterable[_R]) -> list[_R]:
     """
     Sum records that share day and key, in order of first appearance.
 
-    Shape:   n -> at most n; a list amount that is missing on one side is missing on the sum, never half a sum
+    Shape:   n -> at most n
     """
     return list(_merged(records).values())
 
 
-def day_digest(records: Iterable[CostRecord]) -> bytes:
+def day_digest(records: Iterable[Record]) -> bytes:
     """
-    Fingerprint one day's records: equal exactly if keys and amounts are equal, in whatever order.
+    Fingerprint one day's records: equal exactly if keys and values are equal, in whatever order.
 
     Shape:   16 bytes; no records have a digest too; records of equal key count as their sum; 1.0 is 1.00
     Raises:  ValueError: the records are of several days
@@ -153,28 +208,20 @@ def day_digest(records: Iterable[CostRecord]) -> bytes:
     if len({day for day, _ in merged}) > 1:
         raise ValueError("a digest covers the records of one day")
     lines = sorted(
-        b"%b %b %b\n"
-        % (key.hex().encode(), _amount_bytes(record.amount_usd), _amount_bytes(record.list_amount_usd))
+        f"{key.hex()} {' '.join(record.value_texts())}\n".encode("ascii")
         for (_, key), record in merged.items()
     )
     return blake2b(b"".join(lines), digest_size=16).digest()
 
 
-def _merged(records: Iterable[CostRecord]) -> dict[tuple[date, bytes], CostRecord]:
-    merged: dict[tuple[date, bytes], CostRecord] = {}
+def _merged(records: Iterable[_R]) -> dict[tuple[date, bytes], _R]:
+    merged: dict[tuple[date, bytes], _R] = {}
     for record in records:
         identity = (record.day, row_key(record))
         earlier = merged.get(identity)
-        merged[identity] = record if earlier is None else _sum(earlier, record)
+        merged[identity] = record if earlier is None else earlier.plus(record)
     return merged
 
 
-def _sum(one: CostRecord, other: CostRecord) -> CostRecord:
-    list_amount = None
-    if one.list_amount_usd is not None and other.list_amount_usd is not None:
-        list_amount = sum_usd((one.list_amount_usd, other.list_amount_usd))
-    return replace(one, amount_usd=sum_usd((one.amount_usd, other.amount_usd)), list_amount_usd=list_amount)
-
-
-def _amount_bytes(amount: Decimal | None) -> bytes:
-    return b"null" if amount is None else usd_text(amount).encode("ascii")
+def _usd_or_null(amount: Decimal | None) -> str:
+    return "null" if amount is None else usd_text(amount)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from costs.records import CostRecord, NameRecord, Origin
+from costs.records import CostRecord, Origin
 from integrations.anthropic.client import COST_REPORT_MAX_DAYS, cost_report_request, workspaces_request
 from integrations.anthropic.normalise import read_cost_report, read_workspaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     from costs.periods import DayRange
+    from costs.records import NameRecord, Record
     from integrations.pages import Page, PageRequest
+
+Family = Literal["classic", "analytics"]
+Kind = Literal["cost", "usage", "activity", "names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,40 +26,46 @@ class Reading:
     """
     What the pages of one window say.
 
-    Shape:   `covered` holds the days that may be replaced (also by nothing); always empty for names
+    Shape:   `records` all of the stream's kind; `covered` holds the days that may be replaced (also by nothing),
+             always empty for names; `names` is what the answer calls people, keys and workspaces; `as_of` is the
+             moment upstream says its data ends at, None where it says nothing: then it is the request's own
     """
 
-    records: list[CostRecord] | list[NameRecord]
+    records: Sequence[Record]
     covered: frozenset[date]
+    names: Sequence[NameRecord] = ()
+    as_of: datetime | None = None
 
     @property
     def costs(self) -> list[CostRecord]:
-        """The cost records; none for a stream of names."""
+        """The cost records; none for a stream of another kind."""
         return [record for record in self.records if isinstance(record, CostRecord)]
-
-    @property
-    def names(self) -> list[NameRecord]:
-        """The name records; none for a stream of costs."""
-        return [record for record in self.records if isinstance(record, NameRecord)]
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
     """
-    One upstream report as the engine reads it.
+    One upstream report as the engine reads it: always the same query, so that its rows can be compared.
 
-    Shape:   `max_window_days` None: not by day, the window is ignored; `reread_setting` names the setting
-             with the trailing days to read again, None where each reading is whole
+    Shape:   `dimensions` are the columns its rows fill (null there is a value, elsewhere it is not known);
+             `is_bill`: a day's rows add up to everything the organisation is billed for in this family;
+             `max_window_days` None: not by day, the window is ignored; `depth_days`: how far back a backfill
+             reads it, None for the whole depth; `floor`: the first day upstream still reports, as of a day;
+             `instead_of`: only read where that stream is refused
     """
 
     name: str
-    family: Literal["classic"]
-    kind: Literal["cost", "names"]
+    family: Family
+    kind: Kind
     origin: Origin
     max_window_days: int | None
-    reread_setting: str | None
     _first_page: Callable[[DayRange | None], PageRequest]
     _read: Callable[[DayRange | None, Sequence[bytes], Sequence[str | None]], Reading]
+    dimensions: frozenset[str] = frozenset()
+    is_bill: bool = False
+    depth_days: int | None = None
+    floor: Callable[[date], date] | None = None
+    instead_of: str | None = None
 
     def first_page(self, window: DayRange | None) -> PageRequest:
         """Build the request that begins a window."""
@@ -70,12 +80,6 @@ class Stream:
     ) -> Reading:
         """Normalise all pages of a window; UpstreamError (upstream_unreadable) if they cannot be trusted."""
         return self._read(window, bodies, request_ids)
-
-    def normalise(
-        self, window: DayRange | None, bodies: Sequence[bytes]
-    ) -> list[CostRecord] | list[NameRecord]:
-        """Like `read`, the records only."""
-        return self.read(window, bodies).records
 
 
 def _days(window: DayRange | None) -> DayRange:
@@ -94,7 +98,7 @@ def _read_cost_report(
 def _read_workspaces(
     _window: DayRange | None, bodies: Sequence[bytes], request_ids: Sequence[str | None]
 ) -> Reading:
-    return Reading(read_workspaces(bodies, request_ids=request_ids), frozenset())
+    return Reading([], frozenset(), names=read_workspaces(bodies, request_ids=request_ids))
 
 
 COST_REPORT = Stream(
@@ -103,10 +107,16 @@ COST_REPORT = Stream(
     kind="cost",
     origin=Origin.CLAUDE_PLATFORM,
     max_window_days=COST_REPORT_MAX_DAYS,
-    reread_setting="REREAD_DAYS_PLATFORM",
+    dimensions=frozenset(
+        {
+            "workspace_id", "model", "token_type", "cost_type", "service_tier", "context_window", "inference_geo",
+            "description",
+        }
+    ),
+    is_bill=True,
     _first_page=lambda window: cost_report_request(_days(window)),
     _read=_read_cost_report,
-)
+)  # fmt: skip
 
 WORKSPACES = Stream(
     name="workspaces",
@@ -114,7 +124,6 @@ WORKSPACES = Stream(
     kind="names",
     origin=Origin.CLAUDE_PLATFORM,
     max_window_days=None,
-    reread_setting=None,
     _first_page=lambda _window: workspaces_request(),
     _read=_read_workspaces,
 )

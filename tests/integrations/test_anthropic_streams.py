@@ -28,13 +28,9 @@ class TestStreams:
             "workspaces": "workspaces",
         }
 
-    def test_tell_the_engine_how_to_cut_and_reread_them(self):
-        assert (COST.kind, COST.max_window_days, COST.reread_setting) == ("cost", 31, "REREAD_DAYS_PLATFORM")
-        assert (WORKSPACES.kind, WORKSPACES.max_window_days, WORKSPACES.reread_setting) == (
-            "names",
-            None,
-            None,
-        )
+    def test_tell_the_engine_how_to_cut_them(self):
+        assert (COST.kind, COST.max_window_days, COST.is_bill) == ("cost", 31, True)
+        assert (WORKSPACES.kind, WORKSPACES.max_window_days) == ("names", None)
 
 
 class TestFirstPage:
@@ -74,10 +70,5 @@ class TestRead:
     def test_returns_names_and_no_days(self):
         reading = WORKSPACES.read(None, [b'{"data":[{"id":"w","name":"A"}],"has_more":false,"last_id":"w"}'])
 
-        assert [record.name for record in reading.records] == ["A"]
+        assert [record.name for record in reading.names] == ["A"]
         assert reading.covered == frozenset()
-
-
-class TestNormalise:
-    def test_returns_the_records_only(self):
-        assert COST.normalise(WINDOW, [COST_BODY]) == COST.read(WINDOW, [COST_BODY]).records
