@@ -15,7 +15,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from accounts import audit
+from accounts import audit, tokens
+from accounts.actions import difference, sentence
 from accounts.models import Account, ApiToken, AuditEvent, Membership, User
 from accounts.object_actions import FormPage, ObjectActionsMixin
 from accounts.operators import CappedRelatedFilter, OperatorAdmin, ReadOnlyAdmin, all_fields_of, filtered_list
@@ -39,18 +40,20 @@ class MembersOfAccountMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Writes changed memberships into the audit log of the account they open or close."""
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
+        before = {each.instance.pk: each.initial.get("role") for each in formset.initial_forms}
         super().save_formset(request, form, formset, change)
-        actor = request.user.get_username()
         for membership in formset.new_objects:
-            _record_member(membership, actor, "member.added")
+            _record_member(request, membership, "member.added", membership.role)
         for membership, _fields in formset.changed_objects:
-            _record_member(membership, actor, "member.changed")
+            role = difference(before[membership.pk], membership.role)
+            _record_member(request, membership, "member.changed", role)
         for membership in formset.deleted_objects:
-            _record_member(membership, actor, "member.removed")
+            _record_member(request, membership, "member.removed", membership.role)
 
 
-def _record_member(membership: Membership, actor: str, action: str) -> None:
-    audit.record(membership.account, actor, action, membership.user.email, role=membership.role)
+def _record_member(request: HttpRequest, membership: Membership, action: str, role: Any) -> None:
+    actor, person = request.user.get_username(), membership.user
+    audit.record(membership.account, actor, action, person.email, target_id=person.pk, role=role)
 
 
 @admin.register(Account)
@@ -84,9 +87,14 @@ class AccountAdmin(MembersOfAccountMixin, OperatorAdmin):
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: Any) -> None:
         super().save_model(request, obj, form, change)
         if form.changed_data:
-            changes = {name: form.cleaned_data[name] for name in form.changed_data}
+            changes = {
+                name: difference(form.initial.get(name), form.cleaned_data[name])
+                if change
+                else form.cleaned_data[name]
+                for name in form.changed_data
+            }
             action = "account.edited" if change else "account.created"
-            audit.record(obj, request.user.get_username(), action, obj.name, **changes)
+            audit.record(obj, request.user.get_username(), action, obj.name, target_id=obj.pk, **changes)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
         return False
@@ -116,6 +124,9 @@ class ChangeUserForm(UserChangeForm):  # type: ignore[type-arg]
     def clean_email(self) -> str:
         """Store addresses in lower case, as sign-in looks them up."""
         return User.objects.normalize_email(self.cleaned_data["email"]).lower()
+
+
+PERSON_FIELDS = frozenset({"email", "first_name", "last_name", "is_active", "is_staff", "is_superuser"})
 
 
 @admin.register(User)
@@ -154,6 +165,38 @@ class UserAdmin(MembersOfAccountMixin, DjangoUserAdmin, OperatorAdmin):  # type:
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
         return False
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
+        before = _powers(form.instance) if change else {}
+        super().save_related(request, form, formsets, change)
+        after = _powers(form.instance)
+        names = [name for name in form.changed_data if name in PERSON_FIELDS]
+        changes = {name: difference(form.initial.get(name), getattr(form.instance, name)) for name in names}
+        if change:
+            changes |= {
+                name: difference(before[name], after[name]) for name in after if before[name] != after[name]
+            }
+        actor = request.user.get_username()
+        if not change:
+            audit.record_person(form.instance, "person.created", actor=actor)
+        elif changes:
+            audit.record_person(form.instance, "person.edited", actor=actor, **changes)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        before = User.objects.filter(pk=id).values_list("password", flat=True).first()
+        answer = super().user_change_password(request, id, form_url)
+        user = User.objects.filter(pk=id).first()
+        if user and user.password != before:
+            audit.record_person(user, "password.set_by_operator", actor=request.user.get_username())
+        return answer
+
+
+def _powers(user: User) -> dict[str, str]:
+    """Return what stands in tables of its own, as text."""
+    return {
+        "groups": ", ".join(map(str, user.groups.all())),
+        "user_permissions": ", ".join(sorted(each.codename for each in user.user_permissions.all())),
+    }
+
 
 def _is_superuser(request: HttpRequest) -> bool:
     return isinstance(request.user, User) and request.user.is_superuser
@@ -175,7 +218,7 @@ class ApiTokenAdmin(ObjectActionsMixin, ReadOnlyAdmin):
     """
 
     list_display = [
-        "name", "revoking", "account", "role", "prefix", "last_used_at", "expiry", "user", "created",
+        "name", "revoking", "account", "role", "is_read_only", "prefix", "last_used_at", "expiry", "user", "created",
     ]  # fmt: skip
     list_display_links = None
     list_filter = ["role", ("account", CappedRelatedFilter)]
@@ -209,8 +252,7 @@ class ApiTokenAdmin(ObjectActionsMixin, ReadOnlyAdmin):
         form = RevokeForm(request.POST if request.method == "POST" else None)
         if not form.is_valid():
             return self.form_page(request, FormPage(f"Revoke {token}", "Revoke", form))
-        token.delete()
-        audit.record(token.account, request.user.get_username(), "token.revoked", token.name, role=token.role)
+        tokens.revoke(token, actor=request.user.get_username())
         self.message_user(request, f"Revoked {token.name}.")
         return HttpResponseRedirect(reverse("admin:accounts_apitoken_changelist"))
 
@@ -219,8 +261,13 @@ class ApiTokenAdmin(ObjectActionsMixin, ReadOnlyAdmin):
 class AuditEventAdmin(ReadOnlyAdmin):
     """Who did what and when; rows are only ever added."""
 
-    list_display = ["at", "account", "actor", "action", "target"]
+    list_display = ["at", "account", "actor", "action", "target", "told"]
     list_filter = [("at", admin.DateFieldListFilter), ("account", CappedRelatedFilter)]
     list_select_related = ["account"]
-    search_fields = ["actor", "action", "target"]
+    search_fields = ["actor", "action", "target", "=request_id"]
     fields = all_fields_of(AuditEvent)
+
+    @admin.display(description="sentence")
+    def told(self, event: AuditEvent) -> str:
+        """Say the event as a sentence."""
+        return sentence(event)

@@ -1,10 +1,12 @@
-"""Account (tenant), User, Membership, ApiToken, AuditEvent."""
+"""Account (tenant), User, Membership, Invitation, ApiToken, AuditEvent."""
 
+import datetime as dt
 import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from knox.models import AbstractAuthToken
 
@@ -100,13 +102,60 @@ class Membership(models.Model):
         return f"{self.user} is {self.role} of {self.account}"
 
 
-class ApiToken(AbstractAuthToken):
-    """A program's access to one account with one role; only a digest of the token is stored."""
+class Invitation(models.Model):
+    """
+    An offer of a role in an account to whoever reads the mail of one address; good for one use, for a while.
 
+    The link in the mail is the row's id under the installation's signature (`accounts.invitations`).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField(help_text="In lower case.")
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
+    invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "email"],
+                condition=models.Q(accepted_at__isnull=True, revoked_at__isnull=True),
+                name="invitation_open_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} as {self.role} of {self.account}"
+
+    def is_open(self, now: dt.datetime) -> bool:
+        """Say whether it can be accepted."""
+        return self.accepted_at is None and self.revoked_at is None and now < self.expires_at
+
+
+class ApiToken(AbstractAuthToken):
+    """
+    A program's access to one account; only a digest of the token is stored.
+
+    It can do what its role allows and never more than its owner at that moment: who leaves an account or
+    loses a role there takes it from the tokens, too.
+    """
+
+    # The primary key is the digest, which no address may show.
+    public_id = models.UUIDField(unique=True, editable=False, db_default=RandomUUID())
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="tokens")
     name = models.CharField(max_length=120)
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
+    is_read_only = models.BooleanField(
+        default=False, help_text="Reads what its role may read, changes nothing."
+    )
     last_used_at = models.DateTimeField(null=True, blank=True)
+
+    # The owner's role in the account, filled in by `accounts.tokens` when the token is used.
+    owner_role: Role | None = None
 
     class Meta:
         ordering = ["-created"]
@@ -116,17 +165,31 @@ class ApiToken(AbstractAuthToken):
 
 
 class AuditEvent(models.Model):
-    """One change or one use of a key by a person or a token; rows are only ever added."""
+    """
+    One change or one use of a key by a person or a token; the database refuses to change or remove a row.
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="audit_events")
+    `accounts.audit` writes them, `accounts.actions` knows what each means. Without an account it concerns the
+    installation: a sign-in of somebody who belongs to none, an erased account.
+    """
+
+    account = models.ForeignKey(Account, null=True, on_delete=models.CASCADE, related_name="audit_events")
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     actor = models.CharField(max_length=254, help_text="E-mail address, token name or command.")
+    # A number and no foreign key: the event outlives the person's row and must never be updated.
+    person_id = models.BigIntegerField(null=True, help_text="The person's id, when one was signed in.")
+    token_prefix = models.CharField(
+        max_length=8, blank=True, help_text="How the token begins, when one was used."
+    )
     action = models.CharField(max_length=64, help_text="For example connection.rotated.")
-    target = models.CharField(max_length=254, blank=True)
+    target = models.CharField(max_length=254, blank=True, help_text="What it was done to, by its name then.")
+    target_id = models.CharField(max_length=64, blank=True)
     changes = models.JSONField(default=dict, blank=True, help_text="Field differences; never a secret.")
+    address = models.GenericIPAddressField(null=True, help_text="Where the request came from.")
+    request_id = models.CharField(max_length=64, blank=True, help_text="The same as in the logs.")
 
     class Meta:
         ordering = ["-at"]
+        indexes = [models.Index(fields=["account", "-at", "-id"], name="audit_newest_first")]
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.target}"

@@ -6,13 +6,20 @@ from accounts.models import Account
 
 
 class OutboxMessage(models.Model):
-    """One message to everybody in an account; sent at least once, never written twice for one event."""
+    """
+    One message, to everybody in an account or to one address; sent at least once, never written twice for one event.
+
+    The body of a message to one address may hold a link that opens something: it is wiped once it is sent.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="outbox")
     event_key = models.CharField(
         max_length=200, unique=True, help_text="Names the event; a second write is ignored."
     )
     kind = models.CharField(max_length=40)
+    recipient = models.EmailField(
+        blank=True, help_text="The one address it is for; empty for the account's people."
+    )
     subject = models.CharField(max_length=200)
     body = models.TextField()
     created_at = models.DateTimeField(auto_now_add=True)

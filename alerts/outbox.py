@@ -19,12 +19,13 @@ _LONGEST_WAIT = dt.timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What to tell: `event_key` makes the same event told once."""
+    """What to tell: `event_key` makes the same event told once; without `recipient` it is for the whole account."""
 
     event_key: str
     kind: str
     subject: str
     body: str
+    recipient: str = ""
 
 
 def enqueue(account: Account, message: Message, *, now: dt.datetime) -> None:
@@ -35,6 +36,7 @@ def enqueue(account: Account, message: Message, *, now: dt.datetime) -> None:
                 account=account,
                 event_key=message.event_key,
                 kind=message.kind,
+                recipient=message.recipient,
                 subject=" ".join(message.subject.split())[:200],
                 body=message.body,
                 due_at=now,
@@ -59,21 +61,22 @@ def send_due(*, now: dt.datetime) -> int:
 
 
 def _send(message: OutboxMessage, now: dt.datetime) -> int:
-    people = User.objects.filter(memberships__account_id=message.account_id, is_active=True)
-    addresses = sorted(people.values_list("email", flat=True))
     message.attempts += 1
     try:
-        if addresses:
-            # One e-mail with hidden recipients: people of an account need not see each other's addresses.
+        to, bcc = _addresses(message)
+        if to or bcc:
             EmailMessage(
                 message.subject,
                 message.body,
                 settings.DEFAULT_FROM_EMAIL,
-                bcc=addresses,
+                to=to,
+                bcc=bcc,
                 connection=get_connection(),
             ).send()
         message.sent_at = now
         message.last_error = ""
+        if message.recipient:
+            message.body = ""
     except (OSError, smtplib.SMTPException, ValueError) as error:
         # ValueError: an address or header that no mail can have. One such message must not stop the others.
         message.last_error = f"{type(error).__name__}: {error}"[:200]
@@ -81,5 +84,14 @@ def _send(message: OutboxMessage, now: dt.datetime) -> int:
         _log.warning(
             "mail_failed", message_id=message.pk, attempts=message.attempts, error=message.last_error
         )
-    message.save(update_fields=["attempts", "sent_at", "last_error", "due_at"])
+    message.save(update_fields=["attempts", "sent_at", "last_error", "due_at", "body"])
     return int(message.sent_at is not None)
+
+
+def _addresses(message: OutboxMessage) -> tuple[list[str], list[str]]:
+    """Return whom it is sent to openly and hidden."""
+    if message.recipient:
+        return [message.recipient], []
+    people = User.objects.filter(memberships__account_id=message.account_id, is_active=True)
+    # One e-mail with hidden recipients: people of an account need not see each other's addresses.
+    return [], sorted(people.values_list("email", flat=True))

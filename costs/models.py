@@ -15,6 +15,8 @@ class CostVersion(models.Model):
     Null is a value: no workspace is the classic default workspace, no model is a cost that has none.
     """
 
+    account_path = "connection__account"
+
     connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="+")
     source = models.CharField(max_length=40, help_text="The report (stream) the row came from.")
     day = models.DateField(help_text="UTC day.")
@@ -74,6 +76,8 @@ class DayDigest(models.Model):
     An equal digest means the day needs no write. A row with no facts says "asked, and there was nothing".
     """
 
+    account_path = "connection__account"
+
     connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="+")
     source = models.CharField(max_length=40)
     day = models.DateField()
@@ -94,6 +98,8 @@ class DayDigest(models.Model):
 
 class Restatement(models.Model):
     """One observed change of a day that was already stored."""
+
+    account_path = "connection__account"
 
     connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="+")
     source = models.CharField(max_length=40)
@@ -120,6 +126,8 @@ class Restatement(models.Model):
 class Resource(models.Model):
     """A named thing costs refer to by id: a workspace now; keys and people later."""
 
+    account_path = "connection__account"
+
     connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=32)
     resource_id = models.TextField()
@@ -141,6 +149,8 @@ class Resource(models.Model):
 
 class ResourceName(models.Model):
     """A name a resource had from valid_from until valid_to (null: still has)."""
+
+    account_path = "resource__connection__account"
 
     resource = models.ForeignKey(Resource, on_delete=models.CASCADE, related_name="names")
     name = models.TextField()

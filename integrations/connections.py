@@ -23,6 +23,7 @@ from integrations.models import Connection, Credential, Provider, Status
 
 USER_AGENT = "Tallystick/0.1 (self-hosted)"
 _KIND = re.compile(r"sk-ant-[a-z]{2,8}\d{2}(?=-)")
+_SHORTEST_KEY = 24
 
 
 class RefusedError(Exception):
@@ -64,6 +65,8 @@ def probe_stored(
 def key_hint(api_key: str) -> str:
     """Return the only trace of a key that may be shown: its kind and last four characters."""
     kind = _KIND.match(api_key)
+    if len(api_key) < _SHORTEST_KEY:
+        return "too short for a key"  # four characters of a pasted password would be too much of it
     return f"{kind[0] if kind else 'sk-ant'}-…{api_key[-4:]}"
 
 

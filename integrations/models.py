@@ -105,6 +105,8 @@ class Credential(models.Model):
     A table of its own, so that no query for connections ever loads a key and no admin form can show one.
     """
 
+    account_path = "connection__account"
+
     connection = models.OneToOneField(
         Connection, primary_key=True, on_delete=models.CASCADE, related_name="credential"
     )

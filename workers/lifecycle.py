@@ -9,12 +9,14 @@ import datetime as dt
 import hashlib
 import hmac
 from dataclasses import asdict, dataclass
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
 from accounts import audit
+from accounts.actions import difference
 from accounts.models import Account
 from costs.periods import DayRange
 from integrations import connections
@@ -46,12 +48,14 @@ class NewConnection:
         return f"NewConnection(label={self.label!r}, cost_center={self.cost_center!r})"
 
 
-def test_key(api_key: str) -> ProbeResult:
+def test_key(account: Account, api_key: str, *, actor: str) -> ProbeResult:
     """
-    Find out what a key is and can see; nothing is stored.
+    Find out what a key is and can see; nothing is stored but that it was used, and by whom.
 
     Effects: up to two requests upstream, each with a token of its organisation's bucket
     """
+    # Before it is used: what happens to this process meanwhile must not hide it.
+    audit.record(account, actor, "key.tested", connections.key_hint(api_key))
     try:
         tokens = _Tokens(owner=bucket.known_owner(_fingerprint(api_key)), api_key=api_key)
     except BucketUnavailableError:
@@ -73,7 +77,7 @@ def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connectio
     Raises:  RefusedError — the key does not pass, or the organisation is connected already;
              LabelTakenError
     """
-    result = test_key(wanted.api_key)
+    result = test_key(account, wanted.api_key, actor=actor)
     if not result.ok:
         raise RefusedError(_advice(result))
     assert result.organization is not None  # noqa: S101 - what `ok` means
@@ -95,13 +99,13 @@ def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connectio
         runs.request_run(
             connection, Trigger.CONNECT, runs.backfill_range(connection, now.date()), requested_by=actor
         )
-        audit.record(account, actor, "connection.created", connection.label, id=str(connection.pk))
+        _note(connection, actor, "connection.created")
     return connection
 
 
 def test(connection: Connection, *, actor: str) -> ProbeResult:
     """Probe the stored key and bring the connection's state up to date with what was found."""
-    audit.record(connection.account, actor, "connection.tested", connection.label, id=str(connection.pk))
+    _note(connection, actor, "connection.tested")
     tokens = _Tokens(owner=connection.organization_id)
     try:
         result = connections.probe_stored(connection, today=database_now().date(), take_token=tokens.take)
@@ -164,10 +168,7 @@ def force_sync(connection: Connection, days: DayRange | None, *, actor: str) -> 
             days = _trailing(current, today)
         run, created = runs.request_run(current, Trigger.FORCE, days, requested_by=actor)
         if created:
-            audit.record(
-                current.account, actor, "connection.sync_forced", current.label,
-                from_day=str(days.start), to_day=str(days.end),
-            )  # fmt: skip
+            _note(current, actor, "connection.sync_forced", from_day=str(days.start), to_day=str(days.end))
     return run, created
 
 
@@ -212,7 +213,7 @@ def rotate_key(connection: Connection, api_key: str, *, actor: str) -> ProbeResu
 
     Raises:  RefusedError — the key does not pass or belongs to another organisation; nothing is changed
     """
-    result = test_key(api_key)
+    result = test_key(connection.account, api_key, actor=actor)
     if not result.ok:
         raise RefusedError(_advice(result))
     with transaction.atomic():
@@ -220,10 +221,7 @@ def rotate_key(connection: Connection, api_key: str, *, actor: str) -> ProbeResu
         connections.replace_key(current, api_key, result)
         if current.status == Status.ERROR:
             _back_to_work(current, database_now())
-        audit.record(
-            current.account, actor, "connection.rotated", current.label,
-            before=connection.key_hint, after=current.key_hint,
-        )  # fmt: skip
+        _note(current, actor, "connection.rotated", key=difference(connection.key_hint, current.key_hint))
     connection.refresh_from_db()
     return result
 
@@ -235,7 +233,7 @@ def pause(connection: Connection, *, actor: str) -> None:
         if current.status == Status.PAUSED:
             return
         connections.set_state(current, Status.PAUSED)
-        audit.record(current.account, actor, "connection.paused", current.label)
+        _note(current, actor, "connection.paused")
     connection.refresh_from_db()
 
 
@@ -246,7 +244,7 @@ def resume(connection: Connection, *, actor: str) -> None:
         if current.status != Status.PAUSED:
             return
         _back_to_work(current, database_now())
-        audit.record(current.account, actor, "connection.resumed", current.label)
+        _note(current, actor, "connection.resumed")
     connection.refresh_from_db()
 
 
@@ -265,8 +263,14 @@ def _back_to_work(connection: Connection, now: dt.datetime) -> None:
 def edit(connection: Connection, *, label: str, cost_center: str, actor: str) -> None:
     """Change label and cost centre; LabelTakenError."""
     before = {"label": connection.label, "cost_center": connection.cost_center}
-    connections.rename(connection, label=label, cost_center=cost_center)
-    audit.record(connection.account, actor, "connection.edited", label, before=before)
+    with transaction.atomic():
+        connections.rename(connection, label=label, cost_center=cost_center)
+        after = {"label": connection.label, "cost_center": connection.cost_center}
+        changes = {
+            name: difference(before[name], after[name]) for name in before if before[name] != after[name]
+        }
+        if changes:
+            _note(connection, actor, "connection.edited", **changes)
 
 
 def disconnect(connection: Connection, *, erase: bool, actor: str) -> None:
@@ -275,7 +279,6 @@ def disconnect(connection: Connection, *, erase: bool, actor: str) -> None:
 
     The lane is locked first: a worker in the middle of a write finishes before, or finds its step gone.
     """
-    account, label = connection.account, connection.label
     with transaction.atomic():
         lanes.hold(connection.organization_id, runs.FAMILY)
         if erase:
@@ -284,7 +287,11 @@ def disconnect(connection: Connection, *, erase: bool, actor: str) -> None:
             now = database_now()
             runs.cancel_open(connection, now=now)
             connections.close(connection, now=now)
-        audit.record(account, actor, "connection.erased" if erase else "connection.disconnected", label)
+        _note(connection, actor, "connection.erased" if erase else "connection.disconnected")
+
+
+def _note(connection: Connection, actor: str, action: str, **changes: Any) -> None:
+    audit.record(connection.account, actor, action, connection.label, target_id=connection.pk, **changes)
 
 
 def _advice(result: ProbeResult) -> Advice:

@@ -63,6 +63,8 @@ PRIORITY = {Trigger.FORCE: 10, Trigger.DAILY: 20, Trigger.REREAD: 30, Trigger.CO
 class SyncRun(models.Model):
     """One reason to fetch: a trigger and a range of days for one connection."""
 
+    account_path = "connection__account"
+
     class Status(models.TextChoices):
         QUEUED = "queued"
         RUNNING = "running"
@@ -130,6 +132,8 @@ class SyncRun(models.Model):
 class SyncStep(models.Model):
     """One stream × one window of a run: the unit that is written whole or not at all."""
 
+    account_path = "run__connection__account"
+
     class Status(models.TextChoices):
         QUEUED = "queued"
         DONE = "done"
@@ -161,6 +165,8 @@ class SyncStep(models.Model):
 
 class Page(models.Model):
     """One archived answer, compressed, exactly as it arrived; facts are written from here only."""
+
+    account_path = "step__run__connection__account"
 
     step = models.ForeignKey(SyncStep, on_delete=models.CASCADE, related_name="pages")
     generation = models.PositiveIntegerField()

@@ -29,11 +29,12 @@ class ApiView(APIView):
     """
     One endpoint for the holder of a token.
 
-    `required_role` is what writing needs; reading needs viewer. `queries` names the query parameters of a
+    `required_role` is what writing needs and `reading_role` what reading does. `queries` names the query parameters of a
     method; a method that is not in it takes none.
     """
 
     required_role: ClassVar[Role] = Role.ADMIN
+    reading_role: ClassVar[Role] = Role.VIEWER
     # Errors of the services that `problem_of` can word.
     refusals: ClassVar[tuple[type[Exception], ...]] = ()
     queries: ClassVar[Mapping[str, type[QuerySerializer]]] = {}
@@ -82,7 +83,10 @@ class ApiView(APIView):
     ) -> NoReturn:
         if request.authenticators and not request.successful_authenticator:
             raise NotAuthenticated
-        needed = Role.VIEWER if request.method in SAFE_METHODS else self.required_role
+        is_reading = request.method in SAFE_METHODS
+        needed = self.reading_role if is_reading else self.required_role
+        if not is_reading and self.principal.is_read_only and self.principal.may(needed):
+            raise PermissionDenied("This token is read-only; changing something needs one that is not.")
         raise PermissionDenied(
             f"This needs the role {needed.value}; the token has {self.principal.role.value}."
         )

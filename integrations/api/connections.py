@@ -161,7 +161,8 @@ class KeyTestView(ConnectionApiView):
     )
     def post(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         body = self.read_body(KeySerializer)
-        return Response(TestResultSerializer(lifecycle.test_key(body["api_key"])).data)
+        found = lifecycle.test_key(self.account, body["api_key"], actor=self.principal.name)
+        return Response(TestResultSerializer(found).data)
 
 
 class ConnectionView(ConnectionApiView):

@@ -4,10 +4,13 @@ import datetime as dt
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 
-from accounts import bootstrap, tokens
+from accounts import bootstrap, people, tokens
 from accounts.models import Account, ApiToken, AuditEvent, Membership, Role, User
 from accounts.permissions import Principal
+from accounts.tokens import Terms
+from tests.api.conftest import Caller, problem, stored_connection
 
 pytestmark = pytest.mark.django_db
 
@@ -58,9 +61,7 @@ class TestIssueToken:
 class TestBearer:
     @pytest.fixture
     def token(self, account, admin_user) -> str:
-        _, plain = tokens.issue(
-            account=account, name="t", role=Role.VIEWER, owner=admin_user, expires_in=None
-        )
+        _, plain = tokens.issue(account, admin_user, Terms("t", Role.VIEWER), actor="set-up")
         return plain
 
     def answer(self, client, token: str) -> int:
@@ -80,6 +81,64 @@ class TestBearer:
     @pytest.mark.parametrize("text", ["", "x", "ä", "a b", "ÿ" * 8, "a\x00b"])
     def test_is_refused_when_it_is_nonsense(self, client, db, text):
         assert self.answer(client, text) == 401
+
+    def test_is_refused_when_its_owner_has_left_the_account(self, client, token, admin_user):
+        admin_user.memberships.all().delete()
+
+        assert self.answer(client, token) == 401
+
+    def test_is_refused_when_its_owner_may_not_sign_in(self, client, token, admin_user):
+        admin_user.is_active = False
+        admin_user.save()
+
+        assert self.answer(client, token) == 401
+
+    def test_stays_in_the_list_when_it_has_expired(self, client, token):
+        """knox would delete it, with every other expired token of its owner, in a request that only reads."""
+        ApiToken.objects.update(expiry=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+
+        self.answer(client, token)
+
+        assert ApiToken.objects.exists()
+
+
+class TestTerms:
+    """What a token may do: its role, less what its owner lacks, less everything but reading when it is read-only."""
+
+    def caller(self, account, owner, role: Role, *, is_read_only: bool = False) -> Caller:
+        terms = Terms("t", role, is_read_only=is_read_only)
+        _, plain = tokens.issue(account, owner.user, terms, actor="set-up")
+        return Caller(plain, Client(raise_request_exception=False))
+
+    def test_of_a_full_admin_token_let_it_change_things(self, account, alice):
+        connection = stored_connection(account)
+
+        answer = self.caller(account, alice, Role.ADMIN)("POST", f"connections/{connection.pk}/pause/")
+
+        assert answer.status_code == 200
+
+    def test_of_a_read_only_token_let_it_read_and_nothing_else(self, account, alice):
+        connection = stored_connection(account)
+        caller = self.caller(account, alice, Role.ADMIN, is_read_only=True)
+
+        assert caller.get("connections/").status_code == 200
+        refused = problem(caller("POST", f"connections/{connection.pk}/pause/"), 403)
+        assert "read-only" in refused["detail"]
+        assert problem(caller.post("connections/test/", {"api_key": "x"}), 403)
+
+    def test_shrink_with_the_role_of_the_owner(self, account, alice, edith):
+        connection = stored_connection(account)
+        caller = self.caller(account, edith, Role.EDITOR)
+        people.change_role(edith, Role.VIEWER, actor="alice")
+
+        refused = problem(caller("POST", f"connections/{connection.pk}/sync/", {}), 403)
+
+        assert refused["detail"] == "This needs the role editor; the token has viewer."
+
+    def test_do_not_grow_with_the_role_of_the_owner(self, account, alice):
+        connection = stored_connection(account)
+
+        problem(self.caller(account, alice, Role.VIEWER)("POST", f"connections/{connection.pk}/pause/"), 403)
 
 
 class TestEnsureAdmin:

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from accounts import tokens
 from accounts.models import Account, ApiToken, AuditEvent, Membership, Role, User
+from accounts.tokens import Terms
 
 from .conftest import change_url, list_url
 
@@ -18,7 +19,7 @@ def no_rows(prefix: str) -> dict[str, str]:
 
 @pytest.fixture
 def token(account, admin_user) -> tuple[ApiToken, str]:
-    return tokens.issue(account=account, name="ci", role=Role.VIEWER, owner=admin_user, expires_in=None)
+    return tokens.issue(account, admin_user, Terms("ci", Role.VIEWER), actor="set-up")
 
 
 class TestAccount:
@@ -27,7 +28,7 @@ class TestAccount:
 
         event = AuditEvent.objects.get()
         assert Account.objects.get().plan == "ultimate"
-        assert (event.action, event.changes) == ("account.edited", {"plan": "ultimate"})
+        assert (event.action, event.changes) == ("account.edited", {"plan": ["pro", "ultimate"]})
 
     def test_is_made_here(self, boss):
         boss.post(list_url(Account) + "add/", {"name": "New", "plan": "free", **no_rows("memberships")})
@@ -136,7 +137,8 @@ class TestToken:
         response = boss.post(address, {"sure": "on"}, follow=True)
 
         assert (before, ApiToken.objects.count()) == (1, 0)
-        assert AuditEvent.objects.get().action == "token.revoked"
+        assert AuditEvent.objects.last().action == "token.issued"
+        assert AuditEvent.objects.first().action == "token.revoked"
         assert row.digest not in asked + response.content.decode()
         assert not LogEntry.objects.exists()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import smtplib
+from dataclasses import replace
 
 import pytest
 from django.core import mail
@@ -73,6 +74,23 @@ class TestSendDue:
         assert dt.timedelta(0) < waiting.due_at - NOW <= dt.timedelta(hours=1)
         settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
         assert send_due(now=NOW + dt.timedelta(hours=1)) == 1
+
+    def test_reaches_only_the_one_it_is_for_and_forgets_the_link(self, account, admin_user):
+        enqueue(account, replace(MESSAGE, recipient="new@example.com"), now=NOW)
+
+        send_due(now=NOW)
+
+        assert (mail.outbox[0].to, mail.outbox[0].bcc) == (["new@example.com"], [])
+        assert mail.outbox[0].body == "Body"
+        assert OutboxMessage.objects.get().body == ""
+
+    def test_keeps_the_link_until_it_is_sent(self, account, settings):
+        enqueue(account, replace(MESSAGE, recipient="new@example.com"), now=NOW)
+        settings.EMAIL_BACKEND = "tests.alerts.test_outbox.Refusing"
+
+        send_due(now=NOW)
+
+        assert OutboxMessage.objects.get().body == "Body"
 
     def test_is_done_with_an_account_that_has_nobody(self, account):
         enqueue(account, MESSAGE, now=NOW)

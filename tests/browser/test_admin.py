@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from accounts import tokens
 from accounts.models import ApiToken, Role
+from accounts.tokens import Terms
 from integrations.models import Connection, Status
 from workers import lifecycle
 from workers.lifecycle import NewConnection
@@ -19,7 +20,7 @@ def connection(account, simulator, key_of, admin_user, run_due) -> Connection:
     """A backfilled connection, and with it rows in nearly every table."""
     made = lifecycle.connect(account, NewConnection(key_of("acorn-studio"), label="Acorn"), actor="set-up")
     run_due()
-    tokens.issue(account=account, name="ci", role=Role.VIEWER, owner=admin_user, expires_in=None)
+    tokens.issue(account, admin_user, Terms("ci", Role.VIEWER), actor="set-up")
     return made
 
 

@@ -89,10 +89,10 @@ def test_paused_disconnected_and_erased(lab: Lab) -> None:
 
 
 _SECOND_ACCOUNT = """
-from accounts import tokens; from accounts.models import *
+from accounts import tokens; from accounts.models import *; from accounts.tokens import Terms
 account = Account.objects.create(name='Doomed')
 owner = User.objects.get(); Membership.objects.create(account=account, user=owner, role='admin')
-print('token', tokens.issue(account=account, name='t', role=Role.ADMIN, owner=owner, expires_in=None)[1])
+print('token', tokens.issue(account, owner, Terms('t', Role.ADMIN), actor='set-up')[1])
 """
 
 
@@ -106,9 +106,7 @@ def test_account_deleted(lab: Lab) -> None:
     finally:
         lab.token = own
     under_way(lab, connection)
-    done = lab.manage(
-        "shell", "-c", "from accounts.models import Account; Account.objects.get(name='Doomed').delete()"
-    )
+    done = lab.manage("erase_account", "--account", "Doomed", "--confirm", "Doomed")
     assert done.returncode == 0, done.stderr
     rest(lab)
 

@@ -16,6 +16,7 @@ from django.test import Client
 
 from accounts import tokens
 from accounts.models import Role
+from accounts.tokens import Terms
 from integrations.models import Credential
 from tests.flows.conftest import eventually
 from workers import lifecycle
@@ -84,7 +85,7 @@ def forms_of(key: str) -> dict[str, str]:
 def test_stored_keys_are_found_nowhere(account, admin_user, simulator, engine, mailoutbox):
     first_key = simulator.organisations(organisation="acorn-studio")[0]["admin_key"]
     second_key = simulator.world("acorn-studio", "new_key")["key"]
-    _, token = tokens.issue(account=account, name="t", role=Role.ADMIN, owner=admin_user, expires_in=None)
+    _, token = tokens.issue(account, admin_user, Terms("t", Role.ADMIN), actor="set-up")
     api = Client(headers={"authorization": f"Bearer {token}"})
     people = Client()
     people.force_login(admin_user, backend="allauth.account.auth_backends.AuthenticationBackend")

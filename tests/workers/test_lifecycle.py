@@ -23,6 +23,10 @@ def key_of(simulator, slug: str, kind: str = "admin_key") -> str:
     return simulator.organisations(organisation=slug)[0][kind]
 
 
+def probe_of(account, key: str):
+    return lifecycle.test_key(account, key, actor="alice")
+
+
 class TestConnect:
     def test_gives_a_default_label_and_numbers_it_when_taken(self, account, connect):
         connect("acorn-studio", label="Anthropic – Birch Logistics GmbH")
@@ -85,8 +89,8 @@ class TestEachCause:
             ("sk-ant-admin01-nobody-knows-this-key", "key_rejected", "Create another key"),
         ],
     )
-    def test_of_a_wrong_text(self, simulator, key, reason, words):
-        found = lifecycle.test_key(key)
+    def test_of_a_wrong_text(self, account, simulator, key, reason, words):
+        found = probe_of(account, key)
 
         assert (found.ok, found.reason) == (False, reason)
         assert words in f"{found.detail} {found.remedy}"
@@ -94,8 +98,8 @@ class TestEachCause:
     @pytest.mark.parametrize(
         ("kind", "words"), [("inference_key", "calling models"), ("enterprise_key", "Claude Enterprise")]
     )
-    def test_of_a_key_of_another_kind(self, simulator, kind, words):
-        found = lifecycle.test_key(key_of(simulator, "acorn-studio", kind))
+    def test_of_a_key_of_another_kind(self, account, simulator, kind, words):
+        found = probe_of(account, key_of(simulator, "acorn-studio", kind))
 
         assert (found.ok, found.reason) == (False, "key_wrong_kind")
         assert words in found.detail
@@ -110,44 +114,44 @@ class TestEachCause:
             ("not_json", {}, "upstream_unreadable"),
         ],
     )
-    def test_of_an_upstream_in_trouble(self, simulator, kind, options, reason):
+    def test_of_an_upstream_in_trouble(self, account, simulator, kind, options, reason):
         simulator.fault(kind, path="/v1/organizations/cost_report", times=-1, **options)
 
-        found = lifecycle.test_key(key_of(simulator, "acorn-studio"))
+        found = probe_of(account, key_of(simulator, "acorn-studio"))
 
         assert (found.ok, found.reason) == (False, reason)
         assert found.remedy
 
-    def test_of_an_individual_account(self, simulator):
+    def test_of_an_individual_account(self, account, simulator):
         simulator.fault(
             "status", status=403, type="permission_error", path="/v1/organizations/me",
             message="This API is only available to organizations. Individual accounts cannot use it.",
         )  # fmt: skip
 
-        found = lifecycle.test_key(key_of(simulator, "acorn-studio"))
+        found = probe_of(account, key_of(simulator, "acorn-studio"))
 
         assert (found.ok, found.reason) == (False, "organization_required")
         assert "organisation" in found.remedy
 
-    def test_of_nothing_used_yet(self, simulator):
-        found = lifecycle.test_key(key_of(simulator, "dormant-labs"))
+    def test_of_nothing_used_yet(self, account, simulator):
+        found = probe_of(account, key_of(simulator, "dormant-labs"))
 
         assert (found.ok, found.reason) == (True, "no_usage")
 
-    def test_of_no_server_at_all(self, db, settings):
+    def test_of_no_server_at_all(self, account, settings):
         settings.ANTHROPIC_BASE_URL = "http://127.0.0.1:1"
 
-        found = lifecycle.test_key("sk-ant-admin01-any-key-of-any-length")
+        found = probe_of(account, "sk-ant-admin01-any-key-of-any-length")
 
         assert (found.ok, found.reason) == (False, "upstream_unavailable")
 
-    def test_of_our_own_limit(self, simulator, settings):
+    def test_of_our_own_limit(self, account, simulator, settings):
         settings.ANTHROPIC_REQUESTS_PER_MINUTE, settings.ANTHROPIC_BURST = 1, 2
         key = key_of(simulator, "acorn-studio")
-        lifecycle.test_key(key)
+        probe_of(account, key)
         simulator.clear_requests()
 
-        found = lifecycle.test_key(key)
+        found = probe_of(account, key)
 
         assert (found.ok, found.reason) == (False, "rate_limited")
         assert "UTC" in found.remedy
@@ -162,10 +166,10 @@ class TestWithoutRedis:
         yield
         redis_client.cache_clear()
 
-    def test_a_key_cannot_be_tested_and_nothing_is_asked(self, simulator, no_redis):
+    def test_a_key_cannot_be_tested_and_nothing_is_asked(self, account, simulator, no_redis):
         simulator.clear_requests()
 
-        found = lifecycle.test_key(key_of(simulator, "acorn-studio"))
+        found = probe_of(account, key_of(simulator, "acorn-studio"))
 
         assert (found.ok, found.reason) == (False, "upstream_unavailable")
         assert "Redis" in found.detail
@@ -346,6 +350,7 @@ class TestAudit:
 
         actions = list(AuditEvent.objects.order_by("pk").values_list("actor", "action"))
         assert actions == [
+            ("alice", "key.tested"),
             ("alice", "connection.created"),
             ("bob", "connection.edited"),
             ("bob", "connection.paused"),

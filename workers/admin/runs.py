@@ -22,7 +22,7 @@ def _cancel(request: HttpRequest, run: SyncRun) -> None:
         raise ActionRefusedError("This run has ended already.")
     connection = run.connection
     audit.record(
-        connection.account, request.user.get_username(), "run.cancelled", connection.label, id=str(run.pk)
+        connection.account, request.user.get_username(), "run.cancelled", connection.label, target_id=run.pk
     )
     messages.success(request, f"Cancelled {run}. What it stored stays; force a sync to fetch the rest.")
 

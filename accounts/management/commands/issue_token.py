@@ -6,9 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts import audit, tokens
+from accounts import tokens
 from accounts.bootstrap import ensure_admin, ensure_default_account
 from accounts.models import Account, Role, User
+from accounts.tokens import Terms
 
 
 class Command(BaseCommand):
@@ -18,6 +19,9 @@ class Command(BaseCommand):
         parser.add_argument("--name", required=True, help="what the token is for")
         parser.add_argument("--role", required=True, choices=Role.values)
         parser.add_argument("--account", help="the account's name (default: the default account)")
+        parser.add_argument(
+            "--read-only", action="store_true", help="it may change nothing, whatever its role"
+        )
         parser.add_argument("--expires-days", type=int, help="default: never")
 
     def handle(self, **options: Any) -> None:
@@ -35,15 +39,13 @@ class Command(BaseCommand):
         )
         if owner is None:
             raise CommandError(f"Account {account.name!r} has no administrator. Add one in the admin first.")
-        expires_in = dt.timedelta(days=days) if days else None
-        row, plain = tokens.issue(
-            account=account,
-            name=options["name"],
-            role=Role(options["role"]),
-            owner=owner,
-            expires_in=expires_in,
+        terms = Terms(
+            options["name"],
+            Role(options["role"]),
+            is_read_only=options["read_only"],
+            expires_in=dt.timedelta(days=days) if days else None,
         )
-        audit.record(account, "manage.py issue_token", "token.issued", row.name, role=row.role)
+        _, plain = tokens.issue(account, owner, terms, actor="manage.py issue_token")
         self.stdout.write(plain)
 
     def _account(self, name: str | None) -> Account:

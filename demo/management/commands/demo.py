@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from accounts import bootstrap, tokens
 from accounts.bootstrap import FirstSignIn
 from accounts.models import Role, User
+from accounts.tokens import Terms
 from demo import story
 from demo.api import Api, ApiError
 from integrations.simulator.process import Simulator
@@ -84,13 +85,9 @@ class Command(BaseCommand):
         sign_in = bootstrap.ensure_admin()
         if sign_in is None:
             raise CommandError("The demo's database is not empty; end the other demo first.")
-        _, token = tokens.issue(
-            account=bootstrap.ensure_default_account(),
-            name="demo",
-            role=Role.ADMIN,
-            owner=User.objects.get(email=sign_in.email),
-            expires_in=dt.timedelta(days=1),
-        )
+        account, owner = bootstrap.ensure_default_account(), User.objects.get(email=sign_in.email)
+        terms = Terms("demo", Role.ADMIN, expires_in=dt.timedelta(days=1))
+        _, token = tokens.issue(account, owner, terms, actor="manage.py demo")
         return sign_in, token
 
     def _processes(self, port: int) -> Supervisor:

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import ast
+import datetime as dt
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, transaction
+
+from accounts import audit
+from accounts.actions import ACTIONS, sentence
+from accounts.models import Account, AuditEvent, Membership, Role, User
+from integrations.models import Connection
+from tests.api.conftest import stored_connection
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("accounts", "alerts", "config", "costs", "dashboard", "demo", "integrations", "runtime", "workers")
+# Literals of the same form that are something else: permissions, tasks, kinds of mails.
+NO_ACTIONS = re.compile(
+    r"(accounts|workers|integrations|allauth|django|connection\.(late|first_data|needs_you|recovered))\b"
+)
+
+
+def literals_of_audit() -> set[str]:
+    """Every text of the form `noun.verb` in a module that writes to the audit log."""
+    found: set[str] = set()
+    for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+        text = path.read_text("utf-8")
+        if not re.search(r"^from accounts import .*\baudit\b", text, re.MULTILINE):
+            continue
+        constants = (node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant))
+        found |= {c for c in constants if isinstance(c, str) and re.fullmatch(r"[a-z_]+\.[a-z_]+", c)}
+    return {literal for literal in found if not NO_ACTIONS.match(literal)}
+
+
+def event(action: str, **fields) -> AuditEvent:
+    return AuditEvent(**{"actor": "alice@example.com", "action": action, "target": "Main", **fields})
+
+
+class TestActions:
+    def test_of_the_code_all_have_a_sentence(self):
+        assert literals_of_audit() - set(ACTIONS) == set()
+
+    def test_with_a_sentence_all_happen_in_the_code(self):
+        assert set(ACTIONS) - literals_of_audit() == set()
+
+    @pytest.mark.parametrize("action", ACTIONS)
+    def test_read_as_a_sentence_with_every_field_they_record(self, action):
+        changes = {name: f"<{name}>" for name in ACTIONS[action].fields}
+
+        said = sentence(event(action, changes=changes))
+
+        assert re.fullmatch(r"alice@example\.com [a-z][^{}]*\.", said)
+        assert "not recorded" not in said
+        assert all(f"<{name}>" in said for name in ACTIONS[action].fields)
+
+    @pytest.mark.parametrize(
+        ("fields", "said"),
+        [
+            (
+                {
+                    "action": "member.changed",
+                    "target": "bob@example.com",
+                    "changes": {"role": ["viewer", "admin"]},
+                },
+                "alice@example.com changed the role of bob@example.com from viewer to admin.",
+            ),
+            (
+                {
+                    "action": "connection.edited",
+                    "changes": {"label": ["A", "Main"], "cost_center": ["", "R&D"]},
+                },
+                "alice@example.com changed Main: label from A to Main; cost_center from none to R&D.",
+            ),
+            (
+                {"action": "connection.paused", "token_prefix": "0a1b2c3d", "address": "203.0.113.5"},
+                "alice@example.com paused Main (token 0a1b2c3d…, address 203.0.113.5).",
+            ),
+            ({"action": "connection.sync_forced"}, "the days from not recorded to before not recorded."),
+            ({"action": "nothing.known"}, "alice@example.com did nothing.known to Main."),
+            ({"action": "connection.paused", "target": "{actor}"}, "alice@example.com paused {actor}."),
+        ],
+    )
+    def test_read_well(self, fields, said):
+        assert sentence(event(**fields)).endswith(said)
+
+
+class TestRecord:
+    def test_refuses_what_has_no_sentence(self, account):
+        with pytest.raises(ValueError, match="declare it"):
+            audit.record(account, "alice", "account.sold")
+
+    def test_refuses_fields_that_are_not_allowed(self, account):
+        with pytest.raises(ValueError, match="api_key"):
+            audit.record(account, "alice", "connection.edited", "Main", label=["a", "b"], api_key="sk-ant-x")
+
+    def test_knows_nothing_of_a_request_outside_of_one(self, account):
+        audit.record(account, "manage.py x", "connection.paused", "Main")
+
+        written = AuditEvent.objects.get()
+        assert (written.address, written.request_id, written.person_id) == (None, "", None)
+
+    def test_says_where_a_person_was(self, account, admin_user, client):
+        connection = stored_connection(account)
+        client.force_login(admin_user)
+
+        client.post(f"/connections/{connection.pk}/pause/", REMOTE_ADDR="203.0.113.5")
+
+        written = AuditEvent.objects.get(action="connection.paused")
+        assert (written.address, len(written.request_id)) == ("203.0.113.5", 36)
+        assert (written.person_id, written.token_prefix) == (admin_user.pk, "")
+        assert written.target_id == str(connection.pk)
+
+    def test_says_which_token_it_was(self, account, admin_user, admin_token):
+        connection = stored_connection(account)
+        row, caller = admin_token
+
+        caller("POST", f"connections/{connection.pk}/pause/")
+
+        written = AuditEvent.objects.get(action="connection.paused")
+        assert written.token_prefix == row.token_key[:8]
+        assert (written.person_id, written.actor) == (admin_user.pk, "token ci")
+
+    def test_forgets_the_request_after_its_end(self, account, admin_user, client):
+        client.force_login(admin_user)
+        client.get("/")
+
+        audit.record(account, "manage.py x", "connection.paused", "Main")
+
+        assert AuditEvent.objects.get().address is None
+
+
+class TestRecordPerson:
+    def test_stands_in_every_account_of_the_person(self, account, other_account, admin_user):
+        Membership.objects.create(account=other_account, user=admin_user, role=Role.VIEWER)
+
+        audit.record_person(admin_user, "password.set_by_operator", actor="root@example.com")
+
+        assert {each.account for each in AuditEvent.objects.all()} == {account, other_account}
+
+    def test_stands_in_the_installation_for_who_belongs_nowhere(self, db):
+        user = User.objects.create_user("op@example.com")
+
+        audit.record_person(user, "password.set_by_operator", actor="root@example.com")
+
+        written = AuditEvent.objects.get()
+        assert (written.account, written.actor, written.target) == (
+            None,
+            "root@example.com",
+            "op@example.com",
+        )
+
+
+class TestTable:
+    @pytest.fixture(autouse=True)
+    def as_everywhere_else(self, db):
+        """The suite switches this trigger off, because it empties all tables between tests."""
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE accounts_auditevent ENABLE TRIGGER audit_event_no_truncate")
+
+    @pytest.fixture
+    def written(self, account) -> AuditEvent:
+        return audit.record(account, "alice", "connection.paused", "Main")
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE accounts_auditevent SET actor = 'nobody'",
+            "UPDATE accounts_auditevent SET changes = '{}' WHERE false OR id > 0",
+            "DELETE FROM accounts_auditevent",
+            "TRUNCATE accounts_auditevent",
+            "TRUNCATE accounts_account CASCADE",
+        ],
+    )
+    def test_refuses_every_change(self, written, statement):
+        with connection.cursor() as cursor:
+            # The row is as fresh as this transaction: without this, PostgreSQL would refuse for a reason of its own.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+                cursor.execute(statement)
+
+        assert AuditEvent.objects.get().actor == "alice"
+
+    def test_refuses_the_model_too(self, written):
+        written.actor = "nobody"
+
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            written.save()
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            written.account.delete()
+
+    def test_lets_no_account_open_another_ones_log(self, written, other_account):
+        self.open_for(str(other_account.pk))
+
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            AuditEvent.objects.all().delete()
+
+        assert AuditEvent.objects.exists()
+
+    def test_keeps_the_installations_own_events_for_ever(self, db):
+        audit.record(None, "alice", "account.erased", "Gone")
+
+        self.open_for("")
+
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            AuditEvent.objects.all().delete()
+
+    def open_for(self, account_id: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('tallystick.erase_account', %s, true)", [account_id])
+
+
+@pytest.mark.django_db(transaction=True)
+class TestEraseAccount:
+    def test_leaves_one_event_and_the_other_account(self, account, other_account, admin_user, charlie, edith):
+        stored_connection(account)
+        kept = stored_connection(other_account, 2)
+        Membership.objects.create(account=other_account, user=edith.user, role=Role.VIEWER)
+        audit.record(account, "alice", "connection.paused", "Main")
+        audit.record(other_account, "charlie", "connection.paused", "Other")
+
+        call_command("erase_account", "--account", account.name, "--confirm", account.name)
+
+        left = AuditEvent.objects.get(account=None)
+        assert list(Account.objects.all()) == [other_account]
+        assert list(Connection.objects.all()) == [kept]
+        # The operator and who belongs elsewhere, too, stay.
+        assert set(User.objects.values_list("pk", flat=True)) == {
+            admin_user.pk,
+            charlie.user_id,
+            edith.user_id,
+        }
+        assert AuditEvent.objects.filter(account=other_account).count() == 1
+        assert sentence(left) == (
+            f"manage.py erase_account erased the account {account.name} with 1 connections and 2 audit events, "
+            "and the 0 people who belonged nowhere else."
+        )
+
+    def test_takes_the_people_who_belong_nowhere_else(self, account, victor):
+        call_command("erase_account", "--account", account.name, "--confirm", account.name)
+
+        assert not User.objects.exists()
+
+    def test_closes_the_way_behind_itself(self, account, other_account):
+        audit.record(other_account, "charlie", "connection.paused", "Other")
+        call_command("erase_account", "--account", account.name, "--confirm", account.name)
+
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            AuditEvent.objects.all().delete()
+
+    @pytest.mark.parametrize(("name", "again"), [("Nobody", "Nobody"), ("Alice's company", "yes")])
+    def test_asks_for_the_name_twice(self, account, name, again):
+        with pytest.raises(CommandError):
+            call_command("erase_account", "--account", name, "--confirm", again)
+
+        assert Account.objects.exists()
+
+
+class TestReplayOfADay:
+    def test_is_a_sentence_per_event_in_order(self, account, capsys):
+        audit.record(account, "alice", "connection.created", "Main")
+        audit.record(account, "alice", "connection.paused", "Main")
+        day = dt.datetime.now(dt.UTC).date()
+
+        call_command("audit_log", "--day", day.isoformat(), "--account", account.name)
+
+        lines = capsys.readouterr().out.splitlines()
+        assert [line[9:] for line in lines] == ["alice connected Main.", "alice paused Main."]
+        assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in lines)
+
+    def test_holds_nothing_of_other_days_and_accounts(self, account, other_account, capsys):
+        audit.record(other_account, "charlie", "connection.paused", "Other")
+
+        call_command("audit_log", "--day", "2026-01-01")
+        call_command(
+            "audit_log", "--day", dt.datetime.now(dt.UTC).date().isoformat(), "--account", account.name
+        )
+
+        assert capsys.readouterr().out == ""
