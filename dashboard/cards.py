@@ -7,40 +7,16 @@ from dataclasses import dataclass
 
 from accounts.models import Account
 from costs.freshness import Coverage
-from costs.records import Origin
 from dashboard import figures, stored
+from dashboard.wording import capability_words, origin_words
 from integrations.models import Connection, Status
 from workers import lanes, runs
 from workers.bucket import Bucket, BucketUnavailableError
 from workers.models import SyncRun, Trigger
 from workers.runs import Progress
 
-_ORIGINS = {
-    Origin.CLAUDE_PLATFORM: "Claude Platform (API, Console)",
-    Origin.CLAUDE_AI: "claude.ai (Enterprise)",
-}
-_TRIGGERS = {
-    Trigger.CONNECT: "First backfill",
-    Trigger.DAILY: "Daily sync",
-    Trigger.FORCE: "Force sync",
-    Trigger.REREAD: "Catch-up",
-}
-_CAPABILITIES = {
-    "organization": "Name of the organisation",
-    "cost_report": "Daily cost by workspace and model",
-}
 _PERCENT = 100
 _NOTHING_STORED = Coverage(None, None)
-
-
-def origin_words(origin: str) -> str:
-    """Say where the spend comes from; an origin this version does not know is shown as it is."""
-    return _ORIGINS.get(origin, origin)  # type: ignore[call-overload, no-any-return]
-
-
-def trigger_words(trigger: str) -> str:
-    """Say why a run exists."""
-    return _TRIGGERS[Trigger(trigger)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +26,6 @@ class Capability:
     name: str
     ok: bool
     detail: str
-
-
-def capability_words(name: str) -> str:
-    """Say what a capability of the probe lets us read; an unknown one is shown as it is."""
-    return _CAPABILITIES.get(name, name)
 
 
 def capabilities(connection: Connection) -> list[Capability]:

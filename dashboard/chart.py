@@ -1,25 +1,28 @@
-"""The data of the daily chart: eight series and the rest, with its states and its one sentence; draws nothing."""
+"""The data of a chart over time: eight series and the rest, with its states and its one sentence; draws nothing."""
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 
 from costs.money import sum_usd
 from costs.periods import DayRange
-from costs.selectors import Granularity, bucket_of
+from costs.selectors import Granularity, Key, bucket_of
 from dashboard import figures, palette
 
 MOST_SERIES = 8
-Amounts = Mapping[tuple[dt.date, str], Decimal]
+Amounts = Mapping[tuple[dt.date, Key], Decimal]
+_STEPS: Mapping[str, str] = {"day": "Daily", "week": "Weekly", "month": "Monthly"}
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One colour of the stack: an amount in USD for each bucket."""
+    """One colour of the stack: an amount in USD for each bucket; the rest of all groups has no key."""
 
+    key: Key | None
     label: str
     slot: str
     amounts: list[Decimal]
@@ -33,6 +36,7 @@ class Bucket:
     last: dt.date
     is_provisional: bool
     total: Decimal
+    previous: Decimal | None = None
 
     @property
     def label(self) -> str:
@@ -41,22 +45,51 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
+class Canvas:
+    """What is drawn: which days in which steps, which of them are provisional, added up or not, and of what."""
+
+    days: DayRange
+    granularity: Granularity
+    provisional: Collection[dt.date]
+    subject: str = "cost by model"
+    cumulative: bool = False
+
+    @property
+    def title(self) -> str:
+        """What the chart shows, in words."""
+        return f"{'Cumulative' if self.cumulative else _STEPS.get(self.granularity, '')} {self.subject}"
+
+    def spans(self) -> dict[dt.date, list[dt.date]]:
+        """Return the days of each bar by its bucket, oldest first."""
+        spans: dict[dt.date, list[dt.date]] = {}
+        for day in self.days.days():
+            spans.setdefault(bucket_of(day, self.granularity), []).append(day)
+        return spans
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """Stacked bars and the same as a table."""
 
+    canvas: Canvas
     buckets: list[Bucket]
     series: list[Series]
     summary: str
 
-    @property
-    def document(self) -> dict[str, Any]:
-        """The chart for the browser; amounts are decimal text in USD, rounded to cents for drawing."""
+    def document(self, link: Callable[[Bucket], str] | None = None) -> dict[str, Any]:
+        """Return the chart for the browser; amounts are decimal text in USD, rounded to cents for drawing."""
         return {
             "summary": self.summary,
+            "cumulative": self.canvas.cumulative,
             "labels": [bucket.label for bucket in self.buckets],
             "short": [f"{bucket.first.day} {bucket.first:%b}" for bucket in self.buckets],
             "provisional": [bucket.is_provisional for bucket in self.buckets],
             "totals": [str(figures.cents(bucket.total)) for bucket in self.buckets],
+            "previous": [
+                None if bucket.previous is None else str(figures.cents(bucket.previous))
+                for bucket in self.buckets
+            ],
+            "links": [link(bucket) for bucket in self.buckets] if link else [],
             "series": [
                 {
                     "label": series.label,
@@ -76,58 +109,89 @@ class Chart:
         ]
         return rows[::-1]
 
+    @property
+    def slots(self) -> dict[Key, str]:
+        """The colour of each group that has one of its own."""
+        return {series.key: series.slot for series in self.series if series.key is not None}
 
-@dataclass(frozen=True, slots=True)
-class Canvas:
-    """What is drawn: which days in which steps, and which of them are provisional."""
-
-    days: DayRange
-    granularity: Granularity
-    provisional: Collection[dt.date]
+    @property
+    def provisional_count(self) -> int:
+        """How many bars may still change."""
+        return sum(bucket.is_provisional for bucket in self.buckets)
 
 
-def draw(amounts: Amounts, canvas: Canvas) -> Chart:
+def draw(
+    amounts: Amounts,
+    canvas: Canvas,
+    name: Callable[[Key], str],
+    previous: Mapping[dt.date, Decimal] | None = None,
+) -> Chart:
     """
-    Arrange amounts by (day, series label) as a chart.
+    Arrange amounts by (day or first day of a bucket, group) as a chart.
 
-    Shape:   every bucket of the canvas, with or without cost; the eight largest series, then `Other`
+    Shape:   every bucket of the canvas, with or without cost; the eight largest groups, then `Other`;
+             `previous` are sums by day, moved onto the days of the canvas
     Units:   USD, exact: the amounts of all series add up to the amounts given
     """
-    by_label: defaultdict[str, list[Decimal]] = defaultdict(list)
-    for (_, label), amount in amounts.items():
-        by_label[label].append(amount)
-    ranked = sorted(by_label, key=lambda label: (-sum_usd(by_label[label]), label))
+    by_key: defaultdict[Key, list[Decimal]] = defaultdict(list)
+    for (_, key), amount in amounts.items():
+        by_key[key].append(amount)
+    ranked = sorted(by_key, key=lambda key: (-sum_usd(by_key[key]), name(key)))
     named = ranked[:MOST_SERIES] if len(ranked) > MOST_SERIES + 1 else ranked
-    slots = palette.colours(named)
-    spans: dict[dt.date, list[dt.date]] = {}
-    for day in canvas.days.days():
-        spans.setdefault(bucket_of(day, canvas.granularity), []).append(day)
-    cells: defaultdict[tuple[dt.date, str], list[Decimal]] = defaultdict(list)
-    for (day, label), amount in amounts.items():
-        cells[bucket_of(day, canvas.granularity), label if label in slots else ""].append(amount)
-    labels = [*named, *([""] if len(named) < len(ranked) else [])]
-    series = [
-        Series(label or f"Other ({len(ranked) - len(named)})", slots.get(label, palette.OTHER),
-               [sum_usd(cells[bucket, label]) for bucket in spans])
-        for label in labels
-    ]  # fmt: skip
-    buckets = [
-        Bucket(days[0], days[-1], any(day in canvas.provisional for day in days),
-               sum_usd(one.amounts[place] for one in series))
+    slots = palette.colours([palette.colour_key(key) for key in named])
+    spans = canvas.spans()
+    cells: defaultdict[tuple[dt.date, Key | None], list[Decimal]] = defaultdict(list)
+    own = set(named)
+    for (day, key), amount in amounts.items():
+        cells[bucket_of(day, canvas.granularity), key if key in own else None].append(amount)
+
+    def line(key: Key | None) -> list[Decimal]:
+        return _shown([sum_usd(cells[bucket, key]) for bucket in spans], canvas)
+
+    series = [Series(key, name(key), slots[palette.colour_key(key)], line(key)) for key in named]
+    if len(named) < len(ranked):
+        series.append(Series(None, f"Other ({len(ranked) - len(named)})", palette.OTHER, line(None)))
+    buckets = _buckets(series, canvas, previous)
+    return Chart(canvas, buckets, series, _summary(buckets, canvas, name(ranked[0]) if ranked else ""))
+
+
+def _shown(amounts: list[Decimal], canvas: Canvas) -> list[Decimal]:
+    return (
+        list(accumulate(amounts, lambda so_far, next_one: sum_usd((so_far, next_one))))
+        if canvas.cumulative
+        else amounts
+    )
+
+
+def _buckets(
+    series: list[Series], canvas: Canvas, previous: Mapping[dt.date, Decimal] | None
+) -> list[Bucket]:
+    spans = canvas.spans()
+    earlier: list[Decimal] | None = None
+    if previous is not None:
+        moved: defaultdict[dt.date, list[Decimal]] = defaultdict(list)
+        for day, amount in previous.items():
+            moved[bucket_of(day, canvas.granularity)].append(amount)
+        earlier = _shown([sum_usd(moved[bucket]) for bucket in spans], canvas)
+    return [
+        Bucket(
+            days[0], days[-1], any(day in canvas.provisional for day in days),
+            sum_usd(one.amounts[place] for one in series), earlier[place] if earlier else None,
+        )
         for place, days in enumerate(spans.values())
     ]  # fmt: skip
-    return Chart(buckets, series, _summary(buckets, canvas, ranked[0] if ranked else ""))
 
 
 def _summary(buckets: list[Bucket], canvas: Canvas, largest: str) -> str:
-    unit = {"day": "Daily", "week": "Weekly", "month": "Monthly"}.get(canvas.granularity, "")
     span = figures.days(canvas.days.start, canvas.days.end - dt.timedelta(days=1))
     highest = max(buckets, key=lambda bucket: bucket.total, default=None)
     if highest is None or not highest.total:
-        return f"{unit} cost by model, {span}: none."
+        return f"{canvas.title}, {span}: none."
     open_count = sum(bucket.is_provisional for bucket in buckets)
     open_words = f" {open_count} of {len(buckets)} bars are provisional." if open_count else ""
-    return (
-        f"{unit} cost by model, {span}: highest {figures.dollars(highest.total)} on {highest.label}; "
-        f"{largest} is the largest.{open_words}"
+    peak = (
+        f"{figures.dollars(buckets[-1].total)} at the end"
+        if canvas.cumulative
+        else f"highest {figures.dollars(highest.total)} on {highest.label}"
     )
+    return f"{canvas.title}, {span}: {peak}; {largest} is the largest.{open_words}"

@@ -11,7 +11,11 @@ from accounts.models import Membership, Role, User
 from accounts.permissions import Principal, find_principal
 from dashboard import stored
 
-_SECTIONS = (("Overview", "dashboard:overview"), ("Connections", "dashboard:connections"))
+_SECTIONS = (
+    ("Overview", "dashboard:overview"),
+    ("Explorer", "dashboard:explore"),
+    ("Connections", "dashboard:connections"),
+)
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:

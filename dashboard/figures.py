@@ -1,6 +1,7 @@
 """How numbers, moments and changes are written for people; pure, and never the source of a number."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
@@ -14,6 +15,7 @@ _MINUS = "\N{MINUS SIGN}"
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _TO = "\N{EN DASH}"
 _MOST_PERCENT = 1000
+_MOST_RUNS = 8
 ONE_DAY = dt.timedelta(days=1)
 
 
@@ -82,6 +84,15 @@ class Change:
         return dollars(self.difference.copy_abs())
 
     @property
+    def ratio(self) -> Decimal:
+        """The relative change in percent, for sorting: without end where there was nothing before."""
+        if not self.difference:
+            return Decimal(0)
+        if not self.before:
+            return Decimal("Infinity") if self.difference > 0 else Decimal("-Infinity")
+        return _percentage(self.difference, self.before.copy_abs())
+
+    @property
     def percent(self) -> str:
         """Write the relative change with its sign; empty where there is nothing to relate to."""
         if self.before <= 0 or not self.difference:
@@ -103,6 +114,25 @@ def days(first: dt.date, last: dt.date) -> str:
         return day(first)
     start = f"{first.day}{_NO_BREAK}{first:%b}" if first.year == last.year else day(first)
     return f"{start} {_TO} {day(last)}"
+
+
+def day_list(given: Sequence[dt.date]) -> str:
+    """Write ascending days as runs, the first eight of them, and how many days more there are."""
+    runs: list[tuple[dt.date, dt.date]] = []
+    for each in given:
+        if runs and runs[-1][1] + ONE_DAY == each:
+            runs[-1] = (runs[-1][0], each)
+        else:
+            runs.append((each, each))
+    told = ", ".join(_run(first, last) for first, last in runs[:_MOST_RUNS])
+    more = sum((last - first).days + 1 for first, last in runs[_MOST_RUNS:])
+    return f"{told} and {more} more" if more else told
+
+
+def _run(first: dt.date, last: dt.date) -> str:
+    if first.replace(day=1) == last.replace(day=1) and first != last:
+        return f"{first.day}{_NO_BREAK}{_TO}{_NO_BREAK}{day(last)}"
+    return days(first, last)
 
 
 def moment(value: dt.datetime, now: dt.datetime) -> str:

@@ -6,8 +6,8 @@ from typing import Literal
 from django.contrib import messages
 from django.http import HttpRequest
 
-from dashboard import cards
 from dashboard.cards import Capability
+from dashboard.wording import capability_words, origin_words
 from integrations.anthropic.probe import ProbeResult
 from integrations.connections import RefusedError
 from integrations.errors import Advice
@@ -37,11 +37,11 @@ class Notice:
 
 def of_probe(result: ProbeResult) -> Notice:
     """Word what a connection test found."""
-    seen = [Capability(cards.capability_words(c.name), c.ok, c.detail) for c in result.capabilities]
+    seen = [Capability(capability_words(c.name), c.ok, c.detail) for c in result.capabilities]
     if not result.ok:
         return Notice("bad", "This key does not work here.", result.detail, result.remedy, seen)
     name = result.organization.name if result.organization else "the organisation"
-    origin = cards.origin_words(result.origin or "")
+    origin = origin_words(result.origin or "")
     return Notice("good", f"Connected to {name} · {origin}.", result.detail, result.remedy, seen)
 
 

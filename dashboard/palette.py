@@ -22,3 +22,8 @@ def colours(keys: Iterable[str]) -> dict[str, str]:
         taken.add(slot)
         slots[key] = str(slot + 1)
     return slots
+
+
+def colour_key(key: tuple[str | None, ...]) -> str:
+    """Return what a group's colour is drawn from: a model has the same one on every page."""
+    return " · ".join(value or "" for value in key)

@@ -25,12 +25,11 @@ class Period:
     days: DayRange
     previous: DayRange
     granularity: Granularity
-    reaches_today: bool
 
     @property
-    def charted(self) -> DayRange:
-        """The days of the chart: today is drawn too, marked as provisional and in no total."""
-        return DayRange(self.days.start, self.days.end + _DAY) if self.reaches_today else self.days
+    def last(self) -> dt.date:
+        """The last day shown."""
+        return self.days.end - _DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Preset:
     def on(self, today: dt.date) -> Period:
         """Return what the preset means on a day."""
         days, previous = self._read(today)
-        return Period(self.key, self.label, days, previous, self.granularity, reaches_today=days.end == today)
+        return Period(self.key, self.label, days, previous, self.granularity)
 
 
 def _last(count: int) -> Callable[[dt.date], tuple[DayRange, DayRange]]:
@@ -56,16 +55,31 @@ def _last(count: int) -> Callable[[dt.date], tuple[DayRange, DayRange]]:
 def _month_to_date(today: dt.date) -> tuple[DayRange, DayRange]:
     """Return the month until yesterday and the same days of the month before (which may be shorter)."""
     first = today.replace(day=1)
-    before = (first - _DAY).replace(day=1)
-    # On the first of a month there is no complete day yet: show the one that runs.
-    days = DayRange(first, max(today, first + _DAY))
-    return days, DayRange(before, min(first, before + _DAY * len(days)))
+    return _to_date(today, first, (first - _DAY).replace(day=1))
 
 
 def _last_month(today: dt.date) -> tuple[DayRange, DayRange]:
     end = today.replace(day=1)
     first = (end - _DAY).replace(day=1)
     return DayRange(first, end), DayRange((first - _DAY).replace(day=1), first)
+
+
+def _quarter_to_date(today: dt.date) -> tuple[DayRange, DayRange]:
+    first = today.replace(month=(today.month - 1) // 3 * 3 + 1, day=1)
+    before = (first - _DAY).replace(day=1)
+    before = before.replace(month=(before.month - 1) // 3 * 3 + 1)
+    return _to_date(today, first, before)
+
+
+def _year_to_date(today: dt.date) -> tuple[DayRange, DayRange]:
+    return _to_date(today, dt.date(today.year, 1, 1), dt.date(today.year - 1, 1, 1))
+
+
+def _to_date(today: dt.date, first: dt.date, before: dt.date) -> tuple[DayRange, DayRange]:
+    """Return the days from the first until yesterday, and as many from the first of the period before."""
+    # On the first day there is no complete one yet: show the one that runs.
+    days = DayRange(first, max(today, first + _DAY))
+    return days, DayRange(before, min(first, before + _DAY * len(days)))
 
 
 PRESETS = {
@@ -76,11 +90,29 @@ PRESETS = {
         Preset("90d", "90 days", _last(90)),
         Preset("mtd", "Month to date", _month_to_date),
         Preset("last-month", "Last month", _last_month),
+        Preset("qtd", "Quarter to date", _quarter_to_date),
+        Preset("ytd", "Year to date", _year_to_date, "week"),
         Preset("12m", "12 months", _last(365), "week"),
     )
 }
+CUSTOM = "custom"
+# Bars that can still be told apart on a desk: a quarter of days, a year and a half of weeks.
+_MOST_DAYS_AS_DAYS, _MOST_DAYS_AS_WEEKS = 100, 550
 
 
 def period(key: str | None, today: dt.date) -> Period:
     """Return the period of a preset; the default one for a name that does not exist."""
     return PRESETS.get(key or DEFAULT, PRESETS[DEFAULT]).on(today)
+
+
+def custom(days: DayRange) -> Period:
+    """Return a period of chosen days; what it is compared with is as long and ends where it starts."""
+    previous = DayRange(days.start - _DAY * len(days), days.start)
+    return Period(CUSTOM, "Custom", days, previous, fitting(days))
+
+
+def fitting(days: DayRange) -> Granularity:
+    """Return the step in which a range has bars that can be told apart."""
+    if len(days) <= _MOST_DAYS_AS_DAYS:
+        return "day"
+    return "week" if len(days) <= _MOST_DAYS_AS_WEEKS else "month"

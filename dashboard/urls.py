@@ -2,12 +2,16 @@
 
 from django.urls import path
 
-from dashboard.views import account, actions, add, connection, connections, overview
+from dashboard.views import account, actions, add, connection, connections, explore, overview
 
 app_name = "dashboard"
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("progress/", overview.progress, name="progress"),
+    path("explore/", explore.explore, name="explore"),
+    path("explore/table.csv", explore.table_csv, name="table_csv"),
+    path("explore/chart.csv", explore.chart_csv, name="chart_csv"),
+    path("explore/filters/<slug:dimension>/", explore.filter_values, name="filter_values"),
     path("account/", account.switch, name="switch_account"),
     path("connections/", connections.connections, name="connections"),
     path("connections/add/", add.add, name="add"),

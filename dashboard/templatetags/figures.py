@@ -1,6 +1,7 @@
 """Filters that write numbers and moments; amounts always carry their exact value."""
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 
 from django import template
@@ -8,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from costs.money import usd_text
-from dashboard import cards, figures
+from dashboard import figures, wording
 
 register = template.Library()
 
@@ -20,6 +21,28 @@ def usd(amount: Decimal) -> SafeString:
     return format_html(
         '<data value="{}" title="{} USD exactly">{}</data>', exact, exact, figures.dollars(amount)
     )
+
+
+@register.filter
+def plain_usd(amount: Decimal) -> str:
+    """Write an amount to the cent without its exact value: for cells by the thousand, which the CSV has in full."""
+    return figures.dollars(amount)
+
+
+@register.filter
+def signed_usd(amount: Decimal) -> SafeString:
+    """Write a difference with its sign; its exact value is in `value` and in the title."""
+    exact = usd_text(amount)
+    sign = "+" if amount > 0 else ""
+    return format_html(
+        '<data value="{}" title="{} USD exactly">{}{}</data>', exact, exact, sign, figures.dollars(amount)
+    )
+
+
+@register.filter
+def day_list(days: Sequence[dt.date]) -> str:
+    """Write days as runs: `3 – 5 Nov 2026, 9 Nov 2026`; of many runs the first ones and how many more."""
+    return figures.day_list(days)
 
 
 @register.filter
@@ -62,4 +85,4 @@ def exact_moment(value: dt.datetime) -> SafeString:
 @register.filter
 def trigger(value: str) -> str:
     """Say why a run exists."""
-    return cards.trigger_words(value)
+    return wording.trigger_words(value)

@@ -13,6 +13,8 @@ from dashboard import overview as presenter
 from dashboard import ranges, stored
 from dashboard.access import page
 from dashboard.cards import cards
+from dashboard.explore.state import State
+from dashboard.trouble import list_trouble
 from integrations.models import Connection
 
 # A page shows the progress of this many connections; the rest are on the page of connections.
@@ -23,14 +25,20 @@ _MOST_CARDS = 5
 @page()
 def overview(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Show the chosen period, or the way to the first connection while nothing is stored."""
-    now = timezone.now()
-    context: dict[str, object] = {**_unfinished(principal.account), "ranges": ranges.PRESETS.values()}
-    if not _has_data(principal.account):
+    account = principal.account
+    context: dict[str, object] = {**_unfinished(account), "ranges": ranges.PRESETS.values()}
+    if not _has_data(account):
         return render(request, "dashboard/welcome.html", context)
-    shows_all = request.GET.get("workspaces") == "all"
-    most = presenter.ALL_WORKSPACES if shows_all else presenter.MOST_WORKSPACES
-    period = ranges.period(request.GET.get("range"), utc_day(now))
-    context["overview"] = presenter.overview(principal.account, period, now, most_workspaces=most)
+    chosen = request.GET.get("range", "")
+    state = State(range=chosen if chosen in ranges.PRESETS else ranges.DEFAULT)
+    shown = presenter.overview(account, state, utc_day(timezone.now()))
+    context |= {
+        "overview": shown,
+        "report": shown.report,
+        "state": state,
+        "chart_document": shown.report.chart.document(shown.report.day_link),
+        "trouble": list_trouble(account),
+    }
     return render(request, "dashboard/overview.html", context)
 
 

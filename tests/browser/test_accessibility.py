@@ -11,6 +11,12 @@ from accounts.models import Plan
 from workers import lifecycle
 from workers.lifecycle import NewConnection
 
+EXPLORER = (
+    "/explore/",
+    "/explore/?range=7d&group_by=workspace_id&then_by=model&granularity=cumulative&model=null",
+    "/explore/?range=nonsense",
+    "/explore/filters/model/",
+)
 AXE = (Path(__file__).parent / "vendor" / "axe" / "axe.min.js").read_text(encoding="utf-8")
 WIDTHS = (390, 768, 1440)
 RUN = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
@@ -90,6 +96,6 @@ class TestPages:
         surfer = surf(admin_user, color_scheme=scheme)
         settled, broken = (f"/connections/{connection.pk}/" for connection in busy)
 
-        paths = ["/", "/?range=12m", "/connections/", settled, broken]
+        paths = ["/", "/?range=12m", "/connections/", settled, broken, *EXPLORER]
         paths += [f"{settled}{page}/" for page in ("edit", "rotate-key", "disconnect")]
         assert problems(surfer, paths) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from django.test import Client
 from accounts.models import Account, Membership, Plan, Role, User
 from integrations.models import Connection
 from workers import lifecycle
+from workers.clock import database_now
 from workers.lifecycle import NewConnection
 
 
@@ -19,6 +22,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             # Static files come from the apps here; only an installation that collected them has the folder.
             item.add_marker(pytest.mark.filterwarnings("ignore:No directory at"))
+
+
+def today() -> dt.date:
+    """The UTC day, by the clock that the engine goes by."""
+    return database_now().date()
+
+
+def figures_in(text: str) -> list[str]:
+    """The exact amounts of a page, in order."""
+    return re.findall(r'<data value="([^"]+)"', text)
 
 
 @pytest.fixture

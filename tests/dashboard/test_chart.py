@@ -7,23 +7,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costs.money import sum_usd
+from costs.movers import Movement
 from costs.periods import DayRange
-from dashboard import lines, palette
-from dashboard.chart import Canvas, draw
-from dashboard.lines import Named
+from dashboard import palette
+from dashboard.chart import Canvas, Chart, draw
+from dashboard.explore import table
+from dashboard.explore.table import Layout
 
 FIRST = dt.date(2026, 11, 2)  # a Monday
 WEEK = DayRange(FIRST, FIRST + dt.timedelta(days=7))
 AMOUNTS = st.decimals(min_value=-100, max_value=10_000, places=6)
 CELLS = st.dictionaries(
-    st.tuples(st.sampled_from(list(WEEK.days())), st.sampled_from([f"model-{n}" for n in range(14)])), AMOUNTS
+    st.tuples(st.sampled_from(list(WEEK.days())), st.sampled_from([(f"model-{n}",) for n in range(14)])),
+    AMOUNTS,
 )
+
+
+def drawn(cells, canvas, previous=None) -> Chart:
+    return draw(cells, canvas, lambda key: str(key[0]), previous)
 
 
 class TestDraw:
     @given(CELLS)
     def test_loses_no_amount(self, cells):
-        chart = draw(cells, Canvas(WEEK, "day", frozenset()))
+        chart = drawn(cells, Canvas(WEEK, "day", frozenset()))
 
         assert sum_usd(amount for series in chart.series for amount in series.amounts) == sum_usd(
             cells.values()
@@ -31,33 +38,56 @@ class TestDraw:
         assert sum_usd(bucket.total for bucket in chart.buckets) == sum_usd(cells.values())
 
     def test_shows_eight_series_and_the_rest(self):
-        cells = {(FIRST, f"model-{n}"): Decimal(100 - n) for n in range(12)}
+        cells = {(FIRST, (f"model-{n}",)): Decimal(100 - n) for n in range(12)}
 
-        chart = draw(cells, Canvas(WEEK, "day", frozenset()))
+        chart = drawn(cells, Canvas(WEEK, "day", frozenset()))
 
         assert [series.label for series in chart.series] == [*(f"model-{n}" for n in range(8)), "Other (4)"]
         assert chart.series[-1].slot == "other"
 
     def test_gives_every_day_a_bar_and_marks_the_provisional_ones(self):
-        chart = draw({}, Canvas(WEEK, "day", frozenset({WEEK.end - dt.timedelta(days=1)})))
+        chart = drawn({}, Canvas(WEEK, "day", frozenset({WEEK.end - dt.timedelta(days=1)})))
 
         assert [bucket.is_provisional for bucket in chart.buckets] == [False] * 6 + [True]
         assert chart.summary.endswith("none.")
 
     def test_gathers_weeks(self):
         days = DayRange(FIRST - dt.timedelta(days=2), FIRST + dt.timedelta(days=9))
-        cells = {(day, "m"): Decimal(1) for day in days.days()}
+        cells = {(day, ("m",)): Decimal(1) for day in days.days()}
 
-        chart = draw(cells, Canvas(days, "week", frozenset()))
+        chart = drawn(cells, Canvas(days, "week", frozenset()))
 
         assert [(bucket.first.isoformat(), bucket.total) for bucket in chart.buckets] == [
             ("2026-10-31", 2), ("2026-11-02", 7), ("2026-11-09", 2)
         ]  # fmt: skip
 
     def test_writes_amounts_as_text(self):
-        document = draw({(FIRST, "m"): Decimal("0.125")}, Canvas(WEEK, "day", frozenset())).document
+        document = drawn({(FIRST, ("m",)): Decimal("0.125")}, Canvas(WEEK, "day", frozenset())).document()
 
         assert document["series"][0]["amounts"][0] == "0.12"
+
+    def test_adds_up_day_by_day_when_it_is_cumulative(self):
+        cells = {(day, ("m",)): Decimal(2) for day in WEEK.days()}
+
+        chart = drawn(cells, Canvas(WEEK, "day", frozenset(), cumulative=True), {FIRST: Decimal(5)})
+
+        assert [bucket.total for bucket in chart.buckets] == [2, 4, 6, 8, 10, 12, 14]
+        assert {bucket.previous for bucket in chart.buckets} == {5}
+
+    def test_draws_earlier_days_beside_each_bar(self):
+        chart = drawn({}, Canvas(WEEK, "day", frozenset()), {FIRST: Decimal(5)})
+
+        assert [bucket.previous for bucket in chart.buckets] == [5, 0, 0, 0, 0, 0, 0]
+
+    def test_does_not_mix_up_groups_of_one_name(self):
+        cells = {(FIRST, ("w1",)): Decimal(1), (FIRST, ("w2",)): Decimal(2)}
+
+        chart = draw(cells, Canvas(WEEK, "day", frozenset()), lambda _: "Default")
+
+        assert [(series.label, series.amounts[0]) for series in chart.series] == [
+            ("Default", 2),
+            ("Default", 1),
+        ]
 
 
 class TestColours:
@@ -71,16 +101,13 @@ class TestColours:
 
 
 class TestTable:
-    @given(st.dictionaries(st.integers(0, 30), AMOUNTS), st.dictionaries(st.integers(0, 30), AMOUNTS))
-    def test_adds_up_to_the_total(self, now, before):
-        table = lines.table(now, before, lambda key: Named(str(key)), most=10)
+    @given(st.dictionaries(st.integers(0, 30), st.tuples(AMOUNTS, AMOUNTS)))
+    def test_adds_up_to_the_total(self, groups):
+        movements = [Movement((str(key),), *both) for key, both in groups.items()]
+        layout = Layout(("A",), lambda key: (str(key[0]),), {}, lambda _: "", True, "-change", 10)
 
-        shown = [*table.lines, *([table.rest] if table.rest else [])]
-        assert sum_usd(line.amount for line in shown) == table.total == sum_usd(now.values())
-        assert sum_usd(line.change.before for line in shown) == sum_usd(before.values())
-        assert len(shown) <= 10
+        built = table.build(movements, layout)
 
-    def test_keeps_what_is_gone(self):
-        table = lines.table({}, {"a": Decimal(5)}, Named, most=10)
-
-        assert [(line.label, line.change.word) for line in table.lines] == [("a", "gone")]
+        assert sum_usd(row.amount for row in built.lines) == built.total.amount
+        assert sum_usd(row.previous for row in built.lines) == built.total.previous
+        assert built.total.amount == sum_usd(now for now, _ in groups.values())

@@ -21,6 +21,8 @@ class TestPeriod:
             ("90d", days("2026-08-24", "2026-11-22"), days("2026-05-26", "2026-08-24")),
             ("mtd", days("2026-11-01", "2026-11-22"), days("2026-10-01", "2026-10-22")),
             ("last-month", days("2026-10-01", "2026-11-01"), days("2026-09-01", "2026-10-01")),
+            ("qtd", days("2026-10-01", "2026-11-22"), days("2026-07-01", "2026-08-22")),
+            ("ytd", days("2026-01-01", "2026-11-22"), days("2025-01-01", "2025-11-22")),
             ("12m", days("2025-11-22", "2026-11-22"), days("2024-11-22", "2025-11-22")),
         ],
     )
@@ -28,10 +30,6 @@ class TestPeriod:
         period = ranges.period(key, dt.date(2026, 11, 22))
 
         assert (period.days, period.previous) == (shown, previous)
-
-    def test_draws_today_beside_the_complete_days(self):
-        assert ranges.period("7d", dt.date(2026, 11, 22)).charted == days("2026-11-15", "2026-11-23")
-        assert ranges.period("last-month", dt.date(2026, 11, 22)).charted == days("2026-10-01", "2026-11-01")
 
     def test_shows_the_running_day_on_the_first_of_a_month(self):
         period = ranges.period("mtd", dt.date(2026, 12, 1))
@@ -46,3 +44,10 @@ class TestPeriod:
     @pytest.mark.parametrize("key", [None, "", "nonsense"])
     def test_falls_back_to_thirty_days(self, key):
         assert ranges.period(key, dt.date(2026, 11, 22)).key == "30d"
+
+
+class TestCustom:
+    def test_is_compared_with_as_many_days_before(self):
+        period = ranges.custom(days("2026-11-10", "2026-11-13"))
+
+        assert period.previous == days("2026-11-07", "2026-11-10")

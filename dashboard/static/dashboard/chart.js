@@ -1,14 +1,11 @@
-// Owns drawing the cost chart from the JSON in the page; the server decides every number, colour slot and word.
+// Owns drawing the charts of a page from the JSON beside them; the server decides every number, colour slot, word
+// and address.
 (function () {
   "use strict";
-  const place = document.getElementById("chart");
-  const source = document.getElementById("chart-data");
-  if (!place || !source || !window.echarts) return;
-  const data = JSON.parse(source.textContent);
-  const hidden = new Set();
+  if (!window.echarts) return;
   const money = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" });
-  const round = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", notation: "compact", maximumFractionDigits: 1 });
-  let chart = null;
+  const compact = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", notation: "compact", maximumFractionDigits: 1 });
+  const charts = new Map();
 
   // Custom properties hold unresolved light-dark() pairs; an element's computed colour is the one in use.
   function resolver() {
@@ -26,83 +23,145 @@
     return { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [1.5, 4.5], rotation: -Math.PI / 4, color: ground };
   }
 
-  function tooltip(colours) {
-    return {
-      trigger: "axis",
-      // Rich text is drawn on the canvas; HTML would need inline styles, which the page's policy forbids.
-      renderMode: "richText",
-      confine: true,
-      axisPointer: { type: "shadow", shadowStyle: { color: colours.hover } },
-      backgroundColor: colours.raised,
-      borderColor: colours.line,
-      textStyle: { color: colours.ink, fontFamily: colours.font, fontSize: 12, rich: { b: { fontWeight: 600, fontFamily: colours.font, color: colours.ink } } },
-      formatter: (points) => {
-        const at = points[0].dataIndex;
-        const lines = points
-          .filter((point) => Number(data.series[point.seriesIndex].amounts[at]) !== 0)
-          .map((point) => `${point.marker} ${data.series[point.seriesIndex].label}  ${money.format(data.series[point.seriesIndex].amounts[at])}`)
-          .reverse();
-        const state = data.provisional[at] ? "  (provisional)" : "";
-        return [`{b|${data.labels[at]}${state}}`, `Total  ${money.format(data.totals[at])}`, ...lines].join("\n");
-      },
-    };
+  class CostChart {
+    constructor(block) {
+      this.place = block.querySelector("[data-chart]");
+      this.data = JSON.parse(block.querySelector('script[type="application/json"]').textContent);
+      this.legend = block.querySelector(".legend");
+      this.picked = new Set(); // none picked: all are shown
+      this.chart = echarts.init(this.place, null, { renderer: "canvas" });
+      if (this.legend) this.legend.addEventListener("click", (event) => this.pick(event));
+      if (this.data.links.length) this.lead();
+      this.observer = new ResizeObserver(() => this.chart.resize());
+      this.observer.observe(this.place);
+      this.draw();
+    }
+
+    end() {
+      this.observer.disconnect();
+      this.chart.dispose();
+    }
+
+    pick(event) {
+      const button = event.target.closest("button");
+      if (!button) return;
+      const index = Number(button.dataset.series);
+      if (!this.picked.delete(index)) this.picked.add(index);
+      button.setAttribute("aria-pressed", String(this.picked.has(index)));
+      this.legend.classList.toggle("some", this.picked.size > 0);
+      this.draw();
+    }
+
+    shows(index) {
+      return this.picked.size === 0 || this.picked.has(index);
+    }
+
+    // A click anywhere in the column of a bar opens its days.
+    lead() {
+      const ground = this.chart.getZr();
+      const at = (event) => {
+        const point = [event.offsetX, event.offsetY];
+        return this.chart.containPixel("grid", point) ? this.chart.convertFromPixel({ gridIndex: 0 }, point)[0] : -1;
+      };
+      ground.on("click", (event) => {
+        const link = this.data.links[at(event)];
+        if (link) location.assign(link);
+      });
+      ground.on("mousemove", (event) => ground.setCursorStyle(this.data.links[at(event)] ? "pointer" : "default"));
+    }
+
+    tooltip(colours) {
+      const { data } = this;
+      return {
+        trigger: "axis",
+        // Rich text is drawn on the canvas; HTML would need inline styles, which the page's policy forbids.
+        renderMode: "richText",
+        confine: true,
+        axisPointer: { type: data.cumulative ? "line" : "shadow", shadowStyle: { color: colours.hover }, lineStyle: { color: colours.line } },
+        backgroundColor: colours.raised,
+        borderColor: colours.line,
+        textStyle: { color: colours.ink, fontFamily: colours.font, fontSize: 12, rich: { b: { fontWeight: 600, fontFamily: colours.font, color: colours.ink } } },
+        formatter: (points) => {
+          const at = points[0].dataIndex;
+          const lines = points
+            .filter((point) => point.seriesIndex < data.series.length && Number(data.series[point.seriesIndex].amounts[at]) !== 0)
+            .map((point) => `${point.marker} ${data.series[point.seriesIndex].label}  ${money.format(data.series[point.seriesIndex].amounts[at])}`)
+            .reverse();
+          const state = data.provisional[at] ? "  (provisional)" : "";
+          const before = data.previous[at] === null ? [] : [`Previous period  ${money.format(data.previous[at])}`];
+          return [`{b|${data.labels[at]}${state}}`, `Total  ${money.format(data.totals[at])}`, ...before, ...lines].join("\n");
+        },
+      };
+    }
+
+    series(read, colours) {
+      const { data } = this;
+      const stacked = data.series.map((one, index) => {
+        const colour = read("slot-" + one.slot);
+        const shown = one.amounts.map((amount) => (this.shows(index) ? Number(amount) : 0));
+        if (data.cumulative) {
+          return { name: one.label, type: "line", stack: "cost", symbol: "none", lineStyle: { width: 1, color: colour }, itemStyle: { color: colour }, areaStyle: { color: colour, opacity: 0.85 }, data: shown };
+        }
+        return {
+          name: one.label,
+          type: "bar",
+          stack: "cost",
+          barCategoryGap: "22%",
+          itemStyle: { color: colour, borderColor: colours.raised, borderWidth: 0.5 },
+          data: shown.map((value, at) => ({ value, itemStyle: { decal: data.provisional[at] ? hatch(colours.raised) : { symbol: "none" } } })),
+        };
+      });
+      if (data.previous.every((amount) => amount === null) || this.picked.size) return stacked;
+      return [...stacked, {
+        name: "Previous period", type: "line", symbol: "none", z: 5, silent: true,
+        lineStyle: { width: 1.5, color: colours.ink, opacity: 0.75 }, itemStyle: { color: colours.ink },
+        data: data.previous.map((amount) => (amount === null ? null : Number(amount))),
+      }];
+    }
+
+    draw() {
+      const { read, end } = resolver();
+      const colours = {
+        ink: read("ink"), quiet: read("ink-quiet"), line: read("line"), raised: read("raised"), hover: read("hover"),
+        font: getComputedStyle(document.body).fontFamily,
+      };
+      const series = this.series(read, colours);
+      end();
+      this.chart.setOption({
+        animation: false,
+        // Item patterns are only drawn while this is on; the words for assistive technology are in the page.
+        aria: { enabled: true, label: { enabled: false }, decal: { show: true, decals: [{ symbol: "none" }] } },
+        textStyle: { fontFamily: colours.font },
+        grid: { left: 4, right: 4, top: 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+        tooltip: this.tooltip(colours),
+        xAxis: {
+          type: "category", data: this.data.short, z: 3, axisTick: { show: false }, boundaryGap: !this.data.cumulative,
+          axisLine: { lineStyle: { color: colours.line } },
+          axisLabel: { color: colours.quiet, hideOverlap: true, fontSize: 11 },
+        },
+        yAxis: {
+          type: "value", axisLabel: { color: colours.quiet, formatter: (value) => compact.format(value), fontSize: 11 },
+          splitLine: { lineStyle: { color: colours.line } },
+        },
+        series,
+      }, { notMerge: true });
+      this.place.dataset.drawn = "yes";
+    }
   }
 
-  function options() {
-    const { read, end } = resolver();
-    const colours = {
-      ink: read("ink"), quiet: read("ink-quiet"), line: read("line"), raised: read("raised"), hover: read("hover"),
-      font: getComputedStyle(document.body).fontFamily,
-    };
-    const series = data.series.map((one, index) => ({
-      name: one.label,
-      type: "bar",
-      stack: "cost",
-      barCategoryGap: "22%",
-      itemStyle: { color: read("slot-" + one.slot), borderColor: colours.raised, borderWidth: 0.5 },
-      data: one.amounts.map((amount, at) => ({
-        value: hidden.has(index) ? 0 : Number(amount),
-        itemStyle: { decal: data.provisional[at] ? hatch(colours.raised) : { symbol: "none" } },
-      })),
-    }));
-    end();
-    return {
-      animation: false,
-      // Item patterns are only drawn while this is on; the words for assistive technology are in the page.
-      aria: { enabled: true, label: { enabled: false }, decal: { show: true, decals: [{ symbol: "none" }] } },
-      textStyle: { fontFamily: colours.font },
-      grid: { left: 4, right: 4, top: 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
-      tooltip: tooltip(colours),
-      xAxis: {
-        type: "category", data: data.short, z: 3, axisTick: { show: false },
-        axisLine: { lineStyle: { color: colours.line } },
-        axisLabel: { color: colours.quiet, hideOverlap: true, fontSize: 11 },
-      },
-      yAxis: {
-        type: "value", axisLabel: { color: colours.quiet, formatter: (value) => round.format(value), fontSize: 11 },
-        splitLine: { lineStyle: { color: colours.line } },
-      },
-      series,
-    };
+  // Parts of a page are replaced: draw what came, and let go of what went.
+  function look() {
+    for (const [block, chart] of charts) {
+      if (block.isConnected) continue;
+      chart.end();
+      charts.delete(block);
+    }
+    for (const block of document.querySelectorAll("[data-chart-block]")) {
+      if (!charts.has(block)) charts.set(block, new CostChart(block));
+    }
   }
 
-  function draw() {
-    if (!chart) chart = echarts.init(place, null, { renderer: "canvas" });
-    chart.setOption(options(), { notMerge: true });
-    place.dataset.drawn = "yes";
-  }
-
-  const legend = document.getElementById("legend");
-  legend.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (!button) return;
-    const index = Number(button.dataset.series);
-    if (!hidden.delete(index)) hidden.add(index);
-    button.setAttribute("aria-pressed", String(!hidden.has(index)));
-    draw();
-  });
-
-  document.addEventListener("themechange", draw);
-  new ResizeObserver(() => chart && chart.resize()).observe(place);
-  draw();
+  document.addEventListener("themechange", () => charts.forEach((chart) => chart.draw()));
+  document.addEventListener("htmx:load", look);
+  look();
 })();

@@ -1,0 +1,84 @@
+"""What stands between a sum and Anthropic's number: days that are missing, may change, or changed; reads only."""
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Count, Max, Sum
+
+from costs.freshness import summarise_days
+from costs.models import Restatement
+from costs.money import sum_usd
+from costs.periods import DayRange
+
+
+@dataclass(frozen=True, slots=True)
+class RestatedDay:
+    """One day whose stored figure changed after the day had ended; `difference_usd` is what all changes add up to."""
+
+    day: dt.date
+    connections: int
+    times: int
+    difference_usd: Decimal
+    last_observed_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Caveats:
+    """The days of a range by what is to be said about them, oldest first; a day may be in several lists."""
+
+    missing: tuple[dt.date, ...]
+    provisional: tuple[dt.date, ...]
+    restated: tuple[RestatedDay, ...]
+
+    @property
+    def restated_usd(self) -> Decimal:
+        """What all restatements of the range add up to."""
+        return sum_usd(day.difference_usd for day in self.restated)
+
+
+def list_caveats(
+    account_id: UUID, days: DayRange, *, today: dt.date, connections: Collection[str] = ()
+) -> Caveats:
+    """
+    Return what has to be said about the days of a range, of all live connections or of the given ones.
+
+    Shape:   today is provisional, never missing: it is complete only tomorrow
+    Effects: two queries
+    """
+    known = summarise_days(account_id, days, connections)
+    provisional = {day.day for day in known if day.is_provisional} | ({today} if today in days else set())
+    return Caveats(
+        missing=tuple(day.day for day in known if day.is_missing and day.day < today),
+        provisional=tuple(sorted(provisional)),
+        restated=_restated(account_id, days, connections),
+    )
+
+
+def _restated(account_id: UUID, days: DayRange, connections: Collection[str]) -> tuple[RestatedDay, ...]:
+    changes = Restatement.objects.filter(
+        connection__account_id=account_id, day__gte=days.start, day__lt=days.end, was_provisional=False
+    )
+    if connections:
+        changes = changes.filter(connection_id__in=connections)
+    # Each change starts where the one before it ended, so the differences of a day add up to one.
+    grouped = (
+        changes.order_by("day")
+        .values("day")
+        .annotate(
+            connections=Count("connection", distinct=True),
+            times=Count("pk"),
+            before=Sum("before_usd"),
+            after=Sum("after_usd"),
+            last=Max("observed_at"),
+        )
+    )
+    return tuple(
+        RestatedDay(
+            row["day"], row["connections"], row["times"],
+            sum_usd((row["after"], row["before"].copy_negate())), row["last"],
+        )
+        for row in grouped
+    )  # fmt: skip

@@ -1,0 +1,190 @@
+"""Two ranges beside each other: over time, by group, and which part of a group explains its change; reads only."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Case, DateField, F, Q, QuerySet, Sum, Value, When
+from django.db.models.functions import Cast, TruncMonth, TruncWeek
+
+from costs.models import CostFact
+from costs.money import sum_usd
+from costs.periods import DayRange
+from costs.selectors import DIMENSIONS, CostQuery, Granularity, Key, list_facts
+
+_ZERO = Decimal(0)
+_BUCKETS: Mapping[Granularity, Any] = {
+    "total": Value(None, DateField()),
+    "day": F("shown"),
+    "week": TruncWeek("shown"),
+    "month": TruncMonth("shown"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The value of another dimension in which a group changed most."""
+
+    dimension: str
+    value: str | None
+    difference_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One group in two ranges."""
+
+    key: Key
+    now_usd: Decimal
+    before_usd: Decimal
+
+    @property
+    def difference_usd(self) -> Decimal:
+        """How much more it is; negative for less."""
+        return sum_usd((self.now_usd, self.before_usd.copy_negate()))
+
+
+@dataclass(frozen=True, slots=True)
+class Movements:
+    """The sums of two ranges by several dimensions at once, to be gathered by any of them; exact USD."""
+
+    dimensions: tuple[str, ...]
+    cells: tuple[Movement, ...]
+
+    def by(self, group_by: Sequence[str]) -> list[Movement]:
+        """
+        Gather the cells by some of the dimensions.
+
+        Shape:   one movement for each group with a fact in either range, largest amount first; without
+                 dimensions one for everything, or none when there is no fact
+        """
+        return sorted(
+            (_total(key, members) for key, members in self._grouped(group_by).items()),
+            key=lambda each: (-each.now_usd, -each.before_usd, str(each.key)),
+        )
+
+    def causes(self, group_by: Sequence[str], explain_by: Sequence[str]) -> Mapping[Key, Cause]:
+        """
+        Find for each group the value of another dimension that moved furthest in the group's own direction.
+
+        Shape:   of the first dimension in which one value accounts for half of the change or more, otherwise of
+                 the first dimension; groups that did not change have none, and a dimension with one value at
+                 all explains nothing
+        """
+        places = {
+            name: self.dimensions.index(name)
+            for name in explain_by
+            if name not in group_by and len(self._grouped((name,))) > 1
+        }
+        found = {key: _cause(members, places) for key, members in self._grouped(group_by).items()}
+        return {key: cause for key, cause in found.items() if cause is not None}
+
+    def _grouped(self, group_by: Sequence[str]) -> Mapping[Key, list[Movement]]:
+        places = [self.dimensions.index(name) for name in group_by]
+        grouped: defaultdict[Key, list[Movement]] = defaultdict(list)
+        for cell in self.cells:
+            grouped[tuple(cell.key[place] for place in places)].append(cell)
+        return grouped
+
+
+def read_movements(query: CostQuery, before: DayRange, dimensions: Sequence[str]) -> Movements:
+    """
+    Sum a query in its own range and in another one by all the dimensions, in a single pass over the facts.
+
+    Shape:   an empty `before` compares with nothing
+    Raises:  KeyError — unknown dimension
+    """
+    dimensions = tuple(dict.fromkeys(dimensions))
+    in_now, in_before, facts = _two_ranges(query, before)
+    columns: dict[str, Any] = {f"by_{name}": F(DIMENSIONS[name]) for name in dimensions}
+    grouped = facts.values(**columns).annotate(
+        now=Sum("amount_usd", filter=in_now), before=Sum("amount_usd", filter=in_before)
+    )
+    return Movements(
+        dimensions,
+        tuple(
+            Movement(_key(key), now or _ZERO, then or _ZERO)
+            for *key, now, then in grouped.values_list(*columns, "now", "before")
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesCell:
+    """One group in one bucket; `bucket` is None for earlier days that have no counterpart in the range."""
+
+    bucket: dt.date | None
+    key: Key
+    now_usd: Decimal
+    before_usd: Decimal
+
+
+def read_series(
+    query: CostQuery, before: DayRange, *, group_by: Sequence[str], granularity: Granularity
+) -> list[SeriesCell]:
+    """
+    Sum a query over time beside another range, whose days are moved onto the query's own, in a single pass.
+
+    Shape:   cells with a fact in either range, in no order; an empty `before` compares with nothing
+    Units:   USD, exact: the cells add up to the sums of the two ranges
+    Raises:  KeyError — unknown dimension; ValueError — the ranges overlap
+    """
+    if len(before) and before.start < query.days.end and query.days.start < before.end:
+        raise ValueError("a range cannot be compared with days of its own")
+    moved = Cast(F("day") + Value(query.days.start - before.start), DateField())
+    in_now, in_before, facts = _two_ranges(query, before)
+    counterpart = Q(moved__lt=query.days.end) & in_before
+    day = Case(When(in_now, then=F("day")), When(counterpart, then=F("moved")), output_field=DateField())
+    columns: dict[str, Any] = {f"by_{name}": F(DIMENSIONS[name]) for name in group_by}
+    grouped = (
+        facts.annotate(moved=moved, shown=day)
+        .values(bucket=_BUCKETS[granularity], **columns)
+        .annotate(now=Sum("amount_usd", filter=in_now), before=Sum("amount_usd", filter=in_before))
+    )
+    return [
+        SeriesCell(bucket, _key(key), now or _ZERO, then or _ZERO)
+        for bucket, *key, now, then in grouped.values_list("bucket", *columns, "now", "before")
+    ]
+
+
+def _two_ranges(query: CostQuery, before: DayRange) -> tuple[Q, Q, QuerySet[CostFact]]:
+    """Return the conditions for either range, and the facts of both."""
+    in_now = Q(day__gte=query.days.start, day__lt=query.days.end)
+    in_before = Q(day__gte=before.start, day__lt=before.end)
+    if not len(before):
+        return in_now, in_before, list_facts(query).order_by()
+    hull = DayRange(min(query.days.start, before.start), max(query.days.end, before.end))
+    return in_now, in_before, list_facts(replace(query, days=hull)).order_by().filter(in_now | in_before)
+
+
+def _key(values: Iterable[Any]) -> Key:
+    return tuple(None if value is None else str(value) for value in values)
+
+
+def _total(key: Key, members: Sequence[Movement]) -> Movement:
+    return Movement(
+        key, sum_usd(each.now_usd for each in members), sum_usd(each.before_usd for each in members)
+    )
+
+
+def _cause(members: Sequence[Movement], places: Mapping[str, int]) -> Cause | None:
+    difference = _total((), members).difference_usd
+    if not difference:
+        return None
+    rising = difference > 0
+    first: Cause | None = None
+    for name, place in places.items():
+        moved: defaultdict[str | None, list[Decimal]] = defaultdict(list)
+        for each in members:
+            moved[each.key[place]].append(each.difference_usd)
+        amounts = {value: sum_usd(parts) for value, parts in moved.items()}
+        value = (max if rising else min)(amounts, key=lambda one: (amounts[one], one or ""))
+        cause = Cause(name, value, amounts[value])
+        part = cause.difference_usd if rising else cause.difference_usd.copy_negate()
+        if sum_usd((part, part)) >= difference.copy_abs():
+            return cause
+        first = first or cause
+    return first

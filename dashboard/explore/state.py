@@ -1,0 +1,261 @@
+"""What the address of an explorer page asks for: reading it with a word for each mistake, and writing it again.
+
+The address is the whole state: nothing of it is kept in a session, so a copied address shows the same to
+everybody of the account.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import QueryDict
+from django.urls import reverse
+
+from costs.periods import DayRange
+from costs.selectors import DIMENSIONS, CostQuery, Granularity
+from dashboard import naming, ranges
+from dashboard.ranges import Period
+
+_DAY = dt.timedelta(days=1)
+NULL = "null"
+NONE = "none"
+GRANULARITIES = {
+    "auto": "Automatic",
+    "day": "Daily",
+    "week": "Weekly",
+    "month": "Monthly",
+    "cumulative": "Cumulative",
+}
+SORTS = ("name", "amount", "previous", "change", "percent")
+Compare = Literal["previous", "none"]
+# As many days as the API sums at once.
+_MOST_DAYS = 3660
+_DEFAULT_GROUP = "model"
+_OWN_PARAMETERS = {
+    "range", "from", "to", "granularity", "group_by", "then_by", "compare", "sort", "rows",
+}  # fmt: skip
+Filters = tuple[tuple[str, tuple[str | None, ...]], ...]
+Changes = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in an address that could not be followed: what it said, and what is shown instead."""
+
+    given: str
+    instead: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """
+    One view of the costs.
+
+    Shape:   `first` and `last` are inclusive and matter for the range `custom` only; `sort` begins with a minus
+             for largest first; `all_rows` shows the groups that are otherwise one line
+    """
+
+    range: str = ranges.DEFAULT
+    first: dt.date | None = None
+    last: dt.date | None = None
+    granularity: str = "auto"
+    group_by: tuple[str, ...] = (_DEFAULT_GROUP,)
+    compare: Compare = "previous"
+    filters: Filters = ()
+    sort: str = "-amount"
+    all_rows: bool = False
+
+    def period(self, today: dt.date) -> Period:
+        """Return the days shown and those they are compared with."""
+        if self.range == ranges.CUSTOM and self.first and self.last:
+            return ranges.custom(DayRange(self.first, self.last + _DAY))
+        return ranges.period(self.range, today)
+
+    def step(self, period: Period) -> Granularity:
+        """Return what one bar stands for; the cumulative chart goes day by day."""
+        if self.granularity == "auto":
+            return period.granularity
+        return "day" if self.granularity == "cumulative" else self.granularity  # type: ignore[return-value]
+
+    @property
+    def is_cumulative(self) -> bool:
+        """True when each bar holds what was spent since the start of the range."""
+        return self.granularity == "cumulative"
+
+    def query(self, account_id: UUID, days: DayRange) -> CostQuery:
+        """Return the question to the selectors."""
+        filters: dict[str, list[str | None]] = {name: list(values) for name, values in self.filters}
+        if None in filters.get("cost_center", ()):
+            # A connection without a cost centre keeps empty text, not null.
+            filters["cost_center"].append("")
+        return CostQuery(account_id, days, filters)
+
+    @property
+    def connections(self) -> list[str]:
+        """The connections the state is narrowed to; none means all."""
+        return [value for name, values in self.filters if name == "connection" for value in values if value]
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the state as parameters of an address, without what is the default anyway."""
+        default = State()
+        pairs: list[tuple[str, str]] = []
+        if self.range != default.range:
+            pairs.append(("range", self.range))
+        if self.range == ranges.CUSTOM and self.first and self.last:
+            pairs += [("from", self.first.isoformat()), ("to", self.last.isoformat())]
+        if self.granularity != default.granularity:
+            pairs.append(("granularity", self.granularity))
+        if self.group_by != default.group_by:
+            pairs.append(("group_by", self.group_by[0] if self.group_by else NONE))
+            pairs += [("then_by", name) for name in self.group_by[1:]]
+        if self.compare != default.compare:
+            pairs.append(("compare", self.compare))
+        pairs += list(self.filter_pairs())
+        if self.sort != default.sort:
+            pairs.append(("sort", self.sort))
+        if self.all_rows:
+            pairs.append(("rows", "all"))
+        return pairs
+
+    def filter_pairs(self) -> Iterator[tuple[str, str]]:
+        """Return the filters as parameters."""
+        for name, values in self.filters:
+            for value in values:
+                yield name, NULL if value is None else value
+
+    @property
+    def text(self) -> str:
+        """The state as the query of an address; empty for the default one."""
+        return urlencode(self.pairs())
+
+    @property
+    def address(self) -> str:
+        """The path of the explorer's page with the state."""
+        text = self.text
+        return f"{reverse('dashboard:explore')}{'?' if text else ''}{text}"
+
+    def changed(self, **changes: object) -> "State":
+        """Return the state with some of it changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def values(self, dimension: str) -> tuple[str | None, ...]:
+        """Return what a dimension is narrowed to; empty when it is not."""
+        return dict(self.filters).get(dimension, ())
+
+    def narrowed(self, narrowing: Mapping[str, str | None]) -> "State":
+        """Return the state with each given dimension narrowed to one value."""
+        kept = [(name, values) for name, values in self.filters if name not in narrowing]
+        return replace(
+            self, filters=(*kept, *((name, (value,)) for name, value in narrowing.items())), all_rows=False
+        )
+
+    def without(self, dimension: str, value: str | None) -> "State":
+        """Return the state with one value of a filter taken away."""
+        kept = [
+            (name, tuple(each for each in values if name != dimension or each != value))
+            for name, values in self.filters
+        ]
+        return replace(self, filters=tuple((name, values) for name, values in kept if values))
+
+
+def read(parameters: QueryDict, today: dt.date) -> tuple[State, list[Problem]]:
+    """
+    Read a state; what cannot be followed is left at its default and named.
+
+    Shape:   parameters as `State.pairs` writes them; an empty value counts as not given, since a form without
+             scripts sends every field
+    """
+    reading = _Reading(parameters, today, [])
+    first, last = reading.days()
+    chosen = reading.one_of("range", (*ranges.PRESETS, ranges.CUSTOM), ranges.DEFAULT)
+    if chosen == ranges.CUSTOM and (first is None or last is None):
+        reading.tell("a custom range without both of its days", "the last 30 days are shown")
+        chosen = ranges.DEFAULT
+    state = State(
+        range=chosen,
+        first=first if chosen == ranges.CUSTOM else None,
+        last=last if chosen == ranges.CUSTOM else None,
+        granularity=reading.one_of("granularity", tuple(GRANULARITIES), "auto"),
+        group_by=reading.groups(),
+        compare=reading.one_of("compare", ("previous", "none"), "previous"),  # type: ignore[arg-type]
+        filters=reading.filters(),
+        sort=reading.one_of("sort", (*SORTS, *(f"-{name}" for name in SORTS)), "-amount"),
+        all_rows=reading.one_of("rows", ("all",), "") == "all",
+    )
+    reading.refuse_unknown()
+    return state, reading.problems
+
+
+@dataclass(slots=True)
+class _Reading:
+    parameters: QueryDict
+    today: dt.date
+    problems: list[Problem]
+
+    def tell(self, given: str, instead: str) -> None:
+        self.problems.append(Problem(given, instead))
+
+    def one_of(self, name: str, choices: Sequence[str], default: str) -> str:
+        given = self.parameters.get(name) or default
+        if given in choices or given == default:
+            return given
+        self.tell(f"{name}={given}", "there is no such choice; the usual one is shown")
+        return default
+
+    def groups(self) -> tuple[str, ...]:
+        first = self.one_of("group_by", (NONE, *naming.DIMENSIONS), _DEFAULT_GROUP)
+        second = self.one_of("then_by", (NONE, *naming.DIMENSIONS), NONE)
+        found = [name for name in (first, second) if name != NONE]
+        return tuple(dict.fromkeys(found))
+
+    def filters(self) -> Filters:
+        found = []
+        for name in DIMENSIONS:
+            given = [value for value in self.parameters.getlist(name) if value]
+            values = tuple(dict.fromkeys(None if value == NULL else value for value in given))
+            if name == "connection":
+                values = tuple(value for value in values if self._is_connection(value))
+            if values:
+                found.append((name, values))
+        return tuple(found)
+
+    def _is_connection(self, value: str | None) -> bool:
+        try:
+            UUID(value or "")
+        except ValueError:
+            self.tell(f"connection={value}", "this is not the id of a connection; the filter is left out")
+            return False
+        return True
+
+    def days(self) -> tuple[dt.date | None, dt.date | None]:
+        first, last = self._day("from"), self._day("to")
+        if first is None or last is None:
+            return None, None
+        if last > self.today:
+            self.tell(f"to={last}", "that day is still to come; the range ends today")
+            last = self.today
+        if first > last:
+            self.tell(f"from={first}", "a range cannot begin after its end; the last 30 days are shown")
+            return None, None
+        if (last - first).days >= _MOST_DAYS:
+            first = last - _DAY * (_MOST_DAYS - 1)
+            self.tell(f"more than {_MOST_DAYS:,} days", f"the range begins on {first}")
+        return first, last
+
+    def _day(self, name: str) -> dt.date | None:
+        given = self.parameters.get(name)
+        if not given:
+            return None
+        try:
+            return dt.date.fromisoformat(given)
+        except ValueError:
+            self.tell(f"{name}={given}", "a day is written as 2026-11-20")
+            return None
+
+    def refuse_unknown(self) -> None:
+        for name in self.parameters:
+            if name not in _OWN_PARAMETERS and name not in DIMENSIONS:
+                self.tell(name, "there is no such filter; it changes nothing")

@@ -1,0 +1,118 @@
+"""The table of groups under the chart: sorted, with share, change and where each line leads; pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from costs.money import sum_usd
+from costs.movers import Movement
+from costs.selectors import Key
+from dashboard import figures
+from dashboard.figures import Change
+
+# One more line than a page shows without scrolling would hide nothing worth hiding.
+MOST_ROWS, ALL_ROWS = 15, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line: a group, or several together when `key` is None."""
+
+    key: Key | None
+    labels: tuple[str, ...]
+    amount: Decimal
+    previous: Decimal | None
+    share: Decimal
+    slot: str = ""
+    link: str = ""
+
+    @property
+    def change(self) -> Change | None:
+        """The amount against the period before; None where nothing is compared."""
+        return None if self.previous is None else Change(self.amount, self.previous)
+
+    @property
+    def bar(self) -> Decimal:
+        """The width of the share bar in percent; a credit has none."""
+        return max(Decimal(0), min(Decimal(100), self.share))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Lines that add up to the total; `rest` stands for the `hidden` groups after them."""
+
+    heads: tuple[str, ...]
+    rows: list[Row]
+    rest: Row | None
+    hidden: int
+    total: Row
+
+    @property
+    def lines(self) -> list[Row]:
+        """All lines but the total, as they are shown."""
+        return [*self.rows, *([self.rest] if self.rest else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How groups are shown: heads, labels, colours (none where there is no chart), and where each line leads."""
+
+    heads: tuple[str, ...]
+    label: Callable[[Key], tuple[str, ...]]
+    slots: Mapping[Key, str]
+    link: Callable[[Key], str]
+    compare: bool
+    sort: str
+    most: int
+
+
+def build(movements: Sequence[Movement], layout: Layout) -> Table:
+    """
+    Set up the table; the largest groups are kept whatever it is sorted by, the others become one line.
+
+    Units:   USD, exact: the lines add up to the total
+    """
+    total = sum_usd(each.now_usd for each in movements)
+    before = sum_usd(each.before_usd for each in movements)
+    ranked = sorted(movements, key=lambda each: (-max(each.now_usd, each.before_usd), str(each.key)))
+    shown, hidden = (
+        (ranked, []) if len(ranked) <= layout.most + 1 else (ranked[: layout.most], ranked[layout.most :])
+    )
+    rows = [
+        Row(
+            key=each.key,
+            labels=layout.label(each.key),
+            amount=each.now_usd,
+            previous=each.before_usd if layout.compare else None,
+            share=figures.share(each.now_usd, total),
+            slot=layout.slots.get(each.key, "other") if layout.slots else "",
+            link=layout.link(each.key),
+        )
+        for each in shown
+    ]
+    rest = None
+    if hidden:
+        amount = sum_usd(each.now_usd for each in hidden)
+        earlier = sum_usd(each.before_usd for each in hidden) if layout.compare else None
+        slot = "other" if layout.slots else ""
+        rest = Row(None, (f"Other ({len(hidden)})",), amount, earlier, figures.share(amount, total), slot)
+    whole = Row(None, ("Total",), total, before if layout.compare else None, figures.share(total, total))
+    return Table(layout.heads, _sorted(rows, layout.sort), rest, len(hidden), whole)
+
+
+def _sorted(rows: list[Row], sort: str) -> list[Row]:
+    name = sort.removeprefix("-")
+    ordered = sorted(rows, key=lambda row: tuple(label.casefold() for label in row.labels))
+    if name == "name":
+        return ordered[::-1] if sort.startswith("-") else ordered
+    return sorted(ordered, key=lambda row: _measure(row, name), reverse=sort.startswith("-"))
+
+
+def _measure(row: Row, name: str) -> Decimal:
+    if name == "amount" or row.previous is None:
+        return row.amount
+    change = Change(row.amount, row.previous)
+    if name == "previous":
+        return row.previous
+    # What has no percentage because there was nothing before grew without bounds.
+    return change.difference if name == "change" else change.ratio

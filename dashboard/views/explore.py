@@ -1,0 +1,100 @@
+"""The cost explorer: the page, the choice of filter values, and what it shows as CSV."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from django_htmx.http import push_url
+
+from accounts.permissions import Principal
+from costs.periods import utc_day
+from dashboard import naming
+from dashboard.access import page
+from dashboard.explore import choices, csv_file
+from dashboard.explore import state as states
+from dashboard.explore.report import Report, Subject, read_report
+from dashboard.trouble import list_trouble
+
+
+@require_safe
+@page()
+def explore(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """Show the costs that the address asks for."""
+    state, problems = states.read(request.GET, utc_day(timezone.now()))
+    report = _report(principal, state)
+    names = naming.names(principal.account.pk, list(dict(state.filters)))
+    context = {
+        "report": report,
+        "state": state,
+        "problems": problems,
+        "selects": choices.selects(state),
+        "chips": choices.chips(state, names),
+        "chart_document": report.chart.document(report.day_link),
+        "sort_heads": choices.sort_heads(state, report.table.heads, compare=report.change is not None),
+        "dimensions": naming.DIMENSIONS,
+        "trouble": list_trouble(principal.account, state.connections),
+        "link": request.build_absolute_uri(state.address),
+    }
+    response = render(request, "dashboard/explore.html", context)
+    if request.headers.get("HX-Request"):
+        # The form sends every field; the address kept is the short one, which is also what is copied.
+        push_url(response, state.address)
+    return response
+
+
+@require_safe
+@page()
+def filter_values(request: HttpRequest, principal: Principal, dimension: str) -> HttpResponse:
+    """Show the values that a dimension can be narrowed to: a part of the explorer, or a page of its own."""
+    if dimension not in naming.DIMENSIONS:
+        raise Http404("There is no such dimension.")
+    parameters = request.GET.copy()
+    search = parameters.pop("search", [""])[-1]
+    today = utc_day(timezone.now())
+    state, _ = states.read(parameters, today)
+    context = {
+        "dimension": dimension,
+        "label": naming.dimension(dimension),
+        "dimensions": naming.DIMENSIONS,
+        "search": search,
+        "state": state,
+        "values": choices.filter_values(
+            principal.account.pk, state, state.period(today).days, dimension=dimension, search=search
+        ),
+        "kept": [(name, value) for name, value in state.pairs() if name not in {dimension, "rows"}],
+    }
+    part = (
+        "dashboard/parts/filter_values.html" if request.headers.get("HX-Request") else "dashboard/filter.html"
+    )
+    return render(request, part, context)
+
+
+@require_safe
+@page()
+def table_csv(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """Answer with the table of the page."""
+    state, _ = states.read(request.GET, utc_day(timezone.now()))
+    report = _report(principal, state, explain=False)
+    return _file("costs", report, csv_file.of_table(report.table))
+
+
+@require_safe
+@page()
+def chart_csv(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """Answer with the chart of the page."""
+    state, _ = states.read(request.GET, utc_day(timezone.now()))
+    report = _report(principal, state, explain=False)
+    return _file("costs-over-time", report, csv_file.of_chart(report.chart))
+
+
+def _report(principal: Principal, state: states.State, *, explain: bool = True) -> Report:
+    subject = Subject(principal.account.pk, state, utc_day(timezone.now()))
+    return read_report(subject, explain=explain)
+
+
+def _file(name: str, report: Report, text: str) -> HttpResponse:
+    days = report.period.days
+    response = HttpResponse(text, content_type="text/csv; charset=utf-8")
+    last = report.chart.buckets[-1].last if report.chart.buckets else days.start
+    response["Content-Disposition"] = f'attachment; filename="{name}_{days.start}_{last}.csv"'
+    return response
