@@ -66,6 +66,13 @@ ACTIONS: Mapping[str, Action] = {
     ),
     "token.revoked": _action("revoked the API token {target} of the role {role}", "role"),
     "key.tested": _action("tested the key {target} with Anthropic without storing it"),
+    # Views and dashboards
+    "view.saved": _action("saved the view {target}"),
+    "view.edited": _action("changed the view {target}"),
+    "view.deleted": _action("deleted the view {target}"),
+    "dashboard.saved": _action("made the dashboard {target}"),
+    "dashboard.edited": _action("changed the dashboard {target}"),
+    "dashboard.deleted": _action("deleted the dashboard {target}"),
     # Connections
     "connection.created": _action("connected {target}"),
     "connection.tested": _action("tested the stored key of {target}"),

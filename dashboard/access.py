@@ -33,8 +33,10 @@ _HOMES = {
     **dict.fromkeys(
         ("test", "sync", "pause", "resume", "connection_status", "connection_runs"), "dashboard:connection"
     ),
-    **dict.fromkeys(("switch_account", "progress"), "dashboard:overview"),
+    **dict.fromkeys(("switch_account", "progress"), "dashboard:home"),
     "test_key": "dashboard:add",
+    **dict.fromkeys(("save_view", "replace_state", "delete_view", "pin"), "dashboard:views"),
+    **dict.fromkeys(("make_dashboard", "change_tile", "delete_dashboard", "tile"), "dashboard:dashboards"),
 }
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import is_valid_path, reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
@@ -11,11 +11,14 @@ from accounts.models import Membership, Role, User
 from accounts.permissions import Principal, find_principal
 from dashboard import stored
 
+# Name, address of the first page, and the addresses that belong to it.
 _SECTIONS = (
-    ("Overview", "dashboard:overview"),
-    ("Explorer", "dashboard:explore"),
-    ("Connections", "dashboard:connections"),
+    ("Overview", "dashboard:overview", ("/overview/",)),
+    ("Explorer", "dashboard:explore", ("/explore/",)),
+    ("Dashboards", "dashboard:dashboards", ("/dashboards/", "/views/")),
+    ("Connections", "dashboard:connections", ("/connections/",)),
 )
+_SETTINGS = "/settings/"
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -32,16 +35,29 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "now": now,
         "may_edit": principal.may(Role.EDITOR),
         "may_administer": principal.may(Role.ADMIN),
-        "sections": [_section(label, name, request.path) for label, name in _SECTIONS],
+        "sections": _sections(request.path),
         "freshness": SimpleLazyObject(lambda: stored.freshness(principal.account, now)),
         "other_accounts": SimpleLazyObject(lambda: _other_accounts(user, principal)),
     }
 
 
-def _section(label: str, name: str, path: str) -> dict[str, Any]:
-    address = reverse(name)
-    is_here = path == address or (address != "/" and path.startswith(address))
-    return {"label": label, "address": address, "is_here": is_here}
+def _sections(path: str) -> list[dict[str, Any]]:
+    sections = [(label, reverse(name), own) for label, name, own in _SECTIONS]
+    if is_valid_path(_SETTINGS):
+        sections.append(("Settings", _SETTINGS, (_SETTINGS,)))
+    return [
+        {
+            "label": label,
+            "address": address,
+            "is_here": path.startswith(own) or (path == "/" == _root(address)),
+        }
+        for label, address, own in sections
+    ]
+
+
+def _root(address: str) -> str:
+    """Return the address under which a section is shown at the root: the Overview, while nothing is pinned."""
+    return "/" if address == reverse("dashboard:overview") else address
 
 
 def _other_accounts(user: User, principal: Principal) -> list[Membership]:

@@ -3,7 +3,9 @@
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
+from dashboard.models import NAME_LENGTH, QUERY_LENGTH, Tile
 from integrations.models import Connection
 
 _NAME_LENGTH = 120
@@ -77,3 +79,40 @@ class DisconnectForm(forms.Form):
         if cleaned.get("history") == self.ERASE and cleaned.get("confirmation") != self._label:
             self.add_error("confirmation", "To erase the history, type the label exactly as it is shown.")
         return cleaned
+
+
+class _KeptForm(forms.Form):
+    name = forms.CharField(
+        label="Name",
+        max_length=NAME_LENGTH,
+        error_messages={
+            "required": "Give it a name.", "max_length": f"A name has at most {NAME_LENGTH} characters.",
+        },
+    )  # fmt: skip
+    is_shared = forms.BooleanField(label="Share with everybody of the account", required=False)
+
+
+class KeptForm(_KeptForm):
+    """The name of a saved view or a dashboard, and who sees it."""
+
+
+class ViewForm(_KeptForm):
+    """A state of a page to be kept; the state itself is read by the page's own rules."""
+
+    query = forms.CharField(
+        required=False,
+        max_length=QUERY_LENGTH,
+        error_messages={"max_length": "There are too many filters to save. Choose fewer values."},
+    )
+
+
+class TileForm(forms.Form):
+    """How wide a tile is and what it shows."""
+
+    width = forms.ChoiceField(choices=Tile.Width.choices)
+    shows = forms.ChoiceField(choices=Tile.Shows.choices)
+
+    @classmethod
+    def of(cls, tile: Tile, data: QueryDict | None = None) -> "TileForm":
+        """Return the form of one tile; its fields have names of their own, since a page has many tiles."""
+        return cls(data, prefix=f"tile-{tile.pk}", initial={"width": tile.width, "shows": tile.shows})

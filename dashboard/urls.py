@@ -2,16 +2,46 @@
 
 from django.urls import path
 
-from dashboard.views import account, actions, add, connection, connections, explore, overview
+from dashboard.views import (
+    account,
+    actions,
+    add,
+    connection,
+    connections,
+    dashboards,
+    explore,
+    overview,
+    saved,
+)
 
 app_name = "dashboard"
 urlpatterns = [
-    path("", overview.overview, name="overview"),
+    path("", overview.home, name="home"),
+    path("overview/", overview.overview, name="overview"),
     path("progress/", overview.progress, name="progress"),
     path("explore/", explore.explore, name="explore"),
     path("explore/table.csv", explore.table_csv, name="table_csv"),
     path("explore/chart.csv", explore.chart_csv, name="chart_csv"),
     path("explore/filters/<slug:dimension>/", explore.filter_values, name="filter_values"),
+    path("views/", saved.views, name="views"),
+    path("views/save/", saved.save, name="save_view"),
+    path("views/<uuid:view_id>/", saved.open_view, name="view"),
+    path("views/<uuid:view_id>/edit/", saved.edit_view, name="edit_view"),
+    path("views/<uuid:view_id>/replace/", saved.replace_state, name="replace_state"),
+    path("views/<uuid:view_id>/delete/", saved.delete_view, name="delete_view"),
+    path("home/", saved.pin, name="pin"),
+    path("dashboards/", dashboards.dashboards, name="dashboards"),
+    path("dashboards/make/", dashboards.make_dashboard, name="make_dashboard"),
+    path("dashboards/<uuid:dashboard_id>/", dashboards.dashboard, name="dashboard"),
+    path("dashboards/<uuid:dashboard_id>/arrange/", dashboards.arrange, name="arrange"),
+    path("dashboards/<uuid:dashboard_id>/edit/", dashboards.edit_dashboard, name="edit_dashboard"),
+    path("dashboards/<uuid:dashboard_id>/delete/", dashboards.delete_dashboard, name="delete_dashboard"),
+    path("dashboards/<uuid:dashboard_id>/tiles/<int:tile_id>/", dashboards.tile, name="tile"),
+    path(
+        "dashboards/<uuid:dashboard_id>/tiles/<int:tile_id>/change/",
+        dashboards.change_tile,
+        name="change_tile",
+    ),
     path("account/", account.switch, name="switch_account"),
     path("connections/", connections.connections, name="connections"),
     path("connections/add/", add.add, name="add"),

@@ -139,12 +139,14 @@ class _Ground:
         return self.state.narrowed(pairs).changed(group_by=(by,) if by else ()).address
 
 
-def read_report(subject: Subject, *, explain: bool = True, also_by: Sequence[str] = ()) -> Report:
+def read_report(
+    subject: Subject, *, explain: bool = True, also_by: Sequence[str] = (), most: int = table.MOST_ROWS
+) -> Report:
     """
     Read one state of an account.
 
     Shape:   `explain` False leaves out movers, arrivals and the forecast; `moved` can be gathered by the
-             dimensions of `also_by` too
+             dimensions of `also_by` too; `most` groups have a line of their own unless all are asked for
     Units:   USD, exact; chart and table add up to the total
     Effects: at most a dozen queries, however many connections, groups and days
     """
@@ -165,7 +167,7 @@ def read_report(subject: Subject, *, explain: bool = True, also_by: Sequence[str
     moved = read_movements(query, before, [*state.group_by, *wanted]) if wanted else None
     caveats = list_caveats(account_id, period.days, today=subject.today, connections=state.connections)
     chart = _chart(ground, cells, caveats)
-    built = table.build(_gathered(cells), _layout(ground, chart))
+    built = table.build(_gathered(cells), _layout(ground, chart, most))
     return Report(
         state=state,
         period=period,
@@ -226,7 +228,7 @@ def _earlier(placed: Sequence[tuple[dt.date, SeriesCell]]) -> dict[dt.date, Deci
     return {bucket: sum_usd(amounts) for bucket, amounts in earlier.items()}
 
 
-def _layout(ground: _Ground, chart: Chart) -> Layout:
+def _layout(ground: _Ground, chart: Chart, most: int) -> Layout:
     state = ground.state
     return Layout(
         heads=tuple(naming.dimension(name) for name in state.group_by) or ("Costs",),
@@ -235,7 +237,7 @@ def _layout(ground: _Ground, chart: Chart) -> Layout:
         link=ground.drill,
         compare=ground.compare,
         sort=state.sort,
-        most=table.ALL_ROWS if state.all_rows else table.MOST_ROWS,
+        most=table.ALL_ROWS if state.all_rows else most,
     )
 
 

@@ -35,10 +35,9 @@ Compare = Literal["previous", "none"]
 _MOST_DAYS = 3660
 _DEFAULT_GROUP = "model"
 _OWN_PARAMETERS = {
-    "range", "from", "to", "granularity", "group_by", "then_by", "compare", "sort", "rows",
+    "range", "from", "to", "granularity", "group_by", "then_by", "compare", "sort", "rows", "view",
 }  # fmt: skip
 Filters = tuple[tuple[str, tuple[str | None, ...]], ...]
-Changes = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,8 @@ class State:
     One view of the costs.
 
     Shape:   `first` and `last` are inclusive and matter for the range `custom` only; `sort` begins with a minus
-             for largest first; `all_rows` shows the groups that are otherwise one line
+             for largest first; `all_rows` shows the groups that are otherwise one line; `view` is the id of
+             the saved view that one came from, which does not change what is shown
     """
 
     range: str = ranges.DEFAULT
@@ -67,6 +67,7 @@ class State:
     filters: Filters = ()
     sort: str = "-amount"
     all_rows: bool = False
+    view: str = ""
 
     def period(self, today: dt.date) -> Period:
         """Return the days shown and those they are compared with."""
@@ -118,6 +119,8 @@ class State:
             pairs.append(("sort", self.sort))
         if self.all_rows:
             pairs.append(("rows", "all"))
+        if self.view:
+            pairs.append(("view", self.view))
         return pairs
 
     def filter_pairs(self) -> Iterator[tuple[str, str]]:
@@ -130,6 +133,11 @@ class State:
     def text(self) -> str:
         """The state as the query of an address; empty for the default one."""
         return urlencode(self.pairs())
+
+    @property
+    def kept_text(self) -> str:
+        """The state as it is saved: what is shown, and nothing of where it came from."""
+        return self.changed(view="").text
 
     @property
     def address(self) -> str:
@@ -184,9 +192,18 @@ def read(parameters: QueryDict, today: dt.date) -> tuple[State, list[Problem]]:
         filters=reading.filters(),
         sort=reading.one_of("sort", (*SORTS, *(f"-{name}" for name in SORTS)), "-amount"),
         all_rows=reading.one_of("rows", ("all",), "") == "all",
+        view=reading.view(),
     )
     reading.refuse_unknown()
     return state, reading.problems
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(slots=True)
@@ -223,12 +240,17 @@ class _Reading:
         return tuple(found)
 
     def _is_connection(self, value: str | None) -> bool:
-        try:
-            UUID(value or "")
-        except ValueError:
-            self.tell(f"connection={value}", "this is not the id of a connection; the filter is left out")
-            return False
-        return True
+        if _is_uuid(value or ""):
+            return True
+        self.tell(f"connection={value}", "this is not the id of a connection; the filter is left out")
+        return False
+
+    def view(self) -> str:
+        given = self.parameters.get("view", "")
+        if given and not _is_uuid(given):
+            self.tell(f"view={given}", "this is not the id of a saved view")
+            return ""
+        return given
 
     def days(self) -> tuple[dt.date | None, dt.date | None]:
         first, last = self._day("from"), self._day("to")

@@ -18,4 +18,4 @@ def switch(request: HttpRequest, _principal: Principal) -> HttpResponse:
     if chosen is None:
         raise Http404("There is no such account.")
     request.session["account_id"] = str(chosen.account_id)
-    return redirect("dashboard:overview")
+    return redirect("dashboard:home")

@@ -78,7 +78,7 @@ def _show(request: HttpRequest, principal: Principal, form: AddForm, notice: Not
 def _after(request: HttpRequest, connection: Connection) -> HttpResponse:
     messages.success(request, f"{connection.label} is connected. The newest days come first.")
     is_first = not Connection.objects.filter(account=connection.account).exclude(pk=connection.pk).exists()
-    target = "dashboard:overview" if is_first else "dashboard:connections"
+    target = "dashboard:home" if is_first else "dashboard:connections"
     if request.headers.get("HX-Request"):
         return HttpResponseClientRedirect(reverse(target))
     return redirect(target)

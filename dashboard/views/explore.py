@@ -1,5 +1,7 @@
 """The cost explorer: the page, the choice of filter values, and what it shows as CSV."""
 
+from uuid import UUID
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -8,12 +10,15 @@ from django_htmx.http import push_url
 
 from accounts.permissions import Principal
 from costs.periods import utc_day
-from dashboard import naming
+from dashboard import keeping, naming
 from dashboard.access import page
 from dashboard.explore import choices, csv_file
 from dashboard.explore import state as states
 from dashboard.explore.report import Report, Subject, read_report
+from dashboard.explore.state import Problem
+from dashboard.models import SavedView
 from dashboard.trouble import list_trouble
+from dashboard.views.saved import person_of
 
 
 @require_safe
@@ -23,8 +28,15 @@ def explore(request: HttpRequest, principal: Principal) -> HttpResponse:
     state, problems = states.read(request.GET, utc_day(timezone.now()))
     report = _report(principal, state)
     names = naming.names(principal.account.pk, list(dict(state.filters)))
+    saved = _saved_view(request, principal, state)
+    if state.view and saved is None:
+        problems.append(
+            Problem("the saved view", "it was deleted or is not shared with you; its costs are shown")
+        )
+        state = state.changed(view="")
     context = {
         "report": report,
+        "saved": saved,
         "state": state,
         "problems": problems,
         "selects": choices.selects(state),
@@ -85,6 +97,10 @@ def chart_csv(request: HttpRequest, principal: Principal) -> HttpResponse:
     state, _ = states.read(request.GET, utc_day(timezone.now()))
     report = _report(principal, state, explain=False)
     return _file("costs-over-time", report, csv_file.of_chart(report.chart))
+
+
+def _saved_view(request: HttpRequest, principal: Principal, state: states.State) -> SavedView | None:
+    return keeping.find(person_of(request, principal), SavedView, UUID(state.view)) if state.view else None
 
 
 def _report(principal: Principal, state: states.State, *, explain: bool = True) -> Report:

@@ -1,7 +1,7 @@
 """The Overview: the first page, from the empty account to thirty days of costs."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
@@ -9,12 +9,14 @@ from django_htmx.http import HttpResponseClientRefresh
 from accounts.models import Account
 from accounts.permissions import Principal
 from costs.periods import utc_day
+from dashboard import keeping, ranges, stored
 from dashboard import overview as presenter
-from dashboard import ranges, stored
 from dashboard.access import page
 from dashboard.cards import cards
 from dashboard.explore.state import State
+from dashboard.models import Dashboard
 from dashboard.trouble import list_trouble
+from dashboard.views.saved import person_of
 from integrations.models import Connection
 
 # A page shows the progress of this many connections; the rest are on the page of connections.
@@ -23,7 +25,24 @@ _MOST_CARDS = 5
 
 @require_safe
 @page()
+def home(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """Show what the person opens first: what they pinned, or the Overview."""
+    pinned = keeping.home_of(person_of(request, principal))
+    if isinstance(pinned, Dashboard):
+        return redirect("dashboard:dashboard", dashboard_id=pinned.pk)
+    if pinned is not None:
+        return redirect("dashboard:view", view_id=pinned.pk)
+    return _overview(request, principal)
+
+
+@require_safe
+@page()
 def overview(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """Show the Overview, whatever is pinned."""
+    return _overview(request, principal)
+
+
+def _overview(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Show the chosen period, or the way to the first connection while nothing is stored."""
     account = principal.account
     context: dict[str, object] = {**_unfinished(account), "ranges": ranges.PRESETS.values()}

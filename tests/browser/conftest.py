@@ -13,7 +13,10 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
-from accounts.models import User
+from accounts.models import Plan, User
+from integrations.models import Connection
+from workers import lifecycle
+from workers.lifecycle import NewConnection
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS = [
@@ -119,3 +122,15 @@ def key_of(simulator) -> Callable[..., str]:
     """Find the key of a simulated organisation by its slug."""
     found = {organisation["slug"]: organisation for organisation in simulator.organisations()}
     return lambda slug, kind="admin_key": found[slug][kind]
+
+
+@pytest.fixture
+def filled(account, key_of, run_due) -> Connection:
+    account.plan = Plan.FREE
+    account.save()
+    connection = lifecycle.connect(
+        account, NewConnection(key_of("birch-logistics")), actor="alice@example.com"
+    )
+    run_due()
+    connection.refresh_from_db()
+    return connection

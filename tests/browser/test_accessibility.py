@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Plan
+from dashboard.models import Dashboard, SavedView, Tile
 from workers import lifecycle
 from workers.lifecycle import NewConnection
 
@@ -41,6 +42,7 @@ def problems(surfer: Any, paths: list[str]) -> list[str]:
     found = []
     for path in paths:
         surfer.page.goto(path)
+        surfer.page.wait_for_load_state("networkidle")  # tiles come by themselves
         for width in WIDTHS:
             surfer.page.set_viewport_size({"width": width, "height": 900})
             for menu in surfer.page.locator("details > summary").all():
@@ -92,10 +94,18 @@ class TestPages:
             problems(surfer, ["/", "/connections/", "/connections/add/", "/accounts/password/change/"]) == []
         )
 
-    def test_of_a_busy_account(self, surf, admin_user, busy, scheme):
+    def test_of_a_busy_account(self, surf, admin_user, account, busy, scheme):
         surfer = surf(admin_user, color_scheme=scheme)
         settled, broken = (f"/connections/{connection.pk}/" for connection in busy)
 
-        paths = ["/", "/?range=12m", "/connections/", settled, broken, *EXPLORER]
+        view = SavedView.objects.create(
+            account=account, owner=admin_user, name="Mine", query="range=7d&group_by=workspace_id"
+        )
+        board = Dashboard.objects.create(account=account, owner=admin_user, name="Board")
+        for place, shows in enumerate(Tile.Shows.values):
+            Tile.objects.create(dashboard=board, view=view, position=place, shows=shows)
+        kept = ["/views/", f"/views/{view.pk}/", f"/views/{view.pk}/edit/", "/dashboards/"]
+        kept += [f"/dashboards/{board.pk}/{page}" for page in ("", "arrange/", "edit/")]
+        paths = [*kept, "/", "/?range=12m", "/connections/", settled, broken, *EXPLORER]
         paths += [f"{settled}{page}/" for page in ("edit", "rotate-key", "disconnect")]
         assert problems(surfer, paths) == []

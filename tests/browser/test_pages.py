@@ -5,27 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from accounts.models import Plan
 from integrations.models import Connection
-from workers import lifecycle
-from workers.lifecycle import NewConnection
 
 WIDE = {"width": 1440, "height": 900}
-
-
-@pytest.fixture
-def filled(account, key_of, run_due) -> Connection:
-    account.plan = Plan.FREE
-    account.save()
-    connection = lifecycle.connect(
-        account, NewConnection(key_of("birch-logistics")), actor="alice@example.com"
-    )
-    run_due()
-    connection.refresh_from_db()
-    return connection
 
 
 def has_colours(page: Page) -> Callable[[], bool]:

@@ -1,0 +1,163 @@
+"""Dashboards: the list, one of them with its tiles, and arranging them."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.models import Role
+from accounts.permissions import Principal
+from costs.periods import utc_day
+from dashboard import keeping, ranges
+from dashboard.access import action, page
+from dashboard.explore import state as states
+from dashboard.explore.report import Subject, read_report
+from dashboard.forms import KeptForm, TileForm
+from dashboard.keeping import TooManyError
+from dashboard.models import Dashboard, SavedView, Tile
+from dashboard.views.saved import edit_kept, get_kept, person_of, problems_of
+
+_TILE_ROWS = 7
+_MOVES = {"up": -1, "down": 1}
+
+
+@require_safe
+@page()
+def dashboards(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """List the dashboards that the person sees."""
+    person = person_of(request, principal)
+    context = {
+        "dashboards": keeping.list_kept(person, Dashboard),
+        "home": keeping.home_of(person),
+        "kind": "dashboards",
+    }
+    return render(request, "dashboard/dashboards.html", context)
+
+
+@action(Role.EDITOR)
+def make_dashboard(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """Make an empty dashboard, and go on to arrange it."""
+    form = KeptForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, problems_of(form))
+        return redirect("dashboard:dashboards")
+    try:
+        made = keeping.make_dashboard(person_of(request, principal), **form.cleaned_data)
+    except TooManyError as error:
+        messages.error(request, str(error))
+        return redirect("dashboard:dashboards")
+    return redirect("dashboard:arrange", dashboard_id=made.pk)
+
+
+@require_safe
+@page()
+def dashboard(request: HttpRequest, principal: Principal, dashboard_id: UUID) -> HttpResponse:
+    """Show a dashboard; each tile is read by itself, so that the page is there at once."""
+    found = get_kept(request, principal, Dashboard, dashboard_id)
+    person = person_of(request, principal)
+    chosen = request.GET.get("range", "")
+    context = {
+        "dashboard": found,
+        "tiles": [(tile, _state(tile).address) for tile in keeping.tiles(person, found)],
+        "ranges": ranges.PRESETS.values(),
+        "chosen": chosen if chosen in ranges.PRESETS else "",
+        "home": keeping.home_of(person),
+    }
+    return render(request, "dashboard/dashboard.html", context)
+
+
+@require_safe
+@page()
+def tile(request: HttpRequest, principal: Principal, dashboard_id: UUID, tile_id: int) -> HttpResponse:
+    """Return what one tile shows."""
+    found = _get_tile(request, principal, dashboard_id, tile_id)
+    state = _state(found).changed(view=str(found.view_id))
+    chosen = request.GET.get("range", "")
+    if chosen in ranges.PRESETS:
+        state = state.changed(range=chosen, first=None, last=None)
+    subject = Subject(principal.account.pk, state, utc_day(timezone.now()))
+    report = read_report(subject, explain=False, most=_TILE_ROWS)
+    context = {
+        "tile": found,
+        "state": state,
+        "report": report,
+        "chart_document": report.chart.document(report.day_link),
+    }
+    return render(request, "dashboard/parts/tile.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page(Role.EDITOR)
+def arrange(request: HttpRequest, principal: Principal, dashboard_id: UUID) -> HttpResponse:
+    """Show the tiles to be arranged; a POST adds a view at the end."""
+    found = get_kept(request, principal, Dashboard, dashboard_id)
+    person = person_of(request, principal)
+    if request.method == "POST":
+        view = _chosen_view(request, principal)
+        try:
+            keeping.add_tile(person, found, view)
+        except TooManyError as error:
+            messages.error(request, str(error))
+        return redirect("dashboard:arrange", dashboard_id=found.pk)
+    shown = [(each, TileForm.of(each)) for each in keeping.tiles(person, found)]
+    context = {"dashboard": found, "tiles": shown, "views": keeping.list_kept(person, SavedView)}
+    return render(request, "dashboard/arrange.html", context)
+
+
+@action(Role.EDITOR)
+def change_tile(request: HttpRequest, principal: Principal, dashboard_id: UUID, tile_id: int) -> HttpResponse:
+    """Move, remove or change one tile, as the button that was pressed says."""
+    found = _get_tile(request, principal, dashboard_id, tile_id)
+    person = person_of(request, principal)
+    deed = request.POST.get("do", "")
+    if deed in _MOVES:
+        keeping.move_tile(person, found, _MOVES[deed])
+    elif deed == "remove":
+        keeping.remove_tile(person, found)
+    else:
+        form = TileForm.of(found, request.POST)
+        if form.is_valid():
+            keeping.change_tile(person, found, **form.cleaned_data)
+        else:
+            messages.error(request, "There is no such width or kind of tile.")
+    return redirect("dashboard:arrange", dashboard_id=dashboard_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page(Role.EDITOR)
+def edit_dashboard(request: HttpRequest, principal: Principal, dashboard_id: UUID) -> HttpResponse:
+    """Rename, share or stop sharing."""
+    found = get_kept(request, principal, Dashboard, dashboard_id)
+    return edit_kept(request, principal, found, "dashboard:dashboards")
+
+
+@action(Role.EDITOR)
+def delete_dashboard(request: HttpRequest, principal: Principal, dashboard_id: UUID) -> HttpResponse:
+    """Delete a dashboard; its views stay."""
+    found = get_kept(request, principal, Dashboard, dashboard_id)
+    keeping.delete(person_of(request, principal), found)
+    messages.success(request, f"“{found.name}” was deleted. Its views are kept.")
+    return redirect("dashboard:dashboards")
+
+
+def _get_tile(request: HttpRequest, principal: Principal, dashboard_id: UUID, tile_id: int) -> Tile:
+    found = get_kept(request, principal, Dashboard, dashboard_id)
+    tile = keeping.tiles(person_of(request, principal), found).filter(pk=tile_id).first()
+    if tile is None:
+        raise Http404("There is no such tile.")
+    return tile
+
+
+def _chosen_view(request: HttpRequest, principal: Principal) -> SavedView:
+    try:
+        key = UUID(request.POST.get("view", ""))
+    except ValueError as error:
+        raise Http404("There is no such view.") from error
+    return get_kept(request, principal, SavedView, key)
+
+
+def _state(tile: Tile) -> states.State:
+    return states.read(QueryDict(tile.view.query), utc_day(timezone.now()))[0]
