@@ -15,7 +15,8 @@ from bench.figures import Figure, median, percentile, timed
 from bench.ground import NO_LIMIT, Ground, pss_bytes, until
 from costs.periods import trailing
 from integrations import connections as keys
-from integrations.anthropic.client import COST_REPORT_PATH, cost_report_request
+from integrations.anthropic.endpoints import COST_REPORT
+from integrations.anthropic.reports.classic_cost import cost_report_request
 from integrations.models import Connection
 from workers import schedule, tasks
 from workers.clock import database_now
@@ -55,7 +56,7 @@ class Crowd:
     def _bare_requests(self, times: int) -> float:
         client = keys.open_client(self._connections[0])
         request = cost_report_request(trailing(database_now().date(), population.STEP_DAYS))
-        assert request.path == COST_REPORT_PATH  # noqa: S101 - the request that a step sends
+        assert request.path == COST_REPORT  # noqa: S101 - the request that a step sends
         return times / timed(lambda: [client.fetch(request) for _ in range(times)])
 
     def gather(self, size: int) -> None:

@@ -21,10 +21,10 @@ _NOTHING_STORED = Coverage(None, None)
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """One thing a key can or cannot see."""
+    """One thing a key can or cannot see; `ok` None: not tried yet."""
 
     name: str
-    ok: bool
+    ok: bool | None
     detail: str
 
 

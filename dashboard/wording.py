@@ -18,6 +18,25 @@ _TRIGGERS: Mapping[Trigger, str] = {
 _CAPABILITIES: Mapping[str, str] = {
     "organization": "Name of the organisation",
     "cost_report": "Daily cost by workspace and model",
+    "usage_report": "Daily tokens by key, person and model",
+    "claude_code": "Claude Code activity",
+    "workspaces": "Names of workspaces",
+    "api_keys": "Names of API keys",
+    "users": "Names of people",
+    "members": "Names of people",
+    "analytics_cost": "Cost by person, key and tier (analytics)",
+    "analytics_cost_serving": "Cost by product, geography and speed (analytics)",
+    "analytics_usage": "Tokens by person, key and tier (analytics)",
+    "analytics_usage_serving": "Tokens by product, geography and speed (analytics)",
+    "enterprise_cost": "Cost by person and product",
+    "enterprise_cost_speed": "Cost by product and speed",
+    "enterprise_usage": "Tokens by person and product",
+    "enterprise_usage_speed": "Tokens by product and speed",
+    "enterprise_cost_report": "Total cost (older report)",
+    "enterprise_cost_by_product": "Cost by product (older report)",
+    "enterprise_user_cost_report": "Cost by person (older report)",
+    "enterprise_usage_report": "Tokens by product (older report)",
+    "enterprise_user_usage_report": "Tokens by person (older report)",
 }
 
 

@@ -17,6 +17,7 @@ from accounts.models import Account
 from integrations import vault
 from integrations.anthropic.client import AnthropicClient
 from integrations.anthropic.probe import ProbeResult, probe
+from integrations.anthropic.stream import Family
 from integrations.errors import Advice, Reason, advice
 from integrations.http import HttpTransport
 from integrations.models import Connection, Credential, Provider, Status
@@ -54,7 +55,7 @@ def open_client(connection: Connection) -> AnthropicClient:
 
 
 def probe_stored(
-    connection: Connection, *, today: dt.date, take_token: Callable[[str | None], None]
+    connection: Connection, *, today: dt.date, take_token: Callable[[str | None, Family], None]
 ) -> ProbeResult:
     """Probe the stored key; VaultError or Credential.DoesNotExist when there is none to open."""
     credential = Credential.objects.select_related("connection").get(connection=connection)

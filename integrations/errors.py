@@ -60,8 +60,11 @@ class _Template:
     defaults: Mapping[str, str] = field(default_factory=dict)
 
 
-# Enterprise keys join once this version can read them.
-_NEW_KEY = "Create an Admin key in the Claude Console (Settings > Admin keys) and use it here."
+_ANALYTICS_KEY = "an Analytics key with read:analytics (claude.ai > Organization settings > API)"
+_NEW_KEY = (
+    "Create an Admin key in the Claude Console (Settings > Admin keys), or for Claude Enterprise "
+    f"{_ANALYTICS_KEY}, and use it here."
+)
 _PASTE_WHOLE = "Paste the whole key; it starts with sk-ant- and holds no spaces or line breaks."
 _TEMPORARY = "Temporary: the next attempt is {next_attempt}; there is nothing to do."
 _BY_ITSELF = "made automatically"
@@ -87,9 +90,10 @@ _TEMPLATES: Mapping[tuple[Reason, str], _Template] = {
     (Reason.KEY_WRONG_KIND, "inference"): _Template(
         "This is a key for calling models (sk-ant-api03-…); it cannot read cost reports.", _NEW_KEY
     ),
-    (Reason.KEY_WRONG_KIND, "enterprise_unsupported"): _Template(
-        "This is a Claude Enterprise key; this version does not support Claude Enterprise keys yet.",
-        "Connect a Claude Console organisation with an Admin key (Settings > Admin keys) for now.",
+    (Reason.KEY_WRONG_KIND, "enterprise"): _Template(
+        "This Claude Enterprise key cannot read cost reports{cause}.",
+        f"The primary owner of the organisation can create {_ANALYTICS_KEY}; use that here.",
+        {"cause": ""},
     ),
     (Reason.KEY_REJECTED, ""): _Template(
         "Anthropic refused this key (401): it was deleted, rotated, or has expired.",

@@ -21,6 +21,7 @@ from accounts.models import Account
 from costs.periods import DayRange
 from integrations import connections
 from integrations.anthropic.probe import ProbeResult, probe
+from integrations.anthropic.stream import Family
 from integrations.connections import RefusedError
 from integrations.errors import Advice, Fate, Reason, UpstreamError, advice
 from integrations.models import Connection, Credential, Status
@@ -52,7 +53,7 @@ def test_key(account: Account, api_key: str, *, actor: str) -> ProbeResult:
     """
     Find out what a key is and can see; nothing is stored but that it was used, and by whom.
 
-    Effects: up to two requests upstream, each with a token of its organisation's bucket
+    Effects: a few requests upstream, each with a token of its organisation's bucket
     """
     # Before it is used: what happens to this process meanwhile must not hide it.
     audit.record(account, actor, "key.tested", connections.key_hint(api_key))
@@ -320,69 +321,68 @@ def _fingerprint(api_key: str) -> str:
 class _Tokens:
     """Takes a token of the right bucket before each request of a probe.
 
-    A key that was never seen tells its organisation only by asking. That first request runs on the key's own
-    small bucket, so that hammering one key stays bounded, and is charged to the organisation afterwards.
+    A key that was never seen tells its organisation only by asking. Those first requests run on the key's own
+    small bucket, so that hammering one key stays bounded, and are charged to the organisation afterwards.
     """
 
     def __init__(self, owner: str | None, api_key: str = "") -> None:
-        self._owner, self._api_key, self._unpaid = owner, api_key, False
-        self._refused = False
+        self._owner, self._api_key = owner, api_key
+        self._unpaid: list[Family] = []
 
-    def take(self, organization_id: str | None) -> None:
+    def take(self, organization_id: str | None, family: Family) -> None:
         """Take one token or raise UpstreamError(rate_limited); called before each request."""
         owner = organization_id or self._owner
         if owner is None:
-            self._unpaid = True
-            return self._acquire(f"unknown:{_fingerprint(self._api_key)}", None)
-        if self._unpaid:
-            try:
-                self._pay(owner)
-            except BucketUnavailableError as error:
-                raise UpstreamError.told(_limiter_down(), Fate.RETRYABLE) from error
-        return self._acquire(lanes.owner_key(owner, runs.FAMILY), owner)
+            self._acquire(f"unknown:{_fingerprint(self._api_key)}", None, "classic")
+            self._unpaid.append(family)
+            return
+        try:
+            self._pay(owner)
+        except BucketUnavailableError as error:
+            raise UpstreamError.told(_limiter_down(), Fate.RETRYABLE) from error
+        self._acquire(lanes.owner_key(owner, family), owner, family)
 
     def settle(self, result: ProbeResult) -> None:
         """
-        Charge a first request that found its organisation, obey a 429, remember whose key it is.
+        Charge the first requests that found their organisation, obey each 429, remember whose key it is.
 
         Raises:  BucketUnavailableError
         """
         owner = result.organization.id if result.organization else self._owner
         if owner is None:
             return
-        if self._unpaid:
-            self._pay(owner)
-        if result.reason is Reason.RATE_LIMITED and not self._refused:
-            answer = self._bucket(owner).penalise(
-                lanes.seed_of(owner, runs.FAMILY), result.retry_after_seconds or _UNSAID_WAIT_SECONDS
+        self._pay(owner)
+        for family, wait_seconds in result.rate_limited.items():
+            answer = self._bucket(owner, family).penalise(
+                lanes.seed_of(owner, family), wait_seconds or _UNSAID_WAIT_SECONDS
             )
-            lanes.note_level(owner, runs.FAMILY, answer)
+            lanes.note_level(owner, family, answer)
         if self._api_key and result.organization:
             bucket.remember_owner(_fingerprint(self._api_key), owner)
 
-    def _bucket(self, owner: str) -> Bucket:
-        return Bucket(lanes.owner_key(owner, runs.FAMILY), lanes.rate_of(runs.FAMILY))
+    def _bucket(self, owner: str, family: Family) -> Bucket:
+        return Bucket(lanes.owner_key(owner, family), lanes.rate_of(family))
 
     def _pay(self, owner: str) -> None:
-        self._unpaid = False
-        answer = self._bucket(owner).debit(lanes.seed_of(owner, runs.FAMILY))
-        lanes.note_level(owner, runs.FAMILY, answer)
+        while self._unpaid:
+            family = self._unpaid.pop()
+            answer = self._bucket(owner, family).debit(lanes.seed_of(owner, family))
+            lanes.note_level(owner, family, answer)
 
-    def _acquire(self, key: str, owner: str | None) -> None:
-        rate = lanes.rate_of(runs.FAMILY)
-        seed = lanes.seed_of(owner, runs.FAMILY) if owner else Seed(rate.full_us)
+    def _acquire(self, key: str, owner: str | None, family: Family) -> None:
+        rate = lanes.rate_of(family)
+        seed = lanes.seed_of(owner, family) if owner else Seed(rate.full_us)
         try:
             answer = Bucket(key, rate).acquire(seed)
         except BucketUnavailableError as error:
             raise UpstreamError.told(_limiter_down(), Fate.RETRYABLE) from error
         if not answer.granted:
-            self._refused = True
             when = database_now() + dt.timedelta(seconds=answer.wait_seconds)
             told = advice(Reason.RATE_LIMITED, next_attempt=f"possible at {when:%H:%M:%S} UTC")
             raise UpstreamError.told(told, Fate.RETRYABLE, retry_after_seconds=answer.wait_seconds)
         if owner:
             # Before the request: should Redis lose the bucket now, it is seeded without this token.
-            lanes.note_level(owner, runs.FAMILY, answer)
+            lanes.note_level(owner, family, answer)
 
 
 def find(account: Account, connection_id: UUID) -> Connection | None:

@@ -8,6 +8,7 @@ _ANY = "sk-ant-"
 _OAUTH = "sk-ant-oat01"
 _INFERENCE = "sk-ant-api03"
 _ENTERPRISE = "sk-ant-api01"
+_ADMIN = "sk-ant-admin"
 
 
 def require_sendable(api_key: str) -> None:
@@ -35,6 +36,11 @@ def looks_like_inference(api_key: str) -> bool:
 def looks_like_enterprise(api_key: str) -> bool:
     """Whether the key was most likely made in claude.ai; older ones have other prefixes."""
     return api_key.startswith(_ENTERPRISE)
+
+
+def looks_like_admin(api_key: str) -> bool:
+    """Whether the key was most likely made in the Claude Console to administer an organisation."""
+    return api_key.startswith(_ADMIN)
 
 
 def _malformed(variant: str) -> UpstreamError:

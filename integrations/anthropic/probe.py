@@ -1,35 +1,34 @@
-"""Owns finding out what a key is and may see, in at most two requests; stores nothing and never raises for a bad key."""
+"""Owns finding out what a key is and may see, in a few requests; stores nothing and never raises for a bad key."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from costs.periods import trailing
 from costs.records import Origin
-from integrations.anthropic.keys import looks_like_enterprise, looks_like_inference, require_key_shape
+from integrations.anthropic import endpoints, keys
+from integrations.anthropic.asking import Asking, is_refusal
+from integrations.anthropic.capabilities import Capability, list_all, list_asked
+from integrations.anthropic.reports.analytics import glance_request
+from integrations.anthropic.reports.classic_cost import cost_report_request
+from integrations.anthropic.reports.enterprise import EnterpriseQuery
+from integrations.anthropic.reports.names import people_request
 from integrations.errors import Fate, Reason, UpstreamError, advice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import date
 
+    from integrations.anthropic.asking import TakeToken
     from integrations.anthropic.client import AnthropicClient, Organization
+    from integrations.anthropic.stream import Family
+    from integrations.pages import PageRequest
 
-_ORGANIZATION = "organization"
-_COST_REPORT = "cost_report"
-# Only keys made in claude.ai can have this scope.
-_ENTERPRISE_SCOPE = "read:analytics"
+__all__ = ["Capability", "ProbeResult", "probe"]
 
-
-@dataclass(frozen=True, slots=True)
-class Capability:
-    """One thing a key can or cannot see, and why not."""
-
-    name: str
-    ok: bool
-    reason: Reason | None = None
-    detail: str = ""
+# An Enterprise export may be a day late, and a weekend may be empty.
+_ENTERPRISE_DAYS = 7
+_READ_ANALYTICS, _ADMIN = "read:analytics", "api:admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,9 @@ class ProbeResult:
     """
     What a key turned out to be.
 
-    Shape:   `ok` with reason no_usage: the key works, there just is nothing to read yet; `origin` and
-             `organization` None: not found out; `retry_after_seconds` only if upstream or the limiter said so
+    Shape:   `ok`: the bill can be read, whatever else cannot; with reason no_usage there just is nothing to read
+             yet. `origin` and `organization` None: not found out. `retry_after_seconds` only if upstream or the
+             limiter said so; `rate_limited` holds each family that was answered 429, with the wait asked for
     """
 
     ok: bool
@@ -50,81 +50,120 @@ class ProbeResult:
     remedy: str
     request_ids: list[str]
     retry_after_seconds: float | None = None
+    rate_limited: dict[Family, float | None] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Findings:
-    organization: Organization | None = None
-    capabilities: list[Capability] = field(default_factory=list)
-    request_ids: list[str] = field(default_factory=list)
-
-    def note(self, name: str, request_id: str | None, error: UpstreamError | None = None) -> None:
-        if request_id is not None:
-            self.request_ids.append(request_id)
-        if error is None:
-            self.capabilities.append(Capability(name, ok=True))
-        else:
-            self.capabilities.append(Capability(name, ok=False, reason=error.reason, detail=error.detail))
-
-
-def probe(
-    client: AnthropicClient, api_key: str, *, today: date, take_token: Callable[[str | None], None]
-) -> ProbeResult:
+def probe(client: AnthropicClient, api_key: str, *, today: date, take_token: TakeToken) -> ProbeResult:
     """
-    Find out whose key this is and whether it can read cost reports.
+    Find out whose key this is, of which kind of organisation, and what it can read.
 
-    `take_token` is called before each request, with the organisation's id once it is known, and may raise
-    UpstreamError(rate_limited). Every UpstreamError becomes a result.
+    `take_token` is called before each request, with the organisation's id once it is known and the family of the
+    endpoint, and may raise UpstreamError(rate_limited). Every UpstreamError becomes a result.
 
     1. The key's text: what cannot be a key never reaches the network.
-    2. Whose key: refused for inference and Claude Enterprise keys, which cannot ask this.
-    3. Yesterday's cost: the one endpoint that matters.
+    2. The kind of organisation: the prefix says what is asked first, the answers decide. Only a Claude Console
+       organisation says its name and has the classic cost report.
+    3. The bill, then what tells most about the rest.
     """
-    findings = _Findings()
+    asking = Asking(client, take_token)
+    origin: Origin | None = None
     try:
-        require_key_shape(api_key)
-        organization = _ask_organization(client, api_key, findings, take_token)
-        has_rows = _ask_cost(client, findings, today, lambda: take_token(organization.id))
+        keys.require_key_shape(api_key)
+        is_enterprise = keys.looks_like_enterprise(api_key)
+        find_origin = _enterprise_first if is_enterprise else _console_first
+        origin = find_origin(asking, api_key, today)
+        _read_bill_and_rest(asking, origin, today)
     except UpstreamError as error:
-        return _refused(error, findings)
-    told = None if has_rows else advice(Reason.NO_USAGE)
-    return ProbeResult(
-        ok=True,
-        origin=Origin.CLAUDE_PLATFORM,
-        organization=organization,
-        capabilities=findings.capabilities,
-        reason=told.reason if told else None,
-        detail=told.detail if told else f"This key reads the cost reports of {organization.name}.",
-        remedy=told.remedy if told else "",
-        request_ids=findings.request_ids,
-    )
+        return _refused(asking, origin, error)
+    return _passed(asking, origin)
 
 
-def _ask_organization(
-    client: AnthropicClient, api_key: str, findings: _Findings, take_token: Callable[[str | None], None]
-) -> Organization:
-    take_token(None)
+def _console_first(asking: Asking, api_key: str, today: date) -> Origin:
     try:
-        findings.organization = client.organization()
+        asking.whose()
     except UpstreamError as error:
-        recognised = _recognise(error, api_key)
-        findings.note(_ORGANIZATION, error.request_id, recognised)
-        raise recognised from error
-    findings.note(_ORGANIZATION, findings.organization.request_id)
-    return findings.organization
+        told = _recognise(error, api_key)
+        asking.reword(endpoints.ORGANIZATION, told)
+        if not (is_refusal(error) and _may_be_enterprise(error, api_key)):
+            raise told from error
+        refusal = _enterprise_bill(asking, today)
+        if refusal is not None:
+            raise told from refusal
+        del asking.outcomes[endpoints.ORGANIZATION]
+        return Origin.CLAUDE_AI
+    return Origin.CLAUDE_PLATFORM
 
 
-def _ask_cost(
-    client: AnthropicClient, findings: _Findings, today: date, take_token: Callable[[], None]
-) -> bool:
-    take_token()
+def _enterprise_first(asking: Asking, api_key: str, today: date) -> Origin:
+    """
+    Ask for the bill of a Claude Enterprise organisation, then make sure that it is one.
+
+    Admin keys may read the same reports, so an answer alone does not tell the two kinds apart; taken for the
+    other kind, the same amounts would be stored a second time.
+    """
+    refusal = _enterprise_bill(asking, today)
+    if refusal is not None and refusal.scopes and _ADMIN not in refusal.scopes:
+        raise _recognise(refusal, api_key)
+    if _is_console(asking, today):
+        return Origin.CLAUDE_PLATFORM
+    if refusal is not None:
+        raise _recognise(refusal, api_key)
+    return Origin.CLAUDE_AI
+
+
+def _enterprise_bill(asking: Asking, today: date) -> UpstreamError | None:
+    """Read the new report, else the older one; None when one of them answered, else why the new one did not."""
+    days = trailing(today, _ENTERPRISE_DAYS)
+    refusal = asking.refusal(glance_request("cost", days), "analytics")
+    if refusal is None or (refusal.scopes and _READ_ANALYTICS not in refusal.scopes):
+        return refusal
+    older = EnterpriseQuery("enterprise_cost_report", endpoints.ENTERPRISE_COST).first_page(days)
+    return refusal if asking.refusal(older, "analytics") is not None else None
+
+
+def _is_console(asking: Asking, today: date) -> bool:
+    """Say whether a key belongs to a Console organisation: those alone say their name and have the classic report."""
+    known = asking.organization
     try:
-        page = client.cost_report(trailing(today, 1), limit=1)
+        asking.whose()
+        asking.page(_yesterday_of_cost(today), "classic")
     except UpstreamError as error:
-        findings.note(_COST_REPORT, error.request_id, error)
-        raise
-    findings.note(_COST_REPORT, page.request_id)
-    return page.row_count > 0
+        if not is_refusal(error):
+            raise
+        for path in (endpoints.ORGANIZATION, endpoints.COST_REPORT):
+            asking.outcomes.pop(path, None)
+        asking.organization = known
+        return False
+    return True
+
+
+def _read_bill_and_rest(asking: Asking, origin: Origin, today: date) -> None:
+    """Ask for what is not known yet; UpstreamError when no bill can be read."""
+    if origin == Origin.CLAUDE_AI:
+        asking.glance(glance_request("usage", trailing(today, _ENTERPRISE_DAYS)), "analytics")
+        asking.glance(people_request("members", limit=1), "analytics")
+        return
+    refusal = None
+    if endpoints.COST_REPORT not in asking.outcomes:
+        refusal = asking.refusal(_yesterday_of_cost(today), "classic")
+    measures: tuple[Literal["cost", "usage"], ...] = ("cost", "usage")
+    for measure in measures:
+        request = glance_request(measure, trailing(today, 1))
+        if request.path not in asking.outcomes:
+            asking.glance(request, "analytics")
+    if refusal is not None and not asking.outcomes[endpoints.ANALYTICS_COST].ok:
+        raise refusal
+
+
+def _yesterday_of_cost(today: date) -> PageRequest:
+    return cost_report_request(trailing(today, 1), limit=1)
+
+
+def _may_be_enterprise(error: UpstreamError, api_key: str) -> bool:
+    """Say whether a key that cannot name an organisation is worth asking for an Enterprise bill: some lack the prefix."""
+    if error.scopes:
+        return _READ_ANALYTICS in error.scopes
+    return not (keys.looks_like_inference(api_key) or keys.looks_like_admin(api_key))
 
 
 def _recognise(error: UpstreamError, api_key: str) -> UpstreamError:
@@ -135,25 +174,43 @@ def _recognise(error: UpstreamError, api_key: str) -> UpstreamError:
     A revoked Enterprise key (401) stays key_rejected: that is what its owner can act on.
     """
     is_forbidden = error.reason in {Reason.KEY_WRONG_KIND, Reason.SCOPE_MISSING}
-    if is_forbidden and (looks_like_enterprise(api_key) or _ENTERPRISE_SCOPE in error.scopes):
-        variant = "enterprise_unsupported"
-    elif looks_like_inference(api_key) and (is_forbidden or error.reason is Reason.KEY_REJECTED):
-        variant = "inference"
+    if keys.looks_like_inference(api_key) and (is_forbidden or error.reason is Reason.KEY_REJECTED):
+        told = advice(Reason.KEY_WRONG_KIND, "inference")
+    elif keys.looks_like_enterprise(api_key) and error.reason is Reason.KEY_WRONG_KIND:
+        told = advice(Reason.KEY_WRONG_KIND, "enterprise", cause=error.detail)
     else:
         return error
-    told = advice(Reason.KEY_WRONG_KIND, variant)
     return UpstreamError.told(told, Fate.FATAL, request_id=error.request_id, status=error.status)
 
 
-def _refused(error: UpstreamError, findings: _Findings) -> ProbeResult:
+def _passed(asking: Asking, origin: Origin) -> ProbeResult:
+    organization = asking.organization
+    if organization is None:
+        raise ValueError("a key that reads a bill belongs to somebody")
+    told = None if asking.has_rows else advice(Reason.NO_USAGE)
+    return ProbeResult(
+        ok=True,
+        origin=origin,
+        organization=organization,
+        capabilities=list_all(origin, asking.outcomes),
+        reason=told.reason if told else None,
+        detail=told.detail if told else f"This key reads the cost reports of {organization.name}.",
+        remedy=told.remedy if told else "",
+        request_ids=asking.request_ids,
+        rate_limited=asking.rate_limited,
+    )
+
+
+def _refused(asking: Asking, origin: Origin | None, error: UpstreamError) -> ProbeResult:
     return ProbeResult(
         ok=False,
-        origin=Origin.CLAUDE_PLATFORM if findings.organization else None,
-        organization=findings.organization,
-        capabilities=findings.capabilities,
+        origin=origin,
+        organization=asking.organization,
+        capabilities=list_asked(origin, asking.outcomes),
         reason=error.reason,
         detail=error.detail,
         remedy=error.remedy,
-        request_ids=findings.request_ids,
+        request_ids=asking.request_ids,
         retry_after_seconds=error.retry_after_seconds,
+        rate_limited=asking.rate_limited,
     )

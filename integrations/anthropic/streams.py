@@ -1,112 +1,141 @@
-"""Owns the table of what is read from Anthropic: one Stream per report, with its windows, pages and meaning; does no I/O."""
+"""Owns the table of what is read from Anthropic: one Stream per report, with its query, its windows and its meaning."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
-from costs.records import CostRecord, Origin
-from integrations.anthropic.client import COST_REPORT_MAX_DAYS, cost_report_request, workspaces_request
-from integrations.anthropic.normalise import read_cost_report, read_workspaces
+from costs.records import Origin
+from integrations.anthropic import endpoints
+from integrations.anthropic.reports import (
+    analytics,
+    classic_cost,
+    classic_usage,
+    claude_code,
+    enterprise,
+    names,
+)
+from integrations.anthropic.reports.analytics import AnalyticsQuery
+from integrations.anthropic.reports.enterprise import EnterpriseQuery
+from integrations.anthropic.stream import Family, Kind, Reading, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import date, datetime
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from costs.periods import DayRange
-    from costs.records import NameRecord, Record
-    from integrations.pages import Page, PageRequest
+    from integrations.pages import PageRequest
 
-Family = Literal["classic", "analytics"]
-Kind = Literal["cost", "usage", "activity", "names"]
+    _FirstPage = Callable[[DayRange | None], PageRequest]
+    _Read = Callable[[DayRange | None, Sequence[bytes], Sequence[str | None]], Reading]
 
+__all__ = ["PLANNED", "STREAMS", "Family", "Kind", "Reading", "Stream"]
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """
-    What the pages of one window say.
-
-    Shape:   `records` all of the stream's kind; `covered` holds the days that may be replaced (also by nothing),
-             always empty for names; `names` is what the answer calls people, keys and workspaces; `as_of` is the
-             moment upstream says its data ends at, None where it says nothing: then it is the request's own
-    """
-
-    records: Sequence[Record]
-    covered: frozenset[date]
-    names: Sequence[NameRecord] = ()
-    as_of: datetime | None = None
-
-    @property
-    def costs(self) -> list[CostRecord]:
-        """The cost records; none for a stream of another kind."""
-        return [record for record in self.records if isinstance(record, CostRecord)]
+# Both limits are upstream's (official Python SDK 2.12.0, read 2026-11). A day less than its 365, because the
+# midnight 365 days ago has passed out of them by the time anything is asked.
+_ANALYTICS_BEGINS = date(2026, 1, 1)
+_ANALYTICS_DAYS = timedelta(days=364)
+# Adoption is looked at by week and month, and every day of it is a request of its own.
+_CLAUDE_CODE_DAYS = 31
+_ACTOR = frozenset({"actor_type", "actor_id"})
+_COST_TYPES = frozenset({"cost_type", "token_type"})
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """
-    One upstream report as the engine reads it: always the same query, so that its rows can be compared.
-
-    Shape:   `dimensions` are the columns its rows fill (null there is a value, elsewhere it is not known);
-             `is_bill`: a day's rows add up to everything the organisation is billed for in this family;
-             `max_window_days` None: not by day, the window is ignored; `depth_days`: how far back a backfill
-             reads it, None for the whole depth; `floor`: the first day upstream still reports, as of a day;
-             `instead_of`: only read where that stream is refused
-    """
-
-    name: str
-    family: Family
-    kind: Kind
-    origin: Origin
-    max_window_days: int | None
-    _first_page: Callable[[DayRange | None], PageRequest]
-    _read: Callable[[DayRange | None, Sequence[bytes], Sequence[str | None]], Reading]
-    dimensions: frozenset[str] = frozenset()
-    is_bill: bool = False
-    depth_days: int | None = None
-    floor: Callable[[date], date] | None = None
-    instead_of: str | None = None
-
-    def first_page(self, window: DayRange | None) -> PageRequest:
-        """Build the request that begins a window."""
-        return self._first_page(window)
-
-    def next_page(self, request: PageRequest, page: Page) -> PageRequest | None:
-        """Build the request after a page: the same query with its cursor, or None after the last one."""
-        return replace(request, cursor=page.next_cursor) if page.has_more else None
-
-    def read(
-        self, window: DayRange | None, bodies: Sequence[bytes], request_ids: Sequence[str | None] = ()
-    ) -> Reading:
-        """Normalise all pages of a window; UpstreamError (upstream_unreadable) if they cannot be trusted."""
-        return self._read(window, bodies, request_ids)
+def analytics_floor(today: date) -> date:
+    """Return the first day that the analytics reports still have."""
+    return max(_ANALYTICS_BEGINS, today - _ANALYTICS_DAYS)
 
 
-def _days(window: DayRange | None) -> DayRange:
-    if window is None:
-        raise ValueError("this stream is read by day: a window is needed")
-    return window
+def _by_day(
+    first_page: Callable[[DayRange], PageRequest],
+    read: Callable[[DayRange, Sequence[bytes], Sequence[str | None]], Reading],
+) -> tuple[_FirstPage, _Read]:
+    """Say that a stream cannot be read without a window."""
+
+    def days(window: DayRange | None) -> DayRange:
+        if window is None:
+            raise ValueError("this stream is read by day: a window is needed")
+        return window
+
+    return (
+        lambda window: first_page(days(window)),
+        lambda window, bodies, request_ids: read(days(window), bodies, request_ids),
+    )
 
 
-def _read_cost_report(
-    window: DayRange | None, bodies: Sequence[bytes], request_ids: Sequence[str | None]
-) -> Reading:
-    report = read_cost_report(_days(window), bodies, request_ids=request_ids)
-    return Reading(report.records, report.covered)
+def _columns(group_by: Iterable[str]) -> frozenset[str]:
+    """Return the columns that a query's dimensions fill."""
+    return frozenset(column for name in group_by for column in (_ACTOR if name == "actor" else (name,)))
 
 
-def _read_workspaces(
-    _window: DayRange | None, bodies: Sequence[bytes], request_ids: Sequence[str | None]
-) -> Reading:
-    return Reading([], frozenset(), names=read_workspaces(bodies, request_ids=request_ids))
+def _analytics(
+    name: str,
+    origin: Origin,
+    measure: analytics.Measure,
+    group_by: tuple[str, ...],
+    *,
+    is_bill: bool = False,
+) -> Stream:
+    query = AnalyticsQuery(name, origin, measure, group_by)
+    return Stream(
+        name,
+        "analytics",
+        measure,
+        origin,
+        analytics.MAX_DAYS,
+        *_by_day(query.first_page, query.read),
+        dimensions=_columns(group_by) | (_COST_TYPES if measure == "cost" else frozenset()),
+        is_bill=is_bill,
+        floor=analytics_floor,
+    )
 
+
+def _fallback(query: EnterpriseQuery, *, is_bill: bool = False) -> Stream:
+    return Stream(
+        query.name,
+        "analytics",
+        "cost" if query.is_cost else "usage",
+        Origin.CLAUDE_AI,
+        enterprise.MAX_DAYS,
+        *_by_day(query.first_page, query.read),
+        dimensions=_columns(query.group_by) | (_ACTOR if query.is_by_user else frozenset()),
+        is_bill=is_bill,
+        floor=analytics_floor,
+        instead_of="enterprise_cost" if query.is_cost else "enterprise_usage",
+    )
+
+
+def _names(
+    family: Family,
+    origin: Origin,
+    request: PageRequest,
+    read: Callable[[Sequence[bytes], Sequence[str | None]], Reading],
+) -> Stream:
+    return Stream(
+        request.stream,
+        family,
+        "names",
+        origin,
+        None,
+        lambda _window: request,
+        lambda _window, bodies, request_ids: read(bodies, request_ids),
+    )
+
+
+_CONSOLE, _ENTERPRISE = Origin.CLAUDE_PLATFORM, Origin.CLAUDE_AI
+# Five dimensions a query at most: the first set says who and at which rate, the second what was served and where.
+# Both are the same money, so the second is no bill.
+_WHO = ("actor", "api_key_id", "workspace_id", "model", "service_tier")
+_SERVING = ("product", "model", "context_window", "inference_geo", "speed")
+_MEMBER = ("actor", "product", "model", "context_window", "inference_geo")
+_PRODUCT = ("product", "model")
 
 COST_REPORT = Stream(
-    name="cost_report",
-    family="classic",
-    kind="cost",
-    origin=Origin.CLAUDE_PLATFORM,
-    max_window_days=COST_REPORT_MAX_DAYS,
+    "cost_report",
+    "classic",
+    "cost",
+    _CONSOLE,
+    classic_cost.MAX_DAYS,
+    *_by_day(classic_cost.cost_report_request, classic_cost.read_cost_report),
     dimensions=frozenset(
         {
             "workspace_id", "model", "token_type", "cost_type", "service_tier", "context_window", "inference_geo",
@@ -114,18 +143,52 @@ COST_REPORT = Stream(
         }
     ),
     is_bill=True,
-    _first_page=lambda window: cost_report_request(_days(window)),
-    _read=_read_cost_report,
 )  # fmt: skip
+USAGE_REPORT = Stream(
+    "usage_report",
+    "classic",
+    "usage",
+    _CONSOLE,
+    classic_usage.MAX_DAYS,
+    *_by_day(classic_usage.usage_report_request, classic_usage.read_usage_report),
+    dimensions=frozenset({"workspace_id", "api_key_id", "model", "service_tier"}) | _ACTOR,
+)
+CLAUDE_CODE = Stream(
+    "claude_code",
+    "classic",
+    "activity",
+    _CONSOLE,
+    1,
+    *_by_day(claude_code.claude_code_request, claude_code.read_claude_code),
+    dimensions=frozenset({"customer_type", "subscription_type", "terminal_type", "is_remote"}) | _ACTOR,
+    depth_days=_CLAUDE_CODE_DAYS,
+)
+WORKSPACES = _names("classic", _CONSOLE, names.workspaces_request(), names.read_workspaces)
 
-WORKSPACES = Stream(
-    name="workspaces",
-    family="classic",
-    kind="names",
-    origin=Origin.CLAUDE_PLATFORM,
-    max_window_days=None,
-    _first_page=lambda _window: workspaces_request(),
-    _read=_read_workspaces,
+_ALL = (
+    COST_REPORT,
+    USAGE_REPORT,
+    CLAUDE_CODE,
+    WORKSPACES,
+    _names("classic", _CONSOLE, names.api_keys_request(), names.read_api_keys),
+    _names("classic", _CONSOLE, names.people_request("users"), names.read_people),
+    _analytics("analytics_cost", _CONSOLE, "cost", _WHO, is_bill=True),
+    _analytics("analytics_cost_serving", _CONSOLE, "cost", _SERVING),
+    _analytics("analytics_usage", _CONSOLE, "usage", _WHO),
+    _analytics("analytics_usage_serving", _CONSOLE, "usage", _SERVING),
+    _analytics("enterprise_cost", _ENTERPRISE, "cost", _MEMBER, is_bill=True),
+    _analytics("enterprise_cost_speed", _ENTERPRISE, "cost", _SERVING),
+    _analytics("enterprise_usage", _ENTERPRISE, "usage", _MEMBER),
+    _analytics("enterprise_usage_speed", _ENTERPRISE, "usage", _SERVING),
+    _names("analytics", _ENTERPRISE, names.people_request("members"), names.read_people),
+    # Without any grouping it is the true total, which no cap on groups can touch.
+    _fallback(EnterpriseQuery("enterprise_cost_report", endpoints.ENTERPRISE_COST), is_bill=True),
+    _fallback(EnterpriseQuery("enterprise_cost_by_product", endpoints.ENTERPRISE_COST, _PRODUCT)),
+    _fallback(EnterpriseQuery("enterprise_user_cost_report", endpoints.ENTERPRISE_USER_COST, _PRODUCT)),
+    _fallback(EnterpriseQuery("enterprise_usage_report", endpoints.ENTERPRISE_USAGE, _PRODUCT)),
+    _fallback(EnterpriseQuery("enterprise_user_usage_report", endpoints.ENTERPRISE_USER_USAGE, _PRODUCT)),
 )
 
 STREAMS: Mapping[str, Stream] = {stream.name: stream for stream in (COST_REPORT, WORKSPACES)}
+# Read in full by this package, and not yet by the engine.
+PLANNED: Mapping[str, Stream] = {stream.name: stream for stream in _ALL if stream.name not in STREAMS}

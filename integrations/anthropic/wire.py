@@ -1,4 +1,4 @@
-"""Owns reading Anthropic's JSON strictly into typed rows; decides what is not an answer, never what a row means."""
+"""Owns reading Anthropic's JSON strictly: documents, pages and typed fields; decides what is no answer, never what it means."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-from costs.records import DIMENSIONS
 from integrations.errors import Fate
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|
 _SUSPECT_ESCAPE = re.compile(r"\\u(0000|[dD][89a-fA-F])")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
-_COST_FIELDS = frozenset({"amount", "list_amount", "currency", *DIMENSIONS})
+Row: TypeAlias = "Mapping[str, Any]"
 
 
 class WireError(ValueError):
@@ -45,37 +44,6 @@ class Envelope:
     has_more: bool
     next_cursor: str | None
     data_refreshed_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class CostRow:
-    """One result of a cost bucket; amounts still are cents as text, `extra` holds the fields we do not know."""
-
-    amount: str
-    currency: str
-    list_amount: str | None
-    dimensions: Mapping[str, str | None]
-    extra: Mapping[str, Scalar]
-
-
-@dataclass(frozen=True, slots=True)
-class CostBucketRow:
-    """One time bucket; no results is an answer (nothing was spent), not a gap."""
-
-    starting_at: datetime
-    ending_at: datetime
-    results: tuple[CostRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WorkspaceRow:
-    """One workspace; `attributes` are all further fields, ready to be written as JSON."""
-
-    id: str
-    name: str
-    created_at: datetime | None
-    archived_at: datetime | None
-    attributes: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +85,9 @@ def decode(body: bytes) -> dict[str, Any]:
     return document
 
 
-def read_envelope(document: Mapping[str, Any], cursor_field: str) -> Envelope:
+def read_envelope(document: Row, cursor_field: str) -> Envelope:
     """Read the rows and paging fields of a page; `cursor_field` is where this endpoint puts its next cursor."""
-    rows = document.get("data")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise WireError("its data is not a list of objects")
+    rows = get_objects(document, "data")
     has_more = document.get("has_more")
     if not isinstance(has_more, bool):
         raise WireError("it does not say whether there are more pages")
@@ -129,41 +95,14 @@ def read_envelope(document: Mapping[str, Any], cursor_field: str) -> Envelope:
         rows=rows,
         has_more=has_more,
         # An empty token is no token.
-        next_cursor=_text_or_null(document, cursor_field) or None,
-        data_refreshed_at=_moment_or_null(document, "data_refreshed_at"),
+        next_cursor=find_text(document, cursor_field) or None,
+        data_refreshed_at=find_moment(document, "data_refreshed_at"),
     )
 
 
-def read_cost_bucket(row: Mapping[str, Any]) -> CostBucketRow:
-    """Read one bucket of a cost report with its results."""
-    results = row.get("results")
-    if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
-        raise WireError("a bucket's results are not a list of objects")
-    return CostBucketRow(
-        starting_at=_moment(row, "starting_at"),
-        ending_at=_moment(row, "ending_at"),
-        results=tuple(_cost_row(result) for result in results),
-    )
-
-
-def read_workspace(row: Mapping[str, Any]) -> WorkspaceRow:
-    """Read one workspace; all but id and name may be missing, as older answers lack them."""
-    known = {"id", "type", "name", "archived_at"}
-    attributes: dict[str, Any] = json.loads(
-        _canonical({name: value for name, value in row.items() if name not in known})
-    )
-    return WorkspaceRow(
-        id=_text(row, "id"),
-        name=_text(row, "name"),
-        created_at=_moment_or_null(row, "created_at"),
-        archived_at=_moment_or_null(row, "archived_at"),
-        attributes=attributes,
-    )
-
-
-def read_organization(document: Mapping[str, Any]) -> OrganizationRow:
+def read_organization(document: Row) -> OrganizationRow:
     """Read the answer of the endpoint that says whose key it is."""
-    return OrganizationRow(id=_text(document, "id"), name=_text(document, "name"))
+    return OrganizationRow(id=get_text(document, "id"), name=get_text(document, "name"))
 
 
 def read_moment(text: str) -> datetime:
@@ -176,47 +115,79 @@ def read_moment(text: str) -> datetime:
         raise WireError(f"{text[:40]!r} is not a time") from error
 
 
-def _cost_row(row: Mapping[str, Any]) -> CostRow:
-    return CostRow(
-        amount=_text(row, "amount"),
-        currency=_text(row, "currency"),
-        list_amount=_text_or_null(row, "list_amount"),
-        dimensions={name: _text_or_null(row, name) for name in DIMENSIONS},
-        extra={name: _scalar(value) for name, value in row.items() if name not in _COST_FIELDS},
-    )
-
-
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = _text_or_null(row, name)
+def get_text(row: Row, name: str) -> str:
+    """Return text that must be there and not be empty."""
+    value = find_text(row, name)
     if not value:
         raise WireError(f"{name} is missing")
     return value
 
 
-def _text_or_null(row: Mapping[str, Any], name: str) -> str | None:
+def find_text(row: Row, name: str) -> str | None:
+    """Return text, or None where it is null or not sent."""
     value = row.get(name)
     if value is None or isinstance(value, str):
         return value
     raise WireError(f"{name} is not text")
 
 
-def _moment(row: Mapping[str, Any], name: str) -> datetime:
-    return read_moment(_text(row, name))
+def get_moment(row: Row, name: str) -> datetime:
+    """Return a time that must be there."""
+    return read_moment(get_text(row, name))
 
 
-def _moment_or_null(row: Mapping[str, Any], name: str) -> datetime | None:
-    text = _text_or_null(row, name)
+def find_moment(row: Row, name: str) -> datetime | None:
+    """Return a time, or None where it is null or not sent."""
+    text = find_text(row, name)
     return None if text is None else read_moment(text)
 
 
-def _scalar(value: Any) -> Scalar:
+def get_count(row: Row, name: str) -> int:
+    """Return a whole number of zero or more that must be there."""
+    value = find_count(row, name)
+    if value is None:
+        raise WireError(f"{name} is missing")
+    return value
+
+
+def find_count(row: Row, name: str) -> int | None:
+    """Return a whole number of zero or more, or None where it is null or not sent."""
+    value = row.get(name)
+    if value is None or is_count(value):
+        return value
+    raise WireError(f"{name} is not a whole number of zero or more")
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value can be counted up; true and false, which Python takes for numbers, cannot."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def get_object(row: Row, name: str) -> dict[str, Any]:
+    """Return an object that must be there."""
+    value = row.get(name)
+    if isinstance(value, dict):
+        return value
+    raise WireError(f"{name} is not an object")
+
+
+def get_objects(row: Row, name: str) -> list[dict[str, Any]]:
+    """Return a list of objects that must be there."""
+    value = row.get(name)
+    if isinstance(value, list) and all(isinstance(each, dict) for each in value):
+        return value
+    raise WireError(f"{name} is not a list of objects")
+
+
+def scalar(value: Any) -> Scalar:
+    """Return a value that a record can hold; a fraction or anything nested in its one canonical spelling."""
     if value is None or isinstance(value, str | int):
         return value
-    # A number with a fraction or anything nested: its one canonical spelling, so that equal is equal.
-    return f"{value:f}" if isinstance(value, Decimal) else _canonical(value)
+    return f"{value:f}" if isinstance(value, Decimal) else canonical(value)
 
 
-def _canonical(value: Any) -> str:
+def canonical(value: Any) -> str:
+    """Write a JSON value so that equal values have equal text."""
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_spell_decimal
     )

@@ -69,7 +69,18 @@ TEST_RESULTS = [
             "organization": _CONNECTION["organization"],
             "capabilities": [
                 {"name": "organization", "ok": True, "reason": None, "detail": None},
-                {"name": "cost_report", "ok": True, "reason": None, "detail": None},
+                {
+                    "name": "cost_report",
+                    "ok": True,
+                    "reason": None,
+                    "detail": "Cost of the Priority Tier is not part of this report.",
+                },
+                {
+                    "name": "claude_code",
+                    "ok": None,
+                    "reason": None,
+                    "detail": "Not tried yet: the first sync does.",
+                },
             ],
             "reason": None,
             "detail": "This key reads the cost reports of Acorn Studio.",

@@ -30,7 +30,7 @@ class CapabilitySerializer(serializers.Serializer[Any]):
     """One thing a key can or cannot see."""
 
     name = serializers.CharField()
-    ok = serializers.BooleanField()
+    ok = serializers.BooleanField(allow_null=True, help_text="Null: not tried yet, the first sync does.")
     reason = TextOrNullField()
     detail = TextOrNullField()
 

@@ -2,18 +2,17 @@ from __future__ import annotations
 
 import json
 import traceback
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 import responses
 
 from costs.periods import DayRange
-from integrations.anthropic.client import (
-    AnthropicClient,
-    Organization,
-    cost_report_request,
-    workspaces_request,
-)
+from integrations.anthropic.client import AnthropicClient, Organization
+from integrations.anthropic.reports.analytics import glance_request
+from integrations.anthropic.reports.classic_cost import cost_report_request
+from integrations.anthropic.reports.names import workspaces_request
 from integrations.errors import Fate, Reason, UpstreamError
 from integrations.http import HttpTransport
 
@@ -51,6 +50,10 @@ def bucket(day, *amounts):
     }
 
 
+FIRST = cost_report_request(WINDOW)
+SECOND = replace(FIRST, cursor="page_2")
+
+
 def refused(call, *arguments) -> UpstreamError:
     with pytest.raises(UpstreamError) as caught:
         call(*arguments)
@@ -62,10 +65,10 @@ class TestCostReport:
         body = json.dumps(page([bucket(1, "1", "2"), bucket(2)], has_more=True, next_page="page_2"), indent=3)
         upstream.get(COST, body=body, headers=HEADERS, content_type="application/json; charset=utf-8")
 
-        got = client.cost_report(WINDOW)
+        got = client.fetch(FIRST)
 
         assert got.body == body.encode()
-        assert (got.request, got.status, got.request_id) == (cost_report_request(WINDOW), 200, "req_1")
+        assert (got.request, got.status, got.request_id) == (FIRST, 200, "req_1")
         assert got.organization_id == HEADERS["anthropic-organization-id"]
         assert (got.has_more, got.next_cursor, got.row_count) == (True, "page_2", 2)
         assert got.data_refreshed_at is None
@@ -73,7 +76,7 @@ class TestCostReport:
     def test_sends_the_one_canonical_query(self, upstream, client):
         upstream.get(COST, json=page(next_page=None))
 
-        client.cost_report(WINDOW, cursor="page_2", limit=7)
+        client.fetch(replace(cost_report_request(WINDOW, limit=7), cursor="page_2"))
 
         request = upstream.calls[0].request
         assert request.url.partition("?")[2] == (
@@ -86,12 +89,12 @@ class TestCostReport:
     def test_ignores_a_token_after_the_last_page(self, upstream, client):
         upstream.get(COST, json=page(next_page="page_9"))
 
-        assert client.cost_report(WINDOW).next_cursor is None
+        assert client.fetch(FIRST).next_cursor is None
 
     def test_keeps_the_time_of_the_data(self, upstream, client):
         upstream.get(COST, json=page(next_page=None, data_refreshed_at="2026-11-20T11:00:00Z"))
 
-        assert client.cost_report(WINDOW).data_refreshed_at == datetime(2026, 11, 20, 11, tzinfo=UTC)
+        assert client.fetch(FIRST).data_refreshed_at == datetime(2026, 11, 20, 11, tzinfo=UTC)
 
 
 class TestWorkspaces:
@@ -99,16 +102,31 @@ class TestWorkspaces:
         rows = [{"id": "wrkspc_1", "name": "A"}, {"id": "wrkspc_2", "name": "B"}]
         upstream.get(WORKSPACES, json=page(rows, has_more=True, first_id="wrkspc_1", last_id="wrkspc_2"))
 
-        got = client.workspaces("wrkspc_0")
+        request = replace(workspaces_request(), cursor="wrkspc_0")
+
+        got = client.fetch(request)
 
         assert (got.next_cursor, got.row_count) == ("wrkspc_2", 2)
-        assert got.request == workspaces_request("wrkspc_0")
-        request = upstream.calls[0].request
+        assert got.request == request
+        sent = upstream.calls[0].request
         assert (
-            request.url.partition("?")[2]
+            sent.url.partition("?")[2]
             == "include_archived=true&include_default=true&limit=1000&after_id=wrkspc_0"
         )
-        assert request.headers["anthropic-version"] == "2026-10-21"
+        assert sent.headers["anthropic-version"] == "2026-10-21"
+        assert "anthropic-beta" not in sent.headers
+
+
+class TestAnalytics:
+    def test_sends_the_header_of_the_beta(self, upstream, client):
+        upstream.get(f"{BASE}/v1/organizations/analytics/cost", json=page([{"any": 1}], next_page=None))
+
+        got = client.fetch(glance_request("cost", WINDOW))
+
+        assert got.row_count == 1
+        sent = upstream.calls[0].request.headers
+        assert sent["anthropic-beta"] == "analytics-usage-cost-2026-08-24"
+        assert sent["anthropic-version"] == "2026-10-21"
 
 
 class TestOrganization:
@@ -141,7 +159,7 @@ class TestFetch:
     def test_refuses_a_page_that_contradicts_itself(self, upstream, client, answer, words):
         upstream.get(COST, json=answer, headers=HEADERS)
 
-        error = refused(client.cost_report, WINDOW, "page_2")
+        error = refused(client.fetch, SECOND)
 
         assert (error.reason, error.fate) == (Reason.UPSTREAM_UNREADABLE, Fate.FATAL)
         assert words in error.detail
@@ -162,7 +180,7 @@ class TestFetch:
     ):
         upstream.get(COST, body=body, content_type=content_type, headers=HEADERS)
 
-        error = refused(client.cost_report, WINDOW)
+        error = refused(client.fetch, FIRST)
 
         assert (error.reason, error.fate, error.request_id) == (
             Reason.UPSTREAM_UNREADABLE,
@@ -174,13 +192,13 @@ class TestFetch:
     def test_tells_a_refused_cursor_from_a_refused_request(self, upstream, client):
         upstream.get(COST, json={"error": {"message": "Invalid page token"}}, status=400)
 
-        assert refused(client.cost_report, WINDOW, "page_2").fate is Fate.RESTART
-        assert refused(client.cost_report, WINDOW).fate is Fate.FATAL
+        assert refused(client.fetch, SECOND).fate is Fate.RESTART
+        assert refused(client.fetch, FIRST).fate is Fate.FATAL
 
     def test_measures_a_reset_by_the_clock_it_was_given(self, upstream, client):
         upstream.get(COST, status=429, headers={"anthropic-ratelimit-requests-reset": "2026-11-21T06:00:30Z"})
 
-        assert refused(client.cost_report, WINDOW).retry_after_seconds == 30
+        assert refused(client.fetch, FIRST).retry_after_seconds == 30
 
 
 class TestKey:
@@ -200,6 +218,6 @@ class TestKey:
     def test_is_in_no_failure_even_if_upstream_repeats_it(self, upstream, client, status):
         upstream.get(COST, json={"error": {"message": f"invalid x-api-key {KEY}"}}, status=status)
 
-        error = refused(client.cost_report, WINDOW)
+        error = refused(client.fetch, FIRST)
 
         assert KEY not in "".join(traceback.format_exception(error)) + repr(vars(error))

@@ -6,18 +6,31 @@ import pytest
 import responses
 
 from costs.records import Origin
+from integrations.anthropic.capabilities import Capability
 from integrations.anthropic.client import AnthropicClient, Organization
-from integrations.anthropic.probe import Capability, probe
+from integrations.anthropic.probe import probe
+from integrations.anthropic.streams import PLANNED, STREAMS
 from integrations.errors import Fate, Reason, UpstreamError, advice
 from integrations.http import HttpTransport
+from integrations.simulator.keys import ENTERPRISE, INFERENCE, MEMBERS, key_text
 
 BASE = "https://api.example"
 ME = f"{BASE}/v1/organizations/me"
 COST = f"{BASE}/v1/organizations/cost_report"
-ADMIN = "sk-ant-admin01-secret"
+ANALYTICS_COST = f"{BASE}/v1/organizations/analytics/cost"
+ANALYTICS_USAGE = f"{BASE}/v1/organizations/analytics/usage"
+OLDER_COST = f"{BASE}/v1/organizations/analytics/cost_report"
+USERS = f"{BASE}/v1/organizations/users"
+ADMIN, SCOPED, INFER = "sk-ant-admin01-secret", "sk-ant-api01-secret", "sk-ant-api03-secret"
 YESTERDAY = {"starting_at": "2026-11-20T00:00:00Z", "ending_at": "2026-11-21T00:00:00Z"}
 WITH_COST = {"data": [{**YESTERDAY, "results": [{"amount": "1", "currency": "USD"}]}], "has_more": False}
 WITHOUT_COST = {"data": [{**YESTERDAY, "results": []}], "has_more": False}
+ROWS = {"data": [{"any": "row"}], "has_more": False, "next_page": None}
+NO_ROWS = {"data": [], "has_more": False, "next_page": None, "data_refreshed_at": None}
+OWNER = "7d0c1111-2222-4333-8444-555566667777"
+NO_ADMIN = "Missing required scopes. Got: ['read:analytics'] Needed: ['api:admin']"
+CONSOLE = [name for name, stream in {**STREAMS, **PLANNED}.items() if stream.origin == "claude_platform"]
+ENTERPRISE_STREAMS = [name for name, stream in {**STREAMS, **PLANNED}.items() if stream.origin == "claude_ai"]
 
 
 @pytest.fixture
@@ -26,8 +39,19 @@ def upstream():
         yield mock
 
 
+def give(upstream, url, document, request_id="req_1"):
+    upstream.get(url, json=document, headers={"request-id": request_id, "anthropic-organization-id": OWNER})
+
+
 def give_organization(upstream):
-    upstream.get(ME, json={"id": "7d0c", "name": "Example"}, headers={"request-id": "req_me"})
+    upstream.get(ME, json={"id": OWNER, "name": "Example"}, headers={"request-id": "req_me"})
+
+
+def give_console(upstream):
+    give_organization(upstream)
+    give(upstream, COST, WITH_COST, "req_cost")
+    give(upstream, ANALYTICS_COST, ROWS, "req_new")
+    give(upstream, ANALYTICS_USAGE, ROWS, "req_usage")
 
 
 def refuse(upstream, url, status, message="", **options):
@@ -36,79 +60,177 @@ def refuse(upstream, url, status, message="", **options):
     )
 
 
-def try_key(key=ADMIN, take_token=lambda _organization_id: None):
-    transport = HttpTransport(BASE, timeout_seconds=5, user_agent="Tallystick/1.0")
+def try_key(key=ADMIN, take_token=lambda _organization_id, _family: None, base=BASE):
+    transport = HttpTransport(base, timeout_seconds=5, user_agent="Tallystick/1.0")
     return probe(AnthropicClient(transport, key), key, today=date(2026, 11, 21), take_token=take_token)
 
 
-class TestProbe:
-    def test_says_what_an_admin_key_is_and_sees(self, upstream):
-        give_organization(upstream)
-        upstream.get(COST, json=WITH_COST, headers={"request-id": "req_cost"})
+def answers(result):
+    return {found.name: found.ok for found in result.capabilities}
+
+
+def asked(upstream):
+    return [call.request.url.partition("?")[0] for call in upstream.calls]
+
+
+class TestConsoleKey:
+    def test_reads_the_bill_and_both_analytics_reports(self, upstream):
+        give_console(upstream)
 
         result = try_key()
 
         assert (result.ok, result.origin, result.reason) == (True, Origin.CLAUDE_PLATFORM, None)
-        assert result.organization == Organization("7d0c", "Example", "req_me")
-        assert result.capabilities == [
-            Capability("organization", ok=True),
-            Capability("cost_report", ok=True),
-        ]
-        assert result.request_ids == ["req_me", "req_cost"]
-        assert "Example" in result.detail
+        assert result.organization == Organization(OWNER, "Example", "req_me")
+        assert result.request_ids == ["req_me", "req_cost", "req_new", "req_usage"]
+        assert result.detail == "This key reads the cost reports of Example."
 
-    def test_asks_for_one_day_of_cost(self, upstream):
-        give_organization(upstream)
-        upstream.get(COST, json=WITH_COST)
+    def test_has_a_capability_for_every_stream(self, upstream):
+        give_console(upstream)
+
+        result = try_key()
+
+        assert list(answers(result)) == ["organization", *CONSOLE]
+        assert answers(result) == dict.fromkeys(["organization", *CONSOLE]) | {
+            "organization": True,
+            "cost_report": True,
+            "analytics_cost": True,
+            "analytics_cost_serving": True,
+            "analytics_usage": True,
+            "analytics_usage_serving": True,
+        }
+
+    def test_says_what_a_report_leaves_out(self, upstream):
+        give_console(upstream)
+
+        details = {found.name: found.detail for found in try_key().capabilities}
+
+        assert details["cost_report"] == "Cost of the Priority Tier is not part of this report."
+        assert details["claude_code"] == "Not tried yet: the first sync does."
+
+    def test_asks_for_one_day(self, upstream):
+        give_console(upstream)
 
         try_key()
 
-        url = upstream.calls[1].request.url
-        assert "starting_at=2026-11-20T00%3A00%3A00Z&ending_at=2026-11-21T00%3A00%3A00Z" in url
-        assert url.endswith("limit=1")
+        for call in upstream.calls[1:]:
+            assert (
+                "starting_at=2026-11-20T00%3A00%3A00Z&ending_at=2026-11-21T00%3A00%3A00Z" in call.request.url
+            )
+            assert call.request.url.endswith("limit=1")
 
-    def test_passes_a_key_without_usage_yet(self, upstream):
+    def test_passes_without_usage_yet(self, upstream):
         give_organization(upstream)
-        upstream.get(COST, json=WITHOUT_COST)
+        give(upstream, COST, WITHOUT_COST)
+        give(upstream, ANALYTICS_COST, NO_ROWS)
+        give(upstream, ANALYTICS_USAGE, NO_ROWS)
 
         result = try_key()
 
         assert (result.ok, result.reason) == (True, Reason.NO_USAGE)
         assert "force sync" in result.remedy
 
+    def test_passes_where_analytics_are_refused(self, upstream):
+        give_organization(upstream)
+        give(upstream, COST, WITH_COST)
+        refuse(upstream, ANALYTICS_COST, 403, "Not allowed")
+        refuse(upstream, ANALYTICS_USAGE, 404, "No such thing")
+
+        result = try_key()
+
+        assert (result.ok, result.reason) == (True, None)
+        assert answers(result)["analytics_cost"] is False
+        assert answers(result)["analytics_usage_serving"] is False
+
+    def test_passes_where_analytics_do_not_answer_now(self, upstream):
+        give_organization(upstream)
+        give(upstream, COST, WITH_COST)
+        refuse(upstream, ANALYTICS_COST, 503)
+        refuse(upstream, ANALYTICS_USAGE, 429)
+
+        result = try_key()
+
+        found = {each.name: (each.ok, each.reason) for each in result.capabilities}
+        assert result.ok
+        assert found["analytics_cost"] == (None, Reason.UPSTREAM_UNAVAILABLE)
+        assert found["analytics_usage"] == (None, Reason.RATE_LIMITED)
+        assert result.rate_limited == {"analytics": None}
+
+    def test_passes_with_the_newer_bill_where_the_classic_one_is_refused(self, upstream):
+        give_organization(upstream)
+        refuse(upstream, COST, 403, "Not allowed")
+        give(upstream, ANALYTICS_COST, ROWS)
+        give(upstream, ANALYTICS_USAGE, ROWS)
+
+        result = try_key()
+
+        assert (result.ok, result.origin) == (True, Origin.CLAUDE_PLATFORM)
+        assert (answers(result)["cost_report"], answers(result)["analytics_cost"]) == (False, True)
+
+    def test_says_whose_it_is_even_if_no_bill_can_be_read(self, upstream):
+        give_organization(upstream)
+        for url in (COST, ANALYTICS_COST, ANALYTICS_USAGE):
+            refuse(upstream, url, 403, "Not allowed")
+
+        result = try_key()
+
+        assert (result.ok, result.reason) == (False, Reason.KEY_WRONG_KIND)
+        assert result.organization is not None
+        assert answers(result) == {
+            "organization": True, "cost_report": False, "analytics_cost": False, "analytics_usage": False,
+        }  # fmt: skip
+        assert result.request_ids == ["req_me", "req_no", "req_no", "req_no"]
+
+    def test_does_not_pass_while_the_bill_does_not_answer(self, upstream):
+        give_organization(upstream)
+        refuse(upstream, COST, 503)
+
+        result = try_key()
+
+        assert (result.ok, result.reason) == (False, Reason.UPSTREAM_UNAVAILABLE)
+        assert len(upstream.calls) == 2
+
+    def test_does_not_pass_when_it_is_rejected_on_the_way(self, upstream):
+        give_organization(upstream)
+        give(upstream, COST, WITH_COST)
+        refuse(upstream, ANALYTICS_COST, 401)
+
+        result = try_key()
+
+        assert (result.ok, result.reason) == (False, Reason.KEY_REJECTED)
+
+    def test_may_have_an_inference_prefix(self, upstream):
+        give_console(upstream)
+
+        assert try_key(INFER).ok
+
+
+class TestRefusedKey:
     @pytest.mark.parametrize("key", ["", "hello", "sk-ant-oat01-x", "sk-ant-admin01-x\n"])
-    def test_sends_nothing_for_what_is_not_a_key(self, upstream, key):
+    def test_is_not_sent_when_it_is_no_key(self, upstream, key):
         result = try_key(key)
 
         assert (result.ok, result.reason, result.capabilities) == (False, Reason.KEY_MALFORMED, [])
         assert len(upstream.calls) == 0
 
     @pytest.mark.parametrize(
-        ("key", "refusal", "reason", "words"),
+        ("key", "refused", "reason", "words"),
         [
             (ADMIN, (401, "invalid x-api-key"), Reason.KEY_REJECTED, "refused this key"),
-            ("sk-ant-api03-x", (401, "invalid x-api-key"), Reason.KEY_WRONG_KIND, "calling models"),
-            ("sk-ant-api03-x", (403, "Not allowed"), Reason.KEY_WRONG_KIND, "calling models"),
+            (INFER, (401, "invalid x-api-key"), Reason.KEY_WRONG_KIND, "calling models"),
+            (INFER, (403, "Not allowed"), Reason.KEY_WRONG_KIND, "calling models"),
             (
-                "sk-ant-api03-x",
+                INFER,
                 (403, "Missing required scopes. Got: ['user:inference'] Needed: ['api:admin']"),
                 Reason.KEY_WRONG_KIND,
                 "calling models",
             ),
-            ("sk-ant-api01-x", (403, "Not allowed"), Reason.KEY_WRONG_KIND, "Claude Enterprise keys yet"),
-            (
-                "sk-ant-older-x",
-                (403, "Missing required scopes. Got: ['read:analytics'] Needed: ['api:admin']"),
-                Reason.KEY_WRONG_KIND,
-                "Claude Enterprise keys yet",
-            ),
-            ("sk-ant-api01-x", (401, "invalid x-api-key"), Reason.KEY_REJECTED, "refused this key"),
             (
                 ADMIN,
                 (403, "Missing required scopes. Got: ['a'] Needed: ['api:admin']"),
                 Reason.SCOPE_MISSING,
                 "has a, and needs api:admin",
             ),
+            (ADMIN, (403, "Not allowed"), Reason.KEY_WRONG_KIND, "does not let"),
             (
                 ADMIN,
                 (403, "Individual accounts have no reports"),
@@ -119,69 +241,241 @@ class TestProbe:
             (ADMIN, (503, ""), Reason.UPSTREAM_UNAVAILABLE, "503"),
         ],
     )
-    def test_gives_one_cause_when_the_organisation_cannot_be_asked(
-        self, upstream, key, refusal, reason, words
-    ):
-        refuse(upstream, ME, *refusal)
+    def test_has_one_cause_after_one_request(self, upstream, key, refused, reason, words):
+        refuse(upstream, ME, *refused)
 
         result = try_key(key)
 
         assert (result.ok, result.origin, result.organization, result.reason) == (False, None, None, reason)
         assert words in result.detail
-        assert result.capabilities == [
-            Capability("organization", ok=False, reason=reason, detail=result.detail)
+        assert [(found.name, found.reason, found.detail) for found in result.capabilities] == [
+            ("organization", reason, result.detail)
         ]
         assert result.request_ids == ["req_no"]
+        assert asked(upstream) == [ME]
 
-    def test_passes_a_key_with_an_inference_prefix_that_has_the_rights(self, upstream):
-        give_organization(upstream)
-        upstream.get(COST, json=WITH_COST)
+    def test_of_no_known_prefix_is_tried_as_an_enterprise_key_too(self, upstream):
+        for url in (ME, ANALYTICS_COST, OLDER_COST):
+            refuse(upstream, url, 403, "Not allowed")
 
-        assert try_key("sk-ant-api03-personal").ok
-
-    def test_says_whose_key_it_is_even_if_cost_is_refused(self, upstream):
-        give_organization(upstream)
-        refuse(upstream, COST, 403, "Not allowed")
-
-        result = try_key()
+        result = try_key("sk-ant-older-x")
 
         assert (result.ok, result.reason) == (False, Reason.KEY_WRONG_KIND)
-        assert result.organization is not None
-        assert [(found.name, found.ok) for found in result.capabilities] == [
-            ("organization", True),
-            ("cost_report", False),
-        ]
-        assert result.request_ids == ["req_me", "req_no"]
+        assert asked(upstream) == [ME, ANALYTICS_COST, OLDER_COST]
+        assert answers(result) == {
+            "organization": False, "enterprise_cost": False, "enterprise_cost_report": False,
+        }  # fmt: skip
 
-    def test_makes_a_result_of_no_answer_at_all(self, upstream):
+    def test_becomes_a_result_of_no_answer_at_all(self, upstream):
         result = try_key()
 
         assert (result.ok, result.reason) == (False, Reason.UPSTREAM_UNAVAILABLE)
         assert result.request_ids == []
 
 
-class TestTokens:
-    def test_are_taken_before_each_request_for_the_organisation_once_known(self, upstream):
+class TestEnterpriseKey:
+    def test_reads_the_bill_first_and_has_no_name_to_ask_for(self, upstream):
+        give(upstream, ANALYTICS_COST, ROWS, "req_cost")
+        refuse(upstream, ME, 403, NO_ADMIN)
+        give(upstream, ANALYTICS_USAGE, ROWS, "req_usage")
+        give(upstream, USERS, {"data": [], "has_more": False, "last_id": None}, "req_users")
+
+        result = try_key(SCOPED)
+
+        assert (result.ok, result.origin, result.reason) == (True, Origin.CLAUDE_AI, None)
+        assert result.organization == Organization(OWNER, "Claude Enterprise (7d0c1111)", "req_cost")
+        assert asked(upstream) == [ANALYTICS_COST, ME, ANALYTICS_USAGE, USERS]
+
+    def test_has_a_capability_for_every_stream(self, upstream):
+        give(upstream, ANALYTICS_COST, ROWS)
+        refuse(upstream, ME, 403, NO_ADMIN)
+        give(upstream, ANALYTICS_USAGE, ROWS)
+        refuse(
+            upstream, USERS, 403, "Missing required scopes. Got: ['read:analytics'] Needed: ['read:members']"
+        )
+
+        result = try_key(SCOPED)
+
+        found = {each.name: each for each in result.capabilities}
+        assert list(found) == ENTERPRISE_STREAMS
+        assert found["enterprise_cost"] == Capability(
+            "enterprise_cost",
+            ok=True,
+            detail="On a seat-based plan, only usage beyond the seats is reported.",
+        )
+        assert (found["members"].ok, found["members"].reason) == (False, Reason.SCOPE_MISSING)
+        assert found["enterprise_user_cost_report"].ok is None
+        assert found["enterprise_user_cost_report"].detail == "Read only where enterprise_cost is refused."
+
+    def test_passes_with_the_older_report_where_the_newer_one_is_refused(self, upstream):
+        refuse(upstream, ANALYTICS_COST, 404, "Not found")
+        give(upstream, OLDER_COST, WITH_COST)
+        refuse(upstream, ME, 403, NO_ADMIN)
+        refuse(upstream, ANALYTICS_USAGE, 404, "Not found")
+        refuse(upstream, USERS, 403, "Not allowed")
+
+        result = try_key(SCOPED)
+
+        assert (result.ok, result.origin, result.reason) == (True, Origin.CLAUDE_AI, None)
+        found = answers(result)
+        assert (found["enterprise_cost"], found["enterprise_cost_speed"]) == (False, False)
+        assert (found["enterprise_cost_report"], found["enterprise_cost_by_product"]) == (True, True)
+        assert (found["enterprise_usage"], found["enterprise_usage_report"]) == (False, None)
+
+    def test_of_no_known_prefix_is_recognised_by_its_scopes(self, upstream):
+        refuse(upstream, ME, 403, NO_ADMIN)
+        give(upstream, ANALYTICS_COST, ROWS)
+        give(upstream, ANALYTICS_USAGE, ROWS)
+        give(upstream, USERS, {"data": [], "has_more": False, "last_id": None})
+
+        result = try_key("sk-ant-older-x")
+
+        assert (result.ok, result.origin) == (True, Origin.CLAUDE_AI)
+        assert "organization" not in answers(result)
+
+    def test_of_a_console_organisation_is_not_taken_for_another(self, upstream):
+        """Such a key reads the same analytics; stored as claude.ai, its money would be there twice."""
+        give_console(upstream)
+
+        result = try_key(SCOPED)
+
+        assert (result.ok, result.origin) == (True, Origin.CLAUDE_PLATFORM)
+        assert result.organization == Organization(OWNER, "Example", "req_me")
+        assert asked(upstream) == [ANALYTICS_COST, ME, COST, ANALYTICS_USAGE]
+
+    def test_that_names_its_organisation_but_has_no_classic_report_stays_enterprise(self, upstream):
+        give(upstream, ANALYTICS_COST, ROWS)
         give_organization(upstream)
-        upstream.get(COST, json=WITH_COST)
+        refuse(upstream, COST, 403, "Not allowed")
+        give(upstream, ANALYTICS_USAGE, ROWS)
+        give(upstream, USERS, {"data": [], "has_more": False, "last_id": None})
+
+        assert try_key(SCOPED).origin == Origin.CLAUDE_AI
+
+    def test_without_usage_yet_passes(self, upstream):
+        give(upstream, ANALYTICS_COST, NO_ROWS)
+        refuse(upstream, ME, 403, NO_ADMIN)
+        give(upstream, ANALYTICS_USAGE, NO_ROWS)
+        give(upstream, USERS, {"data": [{"id": "user_1"}], "has_more": False, "last_id": "user_1"})
+
+        result = try_key(SCOPED)
+
+        assert (result.ok, result.reason) == (True, Reason.NO_USAGE)
+
+    @pytest.mark.parametrize(
+        ("refused", "reason", "words", "urls"),
+        [
+            ((401, "invalid x-api-key"), Reason.KEY_REJECTED, "refused this key", [ANALYTICS_COST]),
+            (
+                (403, "Missing required scopes. Got: ['read:members'] Needed: ['read:analytics']"),
+                Reason.SCOPE_MISSING,
+                "has read:members, and needs read:analytics",
+                [ANALYTICS_COST],
+            ),
+            (
+                (403, "Not allowed"),
+                Reason.KEY_WRONG_KIND,
+                "Claude Enterprise key",
+                [ANALYTICS_COST, OLDER_COST, ME],
+            ),
+            ((503, ""), Reason.UPSTREAM_UNAVAILABLE, "503", [ANALYTICS_COST]),
+        ],
+    )
+    def test_that_is_refused_has_one_cause(self, upstream, refused, reason, words, urls):
+        for url in (ANALYTICS_COST, OLDER_COST, ME):
+            refuse(upstream, url, *refused)
+
+        result = try_key(SCOPED)
+
+        assert (result.ok, result.reason) == (False, reason)
+        assert words in result.detail
+        assert asked(upstream) == urls
+
+    def test_whose_answer_names_no_organisation_cannot_be_stored(self, upstream):
+        upstream.get(ANALYTICS_COST, json=ROWS, headers={"request-id": "req_1"})
+        refuse(upstream, OLDER_COST, 403)
+        refuse(upstream, ME, 403, NO_ADMIN)
+
+        result = try_key(SCOPED)
+
+        assert (result.ok, result.reason) == (False, Reason.UPSTREAM_UNREADABLE)
+        assert "which organisation" in result.detail
+
+
+class TestTokens:
+    def test_are_taken_before_each_request_for_organisation_and_family(self, upstream):
+        give_console(upstream)
         taken = []
 
-        try_key(take_token=lambda organization_id: taken.append((organization_id, len(upstream.calls))))
+        try_key(take_token=lambda *who: taken.append((*who, len(upstream.calls))))
 
-        assert taken == [(None, 0), ("7d0c", 1)]
+        assert taken == [
+            (None, "classic", 0), (OWNER, "classic", 1), (OWNER, "analytics", 2), (OWNER, "analytics", 3),
+        ]  # fmt: skip
+
+    def test_of_an_enterprise_key_are_known_to_be_its_own_after_the_first_answer(self, upstream):
+        give(upstream, ANALYTICS_COST, ROWS)
+        refuse(upstream, ME, 403, NO_ADMIN)
+        give(upstream, ANALYTICS_USAGE, ROWS)
+        refuse(upstream, USERS, 403)
+        taken = []
+
+        try_key(SCOPED, take_token=lambda *who: taken.append(who))
+
+        assert taken == [
+            (None, "analytics"), (OWNER, "classic"), (OWNER, "analytics"), (OWNER, "analytics"),
+        ]  # fmt: skip
 
     def test_are_not_taken_for_what_is_not_a_key(self):
         taken = []
 
-        try_key("hello", take_token=taken.append)
+        try_key("hello", take_token=lambda *who: taken.append(who))
 
         assert taken == []
 
     def test_refused_become_a_result_that_says_how_long_to_wait(self, upstream):
-        def refuse_token(_organization_id):
-            raise UpstreamError.told(advice(Reason.RATE_LIMITED), Fate.RETRYABLE, retry_after_seconds=42)
-
-        result = try_key(take_token=refuse_token)
+        result = try_key(take_token=refuse_token(after=0))
 
         assert (result.ok, result.reason, result.retry_after_seconds) == (False, Reason.RATE_LIMITED, 42)
+        assert result.rate_limited == {}
         assert len(upstream.calls) == 0
+
+    def test_refused_after_the_bill_leave_the_rest_open(self, upstream):
+        give_console(upstream)
+
+        result = try_key(take_token=refuse_token(after=2))
+
+        assert (result.ok, result.rate_limited) == (True, {})
+        assert answers(result)["analytics_cost"] is None
+
+
+def refuse_token(after):
+    granted = iter(range(after))
+
+    def take(_organization_id, _family):
+        if next(granted, None) is None:
+            raise UpstreamError.told(advice(Reason.RATE_LIMITED), Fate.RETRYABLE, retry_after_seconds=42)
+
+    return take
+
+
+class TestAgainstTheSimulator:
+    @pytest.mark.parametrize(
+        ("kind", "ok", "origin"),
+        [
+            ("admin", True, Origin.CLAUDE_PLATFORM),
+            (ENTERPRISE, True, Origin.CLAUDE_AI),
+            (MEMBERS, True, Origin.CLAUDE_AI),
+            (INFERENCE, False, None),
+        ],
+    )
+    def test_tells_every_kind_of_key(self, simulator, kind, ok, origin):
+        result = try_key(key_text("acorn-studio", kind), base=simulator.base_url)
+
+        assert (result.ok, result.origin) == (ok, origin)
+
+    def test_sees_members_only_with_their_scope(self, simulator):
+        without = try_key(key_text("acorn-studio", ENTERPRISE), base=simulator.base_url)
+        with_scope = try_key(key_text("acorn-studio", MEMBERS), base=simulator.base_url)
+
+        assert (answers(without)["members"], answers(with_scope)["members"]) == (False, True)

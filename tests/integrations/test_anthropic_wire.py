@@ -5,21 +5,23 @@ from decimal import Decimal
 
 import pytest
 
-from costs.records import DIMENSIONS
 from integrations.anthropic.wire import (
     WireError,
     decode,
-    read_cost_bucket,
+    find_count,
+    find_moment,
+    find_text,
+    get_count,
+    get_moment,
+    get_object,
+    get_objects,
+    get_text,
     read_envelope,
     read_moment,
     read_organization,
-    read_workspace,
+    scalar,
 )
 from integrations.errors import Fate
-
-
-def bucket(**row):
-    return {"starting_at": "2026-11-19T00:00:00Z", "ending_at": "2026-11-20T00:00:00Z", "results": [row]}
 
 
 class TestDecode:
@@ -114,81 +116,62 @@ class TestReadEnvelope:
             read_envelope(document, "next_page")
 
 
-class TestReadCostBucket:
-    def test_reads_dimensions_amounts_and_unknown_fields(self):
-        row = {
-            "amount": "1.5",
-            "list_amount": "2",
-            "currency": "USD",
-            "model": "m",
-            "new": [1, Decimal("0.5")],
-        }
+class TestFields:
+    def test_return_what_is_there(self):
+        row = {"a": "x", "n": 0, "o": {}, "l": [{}], "m": "2026-11-20T11:00:00Z"}
 
-        result = read_cost_bucket(bucket(**row)).results[0]
+        assert (get_text(row, "a"), get_count(row, "n")) == ("x", 0)
+        assert (get_object(row, "o"), get_objects(row, "l")) == ({}, [{}])
+        assert get_moment(row, "m") == datetime(2026, 11, 20, 11, tzinfo=UTC)
 
-        assert (result.amount, result.list_amount, result.currency) == ("1.5", "2", "USD")
-        assert result.dimensions == {**dict.fromkeys(DIMENSIONS), "model": "m"}
-        assert result.extra == {"new": '[1,"0.5"]'}
-
-    def test_knows_every_documented_field(self):
-        """A field that is missing here would silently become an extra one, and so change every row's key."""
-        documented = {
-            **dict.fromkeys(("amount", "currency"), "1"),
-            **dict.fromkeys(
-                (
-                    "cost_type",
-                    "description",
-                    "model",
-                    "token_type",
-                    "service_tier",
-                    "context_window",
-                    "inference_geo",
-                    "workspace_id",
-                )
-            ),
-        }
-
-        assert read_cost_bucket(bucket(**documented)).results[0].extra == {}
+    @pytest.mark.parametrize("find", [find_text, find_count, find_moment])
+    def test_take_null_and_absence_for_nothing(self, find):
+        assert (find({"a": None}, "a"), find({}, "a")) == (None, None)
 
     @pytest.mark.parametrize(
-        "row",
+        ("get", "value"),
         [
-            {"currency": "USD"},
-            {"amount": None, "currency": "USD"},
-            {"amount": 1, "currency": "USD"},
-            {"amount": "", "currency": "USD"},
-            {"amount": "1"},
-            {"amount": "1", "currency": "USD", "model": 5},
-            {"amount": "1", "currency": "USD", "list_amount": Decimal("1.5")},
+            (get_text, None),
+            (get_text, ""),
+            (get_text, 1),
+            (find_text, 1),
+            (find_text, Decimal("1.5")),
+            (find_text, []),
+            (get_moment, None),
+            (get_count, None),
+            (get_count, -1),
+            (get_count, "1"),
+            (get_count, True),
+            (get_count, Decimal("1.0")),
+            (find_count, -1),
+            (get_object, None),
+            (get_object, []),
+            (get_objects, None),
+            (get_objects, {}),
+            (get_objects, [None]),
+            (get_objects, "x"),
         ],
     )
-    def test_refuses_a_row_of_another_shape(self, row):
-        with pytest.raises(WireError):
-            read_cost_bucket(bucket(**row))
-
-    @pytest.mark.parametrize("results", [None, {}, [None], "x"])
-    def test_refuses_results_that_are_no_list_of_objects(self, results):
-        with pytest.raises(WireError, match="results"):
-            read_cost_bucket({**bucket(), "results": results})
-
-    @pytest.mark.parametrize("name", ["starting_at", "ending_at"])
-    def test_refuses_a_bucket_without_bounds(self, name):
-        with pytest.raises(WireError, match=name):
-            read_cost_bucket({**bucket(), name: None})
+    def test_name_the_field_that_is_of_another_shape(self, get, value):
+        with pytest.raises(WireError, match="amount"):
+            get({"amount": value}, "amount")
 
 
-class TestReadWorkspace:
-    def test_needs_id_and_name_only(self):
-        row = read_workspace({"id": "wrkspc_1", "name": "A"})
-
-        assert (row.created_at, row.archived_at, row.attributes) == (None, None, {})
+class TestScalar:
+    @pytest.mark.parametrize("value", [None, "x", 3, True])
+    def test_keeps_what_a_record_can_hold(self, value):
+        assert scalar(value) is value
 
     @pytest.mark.parametrize(
-        "row", [{"name": "A"}, {"id": "wrkspc_1"}, {"id": "w", "name": "A", "archived_at": 1}]
+        ("value", "text"),
+        [
+            (Decimal("1.50"), "1.50"),
+            ([1, Decimal("0.5")], '[1,"0.5"]'),
+            ({"b": 1, "a": "é"}, '{"a":"é","b":1}'),
+        ],
     )
-    def test_refuses_another_shape(self, row):
-        with pytest.raises(WireError):
-            read_workspace(row)
+    def test_spells_everything_else_in_one_way(self, value, text):
+        assert scalar(value) == text
 
 
 class TestReadOrganization:

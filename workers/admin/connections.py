@@ -24,6 +24,8 @@ from workers.admin.connection_forms import ConnectForm, EditForm
 from workers.clock import database_now
 from workers.lifecycle import ConnectionStandsStillError, NewConnection
 
+_SEEN = {True: "yes", False: "no", None: "not tried yet"}
+
 
 class IsConnectedFilter(admin.SimpleListFilter):
     """Tells connections apart from those of which only the history is left."""
@@ -94,7 +96,7 @@ class ConnectionAdmin(ObjectActionsMixin, OperatorAdmin):
     def can_see(self, connection: Connection) -> str:
         """Show what the probe found, one line each."""
         return "\n".join(
-            f"{found['name']}: yes" if found["ok"] else f"{found['name']}: no. {found['detail']}"
+            f"{found['name']}: {_SEEN[found['ok']]}. {found.get('detail') or ''}".strip()
             for found in connection.capabilities
         )
 

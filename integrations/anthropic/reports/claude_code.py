@@ -1,0 +1,150 @@
+"""Owns the Claude Code report: who did what with it on one day; its dollars are an estimate that the bill already holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from costs.money import sum_usd
+from costs.periods import utc_day
+from costs.records import Origin, merge_equal_keys
+from costs.usage_records import ActivityRecord
+from integrations.anthropic import endpoints, wire
+from integrations.anthropic.reports import actors
+from integrations.anthropic.reports.amounts import in_usd, require_dollars
+from integrations.anthropic.reports.paging import read_rows
+from integrations.anthropic.stream import Reading
+from integrations.pages import PageRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from costs.periods import DayRange
+    from costs.records import Scalar
+
+_MAX_ROWS = 1000
+_CORE = frozenset({"num_sessions", "lines_of_code", "commits_by_claude_code", "pull_requests_by_claude_code"})
+_KNOWN = frozenset(
+    {
+        "date", "actor", "organization_id", "customer_type", "subscription_type", "is_remote", "terminal_type",
+        "core_metrics", "tool_actions", "model_breakdown",
+    }
+)  # fmt: skip
+
+
+def claude_code_request(window: DayRange) -> PageRequest:
+    """Build the query of the one day that the window holds; the report has no range."""
+    if len(window) != 1:
+        raise ValueError("the Claude Code report is read day by day")
+    query = (("starting_at", window.start.isoformat()), ("limit", str(_MAX_ROWS)))
+    return PageRequest("claude_code", endpoints.CLAUDE_CODE, query)
+
+
+def read_claude_code(
+    window: DayRange, bodies: Sequence[bytes], request_ids: Sequence[str | None] = ()
+) -> Reading:
+    """
+    Read all pages of one day.
+
+    Shape:   one record for each actor, terminal, kind of customer and place; two keys of one name are summed
+    Units:   the estimate is a JSON number of US cents, unlike every other amount
+    Raises:  UpstreamError (fatal, upstream_unreadable): a row of another day, a count that is no count, other
+             money than US dollars, pages that are missing
+    """
+    records: list[ActivityRecord] = []
+    read_rows(bodies, request_ids, partial(_add, window.start, records))
+    return Reading(merge_equal_keys(records), frozenset(window.days()))
+
+
+def _add(day: date, records: list[ActivityRecord], row: wire.Row, _refreshed_at: datetime | None) -> None:
+    found = _day(wire.get_text(row, "date"))
+    if found != day:
+        raise wire.WireError(f"it holds {found}, which was not asked for ({day})")
+    core = wire.get_object(row, "core_metrics")
+    lines = wire.get_object(core, "lines_of_code")
+    models = wire.get_objects(row, "model_breakdown")
+    actor_type, actor_id = _actor(wire.get_object(row, "actor"))
+    records.append(
+        ActivityRecord(
+            day=day,
+            origin=Origin.CLAUDE_PLATFORM,
+            source="claude_code",
+            actor_type=actor_type,
+            actor_id=actor_id,
+            customer_type=wire.find_text(row, "customer_type"),
+            subscription_type=wire.find_text(row, "subscription_type"),
+            terminal_type=wire.find_text(row, "terminal_type"),
+            is_remote=_is_remote(row.get("is_remote")),
+            extra=_extra(row, core),
+            sessions=wire.get_count(core, "num_sessions"),
+            lines_added=wire.get_count(lines, "added"),
+            lines_removed=wire.get_count(lines, "removed"),
+            commits=wire.get_count(core, "commits_by_claude_code"),
+            pull_requests=wire.get_count(core, "pull_requests_by_claude_code"),
+            estimated_cost_usd=sum_usd(_estimate(model, day) for model in models),
+            tool_actions=_tool_actions(wire.get_object(row, "tool_actions")),
+            model_tokens=_model_tokens(models),
+        )
+    )
+
+
+def _day(text: str) -> date:
+    """Read a day in either form: older documents show YYYY-MM-DD, newer ones the midnight it begins at."""
+    if "T" in text.upper():
+        return utc_day(wire.read_moment(text))
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise wire.WireError(f"{text[:40]!r} is not a day") from error
+
+
+def _actor(actor: wire.Row) -> tuple[str, str | None]:
+    """Return kind and name: this report knows people by address and keys by name only."""
+    kind = wire.get_text(actor, "type")
+    if kind == actors.USER:
+        return kind, wire.find_text(actor, "email_address") or wire.find_text(actor, "email")
+    if kind == actors.API:
+        return kind, wire.find_text(actor, "api_key_name")
+    return actors.read_actor(actor)
+
+
+def _is_remote(value: Any) -> str | None:
+    if value is None or isinstance(value, bool):
+        return None if value is None else str(value).lower()
+    raise wire.WireError("is_remote is neither true nor false")
+
+
+def _estimate(model: wire.Row, day: date) -> Decimal:
+    cost = wire.get_object(model, "estimated_cost")
+    require_dollars(cost, day)
+    amount = cost.get("amount")
+    if not isinstance(amount, int | Decimal) or isinstance(amount, bool):
+        raise wire.WireError(f"an estimate of {day} is not a number")
+    return in_usd(f"{amount:f}" if isinstance(amount, Decimal) else str(amount), day)
+
+
+def _tool_actions(tools: wire.Row) -> dict[str, int]:
+    return {
+        f"{tool}.{verdict}": wire.get_count(wire.get_object(tools, tool), verdict)
+        for tool in tools
+        for verdict in wire.get_object(tools, tool)
+    }
+
+
+def _model_tokens(models: Sequence[wire.Row]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for model in models:
+        name, tokens = wire.get_text(model, "model"), wire.get_object(model, "tokens")
+        for kind in tokens:
+            counts[f"{name}.{kind}"] += wire.get_count(tokens, kind)
+    return dict(counts)
+
+
+def _extra(row: wire.Row, core: wire.Row) -> dict[str, Scalar]:
+    extra = {name: wire.scalar(value) for name, value in row.items() if name not in _KNOWN}
+    extra.update((f"core_metrics.{name}", wire.scalar(core[name])) for name in core.keys() - _CORE)
+    return extra

@@ -1,0 +1,87 @@
+"""Owns what all pages of one query must have in common; knows no report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from costs.periods import day_start
+from integrations.anthropic import wire
+from integrations.errors import Fate, Reason, UpstreamError, advice, unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import date, datetime
+
+    from costs.periods import DayRange
+
+PAGE_TOKEN = "next_page"  # noqa: S105 - the name of a field
+LAST_ID = "last_id"
+
+
+def read_rows(
+    bodies: Sequence[bytes],
+    request_ids: Sequence[str | None],
+    add: Callable[[Mapping[str, Any], datetime | None], None],
+    *,
+    cursor_field: str = PAGE_TOKEN,
+) -> list[datetime | None]:
+    """
+    Hand every row of all pages to `add`, with the moment its page's data was refreshed; return those moments.
+
+    Shape:   one page in memory at a time; rows of the pages in their order
+    Raises:  UpstreamError (upstream_unreadable): a row that `add` refuses (WireError), pages that are missing or
+             come twice. It names the page's request id where `request_ids` (one for each body) has it
+    """
+    refreshed: list[datetime | None] = []
+    cursors: set[str] = set()
+    last_pages = 0
+    for index, body in enumerate(bodies):
+        request_id = request_ids[index] if index < len(request_ids) else None
+        try:
+            envelope = wire.read_envelope(wire.decode(body), cursor_field)
+            if envelope.has_more:
+                _note(cursors, envelope.next_cursor)
+            else:
+                last_pages += 1
+            refreshed.append(envelope.data_refreshed_at)
+            for row in envelope.rows:
+                add(row, envelope.data_refreshed_at)
+        except wire.WireError as error:
+            raise unreadable(str(error), request_id=request_id, fate=error.fate) from error
+    if last_pages != 1:
+        raise unreadable("its pages are not complete")
+    return refreshed
+
+
+def data_as_of(refreshed: Sequence[datetime | None]) -> datetime | None:
+    """
+    Return the moment the data of all pages ends at.
+
+    Shape:   None: upstream has no data for the window yet, which is not the same as none
+    Raises:  UpstreamError (restart): the pages are of different refreshes, so that rows may have moved between
+             the pages already read and those that were not
+    """
+    known = [moment for moment in refreshed if moment is not None]
+    if len(known) < len(refreshed):
+        return None
+    if len(set(known)) > 1:
+        told = advice(
+            Reason.UPSTREAM_UNAVAILABLE, cause="the data was refreshed while its pages were being read"
+        )
+        raise UpstreamError.told(told, Fate.RESTART)
+    return known[0]
+
+
+def covered_days(window: DayRange, as_of: datetime | None) -> frozenset[date]:
+    """Return the days that the data of a moment knows of, also where no row speaks of them: those begun by then."""
+    if as_of is None:
+        return frozenset()
+    return frozenset(day for day in window.days() if day_start(day) < as_of)
+
+
+def _note(cursors: set[str], cursor: str | None) -> None:
+    if cursor is None:
+        return
+    if cursor in cursors:
+        raise wire.WireError("it names the same next page as another page of its query")
+    cursors.add(cursor)
