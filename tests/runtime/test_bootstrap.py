@@ -128,6 +128,19 @@ class TestEntryPoint:
         assert "No module named 'django'" in second.stderr
         assert first.stdout == second.stdout == ""
 
+    def test_keeps_bytecode_in_the_environment_where_it_may_not_lie_beside_sources(self, copy):
+        program = copy / "runtime/launcher.py"
+        program.write_text("def run(project, argv):\n    import subprocess, sys\n"
+                           "    subprocess.run([sys.executable, '-c', 'import runtime.imported_by_a_child'], check=True)\n")  # fmt: skip
+        (copy / "runtime/imported_by_a_child.py").write_text("")
+
+        ended = _outside_any_venv("check", folder=copy, PYTHONDONTWRITEBYTECODE="1")
+
+        kept = {path.name.partition(".")[0] for path in (copy / ".venv/bytecode").rglob("*.pyc")}
+        assert ended.returncode == 0, ended.stderr
+        assert kept >= {"launcher", "imported_by_a_child"}
+        assert not list((copy / "runtime").rglob("*.pyc"))
+
     def test_builds_a_half_built_environment_anew(self, copy):
         (copy / ".venv").mkdir()
         (copy / ".venv/tallystick-building").touch()
