@@ -8,18 +8,23 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.db import connection as database
+from django.test import TransactionTestCase, override_settings
 
 from accounts.models import Account, Membership, Role, User
 from integrations.simulator.process import Simulator
+from tests.emptying import empty_tables
 from workers.bucket import redis_client
 
 
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Between tests every table is emptied, also the audit log, which refuses that everywhere else."""
-    with django_db_blocker.unblock(), database.cursor() as cursor:
-        cursor.execute("ALTER TABLE accounts_auditevent DISABLE TRIGGER audit_event_no_truncate")
+@pytest.fixture(scope="session", autouse=True)
+def quick_set_up() -> Iterator[None]:
+    """What every test pays for and none is about: hashing passwords for long, emptying tables thoroughly."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        override_settings(PASSWORD_HASHERS=["tests.passwords.QuickHasher"]),
+    ):
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -154,12 +154,6 @@ class TestRecordPerson:
 
 
 class TestTable:
-    @pytest.fixture(autouse=True)
-    def as_everywhere_else(self, db):
-        """The suite switches this trigger off, because it empties all tables between tests."""
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE accounts_auditevent ENABLE TRIGGER audit_event_no_truncate")
-
     @pytest.fixture
     def written(self, account) -> AuditEvent:
         return audit.record(account, "alice", "connection.paused", "Main")
