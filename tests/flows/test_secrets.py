@@ -44,7 +44,8 @@ class Monitor:
         self._client.close()
 
     def _listen(self) -> None:
-        with redis.Redis.from_url(django_settings.REDIS_URL).monitor() as monitor:
+        # Without a time-out of its own: on a busy machine seconds pass without a command.
+        with redis.Redis.from_url(django_settings.REDIS_URL, socket_timeout=None).monitor() as monitor:
             self._ready.set()
             while True:
                 command = str(monitor.next_command())
