@@ -50,6 +50,7 @@ _LIMITS = {
 }
 IS_FULL = os.environ.get("TALLYSTICK_FAULTS") == "full"
 YEAR, MONTH = 365, 30
+_NAMED = 10  # organisations with names of their own, and a few more: other tests know them
 long_form = pytest.mark.skipif(not IS_FULL, reason="only with TALLYSTICK_FAULTS=full")
 
 
@@ -66,10 +67,10 @@ class Connected:
 class Lab:
     """Everything that one test breaks; made by `opened`, emptied between tests by `reset`."""
 
-    def __init__(self, running: Servers, simulator: Simulator, seed: int) -> None:
+    def __init__(self, running: Servers, simulator: Simulator) -> None:
         self.servers = running
         self.simulator = simulator
-        self.chance = random.Random(seed)
+        self.chance = random.Random()  # both belong to one test
         self.recoveries: dict[str, float] = {}
         host, _, port = simulator.base_url.removeprefix("http://").partition(":")
         self.upstream_path = Proxy((host, int(port)))
@@ -99,7 +100,7 @@ class Lab:
         self._test_starts: dict[str, int] = {}
         self._odd: set[str] = set()  # started with settings of one test
         self._secrets: set[str] = set()
-        self._used = 10  # the organisations with names of their own, and a few more, are left out
+        self._unused: dict[str, list[str]] = {}
         self.port = _free_port()
         self.token = ""
 
@@ -222,10 +223,14 @@ class Lab:
 
     # The product
 
-    def fresh_slug(self) -> str:
-        """Name an organisation that no test has touched."""
-        self._used += 1
-        return f"org-{self._used:05d}"
+    def fresh_slug(self, size: str = "small") -> str:
+        """Name an organisation that no test has touched; small ones have about 5,000 rows a year, medium 20,000."""
+        if not self._unused:
+            # Large ones have 100,000, and comparing every row of them takes most of a minute.
+            self._unused = {each: [] for each in ("small", "medium")}
+            for organisation in self.simulator.organisations()[_NAMED:]:
+                self._unused.get(organisation["size"], []).append(organisation["slug"])
+        return self._unused[size].pop()
 
     def key_of(self, slug: str) -> str:
         """Return the organisation's newest key."""
@@ -242,9 +247,9 @@ class Lab:
         """Give every account the plan with that depth of history."""
         self.rows("UPDATE accounts_account SET plan = %s", "pro" if days == YEAR else "free")
 
-    def connect(self, slug: str | None = None, *, days: int = YEAR) -> Connected:
+    def connect(self, slug: str | None = None, *, days: int = YEAR, size: str = "small") -> Connected:
         """Connect an organisation through the API; its backfill is queued."""
-        slug = slug or self.fresh_slug()
+        slug = slug or self.fresh_slug(size)
         self.plan(days)
         key = self.key_of(slug)
         created = self.api.post("connections/", {"provider": "anthropic", "api_key": key})
@@ -408,7 +413,7 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def opened(seed: int) -> Iterator[Lab]:
+def opened() -> Iterator[Lab]:
     """Start a lab; everything of it ends with the block."""
     # Frozen: today's amounts grow with the hour, and the truth must not change while it is compared.
     now = dt.datetime.now(dt.UTC)
@@ -416,7 +421,7 @@ def opened(seed: int) -> Iterator[Lab]:
         servers.started(folders.home_of(stack.PROJECT)) as running,
         Simulator.start(seed=1, organisations=2000, now=now) as simulator,
     ):
-        lab = Lab(running, simulator, seed)
+        lab = Lab(running, simulator)
         try:
             lab.prepare()
             yield lab

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.faults
 def test_killed_and_restarted(lab: Lab) -> None:
     """Row 5: kill -9 of the postmaster in the middle; each window is whole or absent."""
     lab.run_engine()
-    connection = lab.connect()
+    connection = lab.connect(size="medium")
     for pages in (2, 5):
         lab.until_pages(pages)
         lab.servers.postgres.kill()

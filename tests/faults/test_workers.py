@@ -27,7 +27,7 @@ def moved_on(lab: Lab, held: dict[int, int]) -> bool:
 def test_kill_9_at_random_points(lab: Lab) -> None:
     """Row 1: kill -9 of a worker at random points of a backfill, again and again."""
     lab.run_engine(workers=2)
-    connections = [lab.connect(), lab.connect()]
+    connections = [lab.connect(), lab.connect(size="medium")]
     for number in range(1, KILLS + 1):
         if lab.value("SELECT count(*) FROM workers_lane WHERE state <> 'idle'") == 0:
             connections.append(lab.connect())
