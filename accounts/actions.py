@@ -58,7 +58,19 @@ ACTIONS: Mapping[str, Action] = {
         "email", "first_name", "last_name", "is_active", "is_staff", "is_superuser", "groups", "user_permissions",
     ),
     # Signing in
+    "person.signed_in": _action("signed in with {method}", "method"),
+    "person.signed_out": _action("signed out"),
+    "person.sign_in_failed": _action("failed to sign in with a wrong password"),
+    "password.changed": _action("changed the password"),
+    "password.reset": _action("chose a new password by a link from a mail"),
     "password.set_by_operator": _action("set the password of {target}"),
+    "second_factor.added": _action("added a second factor: {kind}", "kind"),
+    "second_factor.removed": _action("removed a second factor: {kind}", "kind"),
+    "second_factor.codes_made": _action("made new recovery codes"),
+    "second_factor.recovery_code_used": _action("used a recovery code as second factor"),
+    "second_factor.failed": _action("gave a wrong code for the second factor"),
+    "second_factor.reset": _action("took every second factor from {target}"),
+    "sessions.ended": _action("ended {count} sessions", "count"),
     # Tokens and keys
     "token.issued": _action(
         "issued the API token {target} with the role {role}, {access}, expiring {expires}",
@@ -73,6 +85,8 @@ ACTIONS: Mapping[str, Action] = {
     "dashboard.saved": _action("made the dashboard {target}"),
     "dashboard.edited": _action("changed the dashboard {target}"),
     "dashboard.deleted": _action("deleted the dashboard {target}"),
+    "keys.resealed": _action("re-encrypted {count} stored secrets under ring key {target}", "count"),
+    "audit.exported": _action("exported the audit log"),
     # Connections
     "connection.created": _action("connected {target}"),
     "connection.tested": _action("tested the stored key of {target}"),

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from allauth.account.decorators import secure_admin_login
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -20,12 +19,6 @@ from accounts.actions import difference, sentence
 from accounts.models import Account, ApiToken, AuditEvent, Membership, User
 from accounts.object_actions import FormPage, ObjectActionsMixin
 from accounts.operators import CappedRelatedFilter, OperatorAdmin, ReadOnlyAdmin, all_fields_of, filtered_list
-
-admin.site.site_header = admin.site.site_title = "Tallystick operators"
-admin.site.index_title = "Installation"
-admin.site.site_url = "/"
-# One door for everybody: the sign-in page that counts failed attempts.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign,no-untyped-call]
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]

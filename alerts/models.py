@@ -12,7 +12,10 @@ class OutboxMessage(models.Model):
     The body of a message to one address may hold a link that opens something: it is wiped once it is sent.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="outbox")
+    account = models.ForeignKey(
+        Account, null=True, on_delete=models.CASCADE, related_name="outbox",
+        help_text="Empty for what concerns a person's own sign-in.",
+    )  # fmt: skip
     event_key = models.CharField(
         max_length=200, unique=True, help_text="Names the event; a second write is ignored."
     )

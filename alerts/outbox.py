@@ -28,7 +28,7 @@ class Message:
     recipient: str = ""
 
 
-def enqueue(account: Account, message: Message, *, now: dt.datetime) -> None:
+def enqueue(account: Account | None, message: Message, *, now: dt.datetime) -> None:
     """Write the message if this event was not written before; it leaves only if the transaction commits."""
     OutboxMessage.objects.bulk_create(
         [
@@ -92,6 +92,6 @@ def _addresses(message: OutboxMessage) -> tuple[list[str], list[str]]:
     """Return whom it is sent to openly and hidden."""
     if message.recipient:
         return [message.recipient], []
-    people = User.objects.filter(memberships__account_id=message.account_id, is_active=True)
+    people = User.objects.filter(memberships__account=message.account, is_active=True)
     # One e-mail with hidden recipients: people of an account need not see each other's addresses.
     return [], sorted(people.values_list("email", flat=True))

@@ -82,6 +82,40 @@ def http_url(name: str, default: str) -> str:
     return raw
 
 
+def https_url(name: str) -> str:
+    """Read an https address, or nothing; plain http only leads to this machine."""
+    if not text(name, ""):
+        return ""
+    raw = http_url(name, "")
+    parts = urlsplit(raw)
+    if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise _bad(name, f"{raw!r} is not encrypted", "Give an https address.")
+    return raw
+
+
+def required(name: str) -> str:
+    """Read plain text that must be there."""
+    found = text(name, "")
+    if not found:
+        raise _bad(name, "it is not set", f"Set {name}.")
+    return found
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of an address."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def origins(name: str) -> list[str]:
+    """Read addresses, comma separated, as their origins."""
+    found = [part.strip() for part in text(name, "").split(",") if part.strip()]
+    for each in found:
+        if urlsplit(each).scheme not in {"http", "https"} or not urlsplit(each).hostname:
+            raise _bad(name, f"{each!r} is not an http(s) address", "For example https://login.example.com.")
+    return [origin_of(each) for each in found]
+
+
 def key_ring(name: str) -> tuple[tuple[str, bytes], ...]:
     """Read `kid:base64,kid:base64` into (id, 32 bytes) pairs; the first one encrypts, all decrypt."""
     remedy = "Write kid:base64 of 32 random bytes, comma separated; the first is active."

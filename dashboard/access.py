@@ -37,6 +37,8 @@ _HOMES = {
     "test_key": "dashboard:add",
     **dict.fromkeys(("save_view", "replace_state", "delete_view", "pin"), "dashboard:views"),
     **dict.fromkeys(("make_dashboard", "change_tile", "delete_dashboard", "tile"), "dashboard:dashboards"),
+    **dict.fromkeys(("invite", "withdraw", "change_role"), "settings:people"),
+    "issue_token": "settings:tokens",
 }
 
 

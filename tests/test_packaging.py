@@ -15,7 +15,7 @@ from config import env
 from runtime import environment, stack
 
 ROOT = Path(__file__).resolve().parent.parent
-SECRETS = {"SECRET_KEY", "CREDENTIAL_KEYS", "DATABASE_URL", "REDIS_URL", "EMAIL_URL"}
+SECRETS = {"SECRET_KEY", "CREDENTIAL_KEYS", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "OIDC_CLIENT_SECRET"}
 # Nothing that a person sets: a switch of the crash tests, and what an activated virtual environment sets.
 NOT_FOR_PEOPLE = {"TALLYSTICK_CRASH_AT", "VIRTUAL_ENV"}
 # How Celery gets over a lost Redis was measured for exactly these: docs/adr/0002-celery-pins.md.

@@ -46,7 +46,8 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {
             "type": "http",
             "scheme": "bearer",
-            "description": "A token made with `manage.py issue_token`; its role is viewer, editor or admin.",
+            "description": "A token made on the settings page or with `manage.py issue_token`; its role is viewer, editor or "
+            "admin, and a read-only one changes nothing.",
         }
 
 

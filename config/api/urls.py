@@ -6,6 +6,7 @@ from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.exceptions import NotFound
 
+from accounts.api import views as tokens
 from config import problems
 from config.api import docs
 from costs.api import views as costs
@@ -46,6 +47,9 @@ urlpatterns = [
     path("v1/costs/summary/", costs.SummaryView.as_view()),
     path("v1/restatements/", costs.RestatementsView.as_view()),
     path("v1/workspaces/", costs.WorkspacesView.as_view()),
+    path("v1/tokens/", tokens.TokensView.as_view()),
+    path("v1/tokens/<uuid:token_id>/", tokens.TokenView.as_view()),
+    path("v1/audit-events/", tokens.AuditEventsView.as_view()),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", docs.docs, name="api-docs"),
     path("docs/start.js", docs.start_script),

@@ -9,7 +9,7 @@ from accounts.permissions import Principal, rows_of
 from integrations.models import Connection
 from tests.api.conftest import stored_connection
 
-ROOMS = {"accounts", "alerts", "costs", "integrations", "workers"}
+ROOMS = {"accounts", "alerts", "costs", "dashboard", "integrations", "workers"}
 # What belongs to no account: tenants and people themselves, and a rate-limit owner that several accounts may share.
 COMMON = {"Account", "User", "Lane"}
 OWNED = [m for m in apps.get_models() if m._meta.app_label in ROOMS and m.__name__ not in COMMON]

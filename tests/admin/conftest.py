@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from integrations.models import Connection
+from tests.accounts.factors import sign_in_as_operator
 from workers import lifecycle
 from workers.lifecycle import NewConnection
 
@@ -32,9 +33,7 @@ def connection(account, key) -> Connection:
 @pytest.fixture
 def boss(admin_user) -> Client:
     """A superuser's browser."""
-    client = Client()
-    client.force_login(admin_user)
-    return client
+    return sign_in_as_operator(Client(), admin_user)
 
 
 @pytest.fixture
@@ -46,9 +45,7 @@ def staff_with(db) -> Callable[..., Client]:
         permissions = list(Permission.objects.filter(codename__in=codenames))
         assert len(permissions) == len(codenames)
         user.user_permissions.set(permissions)
-        client = Client()
-        client.force_login(user)
-        return client
+        return sign_in_as_operator(Client(), user)
 
     return sign_in
 

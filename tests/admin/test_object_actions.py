@@ -5,6 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from integrations.models import Connection, Status
+from tests.accounts.factors import sign_in_as_operator
 from workers.models import SyncRun, Trigger
 
 from .conftest import action_url, change_url
@@ -45,7 +46,7 @@ class TestMethod:
     @pytest.mark.parametrize("name", [*ACTIONS, *FORMS])
     def test_post_without_csrf_token_is_refused(self, admin_user, connection, name):
         client = Client(enforce_csrf_checks=True)
-        client.force_login(admin_user)
+        sign_in_as_operator(client, admin_user)
 
         response = client.post(action_url(connection, name))
 

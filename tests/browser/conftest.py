@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 
 from accounts.models import Plan, User
 from integrations.models import Connection
+from tests.accounts.factors import show_second_factor
 from workers import lifecycle
 from workers.lifecycle import NewConnection
 
@@ -93,6 +94,7 @@ class Surfer:
         session[SESSION_KEY] = str(user.pk)
         session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        show_second_factor(session, user)
         session.save()
         cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session.session_key, "url": self.base_url}
         self.context.add_cookies([cookie])

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Membership, Role, User
-from config.urls import _sign_in as sign_in_pages
+from accounts.pages.urls import sign_in as sign_in_pages
 from integrations.models import Connection
 
 READ = ["/", "/connections/", "/progress/"]
@@ -55,16 +55,17 @@ class TestSignIn:
     def test_has_no_page_that_changes_an_address_or_proves_one(self, admin, visit):
         client = visit(admin)
 
-        for path in ("email/", "confirm-email/", "reauthenticate/", "login/code/", "phone/change/"):
+        for path in ("email/", "confirm-email/", "login/code/", "phone/change/"):
             assert client.get(f"/accounts/{path}").status_code == 404
 
     def test_has_our_looks_and_a_way_on_every_page(self, admin, visit):
-        routes = [str(one.pattern) for one in sign_in_pages]
-        assert len(routes) == 10
+        patterns = [str(one.pattern) for one in sign_in_pages]
+        # Those with a part to fill in: one is named here, the others need what they are about.
+        routes = [route for route in patterns if not {"^", "<"} & set(route)] + ["password/reset/key/1-x/"]
+        assert (len(patterns), len(routes)) == (27, 23)
 
         for client in (Client(), visit(admin)):
-            for route in routes:
-                path = "password/reset/key/1-x/" if route.startswith("^") else route
+            for path in sorted(set(routes) - {"2fa/codes/", "2fa/app/remove/", "sso/error/"}):
                 answer = client.get(f"/accounts/{path}", follow=True)
                 assert answer.status_code == 200, path
                 assert "tallystick.css" in answer.text, path

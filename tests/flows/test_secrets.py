@@ -18,6 +18,7 @@ from accounts import tokens
 from accounts.models import Role
 from accounts.tokens import Terms
 from integrations.models import Credential
+from tests.accounts.factors import sign_in_as_operator
 from tests.flows.conftest import eventually
 from workers import lifecycle
 from workers.models import Page, SyncRun
@@ -88,8 +89,7 @@ def test_stored_keys_are_found_nowhere(account, admin_user, simulator, engine, m
     second_key = simulator.world("acorn-studio", "new_key")["key"]
     _, token = tokens.issue(account, admin_user, Terms("t", Role.ADMIN), actor="set-up")
     api = Client(headers={"authorization": f"Bearer {token}"})
-    people = Client()
-    people.force_login(admin_user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    people = sign_in_as_operator(Client(), admin_user)
     shown: list[str] = []
 
     def post(path: str, **body: str) -> dict:

@@ -74,7 +74,7 @@ class TestRotateCredentials:
 
         settings.CREDENTIAL_KEYS = (NEW,)
         assert vault.unseal(Credential.objects.get()) == KEY
-        assert "1 keys moved" in capsys.readouterr().out
+        assert "1 keys and 0 second factors moved" in capsys.readouterr().out
 
     def test_says_which_key_it_could_not_open_and_leaves_it(self, connection, settings):
         before = bytes(Credential.objects.get().sealed)

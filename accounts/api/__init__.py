@@ -1,0 +1,1 @@
+"""The REST API of tokens and the audit log."""

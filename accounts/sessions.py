@@ -1,0 +1,62 @@
+"""The sessions of a person: when each was last used, and ending them."""
+
+import hashlib
+from collections.abc import Callable
+
+import redis
+from allauth.usersessions.models import UserSession
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import User
+
+# Pages ask for parts of themselves every other second; one write a minute says enough.
+_STEP_SECONDS = 60
+
+
+def last_seen_middleware(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Note when and from where each session was last used, at most once a minute."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        key = request.session.session_key
+        if key and request.user.is_authenticated and _is_time(key):
+            UserSession.objects.filter(session_key=key).update(
+                last_seen_at=timezone.now(), ip=request.META["REMOTE_ADDR"]
+            )
+        return get_response(request)
+
+    return middleware
+
+
+def _is_time(session_key: str) -> bool:
+    # The cache holds no session key: whoever reads Redis must not become somebody.
+    mark = hashlib.sha256(session_key.encode()).hexdigest()
+    try:
+        return bool(cache.add(f"session-seen:{mark}", 1, _STEP_SECONDS))
+    except redis.RedisError:
+        return False
+
+
+def list_of(user: User) -> list[UserSession]:
+    """Return the person's live sessions, the last used first; dead ones are forgotten."""
+    live: list[UserSession] = UserSession.objects.purge_and_list(user)
+    return sorted(live, key=lambda session: session.last_seen_at, reverse=True)
+
+
+def end(user: User, *, only: int | None = None, but: str | None = None) -> int:
+    """
+    End sessions of a person: one by its id, or all but the one with the given key; return how many.
+
+    Effects: whoever holds such a session is asked to sign in with the next request
+    """
+    found = UserSession.objects.filter(user=user).exclude(session_key=but)
+    chosen = list(found if only is None else found.filter(pk=only))
+    for session in chosen:
+        session.end()
+    if chosen:
+        audit.record_person(user, "sessions.ended", count=len(chosen))
+    return len(chosen)
