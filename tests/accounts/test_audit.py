@@ -23,6 +23,10 @@ NO_ACTIONS = re.compile(
 )
 
 
+# Put together from two words, in dashboard/keeping.py.
+BUILT = {f"{kind}.{deed}" for kind in ("view", "dashboard") for deed in ("saved", "edited", "deleted")}
+
+
 def literals_of_audit() -> set[str]:
     """Every text of the form `noun.verb` in a module that writes to the audit log."""
     found: set[str] = set()
@@ -44,7 +48,7 @@ class TestActions:
         assert literals_of_audit() - set(ACTIONS) == set()
 
     def test_with_a_sentence_all_happen_in_the_code(self):
-        assert set(ACTIONS) - literals_of_audit() == set()
+        assert set(ACTIONS) - literals_of_audit() - BUILT == set()
 
     @pytest.mark.parametrize("action", ACTIONS)
     def test_read_as_a_sentence_with_every_field_they_record(self, action):
