@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from accounts.models import Account
 from costs.freshness import Coverage
 from dashboard import figures, stored
@@ -12,7 +14,7 @@ from dashboard.wording import capability_words, origin_words
 from integrations.models import Connection, Status
 from workers import lanes, runs
 from workers.bucket import Bucket, BucketUnavailableError
-from workers.models import SyncRun, Trigger
+from workers.models import Page, SyncRun, Trigger
 from workers.runs import Progress
 
 _PERCENT = 100
@@ -130,8 +132,13 @@ def _progress(connection: Connection, open_runs: Sequence[SyncRun], now: dt.date
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What may be asked of Anthropic right now for one organisation, by everybody here together."""
+    """
+    What may be asked of Anthropic right now for one organisation, by everybody here together.
 
+    Shape:   `used_last_hour` are the answers that this account's connections of the organisation got
+    """
+
+    used_last_hour: int
     requests: int
     capacity: int
     seconds_per_request: str
@@ -147,8 +154,19 @@ def budget(connection: Connection) -> Budget | None:
     except BucketUnavailableError:
         return None
     return Budget(
+        used_last_hour=_used(connection, timezone.now() - dt.timedelta(hours=1)),
         requests=max(0, state.level_us // rate.interval_us),
         capacity=rate.capacity,
         seconds_per_request=figures.duration(rate.interval_us / 1_000_000),
         blocked_for=figures.duration(state.blocked_seconds) if state.blocked_seconds else "",
     )
+
+
+def _used(connection: Connection, since: dt.datetime) -> int:
+    """Count the archived answers of an organisation since a moment, of this account's connections alone."""
+    own = Page.objects.filter(
+        step__run__connection__account_id=connection.account_id,
+        step__run__connection__organization_id=connection.organization_id,
+        requested_at__gte=since,
+    )
+    return own.count()

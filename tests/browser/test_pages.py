@@ -8,6 +8,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from integrations.models import Connection
+from workers import lifecycle
 
 WIDE = {"width": 1440, "height": 900}
 
@@ -261,3 +262,50 @@ class TestExplorer:
         expect(page.get_by_text("The server did not answer")).to_be_visible()
         expect(page.get_by_role("table").first).to_be_visible()
         surfer.complaints.clear()
+
+
+class TestPrint:
+    def test_is_a_statement_without_controls(self, surf, admin_user, filled):
+        page = surf(admin_user, color_scheme="dark").page
+        page.goto("/explore/?range=7d&group_by=workspace_id")
+        page.emulate_media(media="print")
+        expect(page.locator(".statement")).to_contain_text(admin_user.memberships.get().account.name)
+        expect(page.get_by_role("navigation", name="Sections")).to_be_hidden()
+        expect(page.get_by_label("Group by")).to_be_hidden()
+        expect(page.get_by_role("heading", name="By workspace", exact=True)).to_be_visible()
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        expect(page.get_by_text("every day of the range is stored")).to_be_visible()
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        expect(page.get_by_text("every day of the range is stored")).to_be_hidden()
+
+
+class TestTimes:
+    def test_tell_the_viewers_own_on_hover(self, surf, admin_user, filled):
+        page = surf(admin_user, timezone_id="Asia/Tokyo", locale="en-GB").page
+        page.goto("/connections/")
+        time = page.locator(".card time").first
+        time.hover()
+        expect(time).to_have_attribute("title", re.compile(r"Your time: .*(JST|GMT\+9)"))
+
+
+class TestTrouble:
+    def test_reads_the_remedy_and_mends_a_broken_connection(
+        self, surf, admin_user, filled, simulator, key_of, run_due
+    ):
+        simulator.fault("revoked", organisation="birch-logistics", times=-1)
+        lifecycle.force_sync(filled, None, actor="alice@example.com")
+        run_due()
+        page = surf(admin_user).page
+        page.goto("/")
+        expect(page.get_by_text("1 connection does not deliver")).to_be_visible()
+        page.get_by_role("link", name="1 connection needs you").click()
+        expect(page.get_by_text("Create another key at Anthropic and use it here.")).to_be_visible()
+        page.get_by_role("link", name="Rotate the key").click()
+        simulator.clear_faults()
+        page.get_by_label("New API key").fill(key_of("birch-logistics"))
+        page.get_by_role("button", name="Test and replace").click()
+        expect(page.get_by_text("The key was replaced.")).to_be_visible()
+        run_due()
+        page.goto("/")
+        expect(page.get_by_text("does not deliver")).to_be_hidden()

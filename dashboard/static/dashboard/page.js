@@ -36,6 +36,26 @@
     if (event.target.closest("[data-print]")) print();
   });
 
+  // Paper is white, and on it nothing can be opened: print in light, with what stands behind a total.
+  const opened = new Set();
+  let theme = null;
+  addEventListener("beforeprint", () => {
+    theme = document.documentElement.dataset.theme ?? "";
+    document.documentElement.dataset.theme = "light";
+    for (const details of document.querySelectorAll("details.why:not([open])")) {
+      details.open = true;
+      opened.add(details);
+    }
+    document.dispatchEvent(new Event("themechange"));
+  });
+  addEventListener("afterprint", () => {
+    if (theme) document.documentElement.dataset.theme = theme;
+    else delete document.documentElement.dataset.theme;
+    for (const details of opened) details.open = false;
+    opened.clear();
+    document.dispatchEvent(new Event("themechange"));
+  });
+
   // Times are written in UTC; pointing at one tells the viewer's own.
   const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
   document.addEventListener("pointerover", (event) => {
