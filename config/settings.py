@@ -132,6 +132,9 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    # Outside of whitenoise: where nobody ran collectstatic, its files are not compressed beforehand. Tokens in
+    # forms are masked anew for each answer, so that compressing them together with what was sent tells nothing.
+    "django.middleware.gzip.GZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "accounts.audit.origin_middleware",

@@ -57,6 +57,8 @@ def page(needed: Role = Role.VIEWER) -> Callable[[Page[P]], View[P]]:
                 raise PermissionDenied(
                     f"This needs the role {needed.label.lower()}; yours is {principal.role.label.lower()}."
                 )
+            # The page's frame shows whom it acts for; it need not be looked up again.
+            request.principal = principal  # type: ignore[attr-defined]
             try:
                 response = view(request, principal, *args, **kwargs)
             except ConnectionStandsStillError as error:

@@ -26,7 +26,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if not isinstance(user, User):
         return {}
-    principal = find_principal(request)
+    principal = getattr(request, "principal", None) or find_principal(request)
     if principal is None:
         return {}
     now = timezone.now()

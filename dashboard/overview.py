@@ -7,11 +7,13 @@ from decimal import Decimal
 from accounts.models import Account
 from costs import selectors
 from costs.freshness import DaySummary, complete_through, summarise_days
+from costs.movers import read_movements
 from costs.periods import DayRange
 from costs.selectors import CostQuery, Key
 from dashboard import naming
 from dashboard.explore import table
-from dashboard.explore.report import Report, Subject, read_report
+from dashboard.explore.ground import Subject
+from dashboard.explore.report import Report, read_report
 from dashboard.explore.state import State
 from dashboard.explore.table import Layout, Table
 from integrations.models import Connection
@@ -55,7 +57,7 @@ def overview(account: Account, state: State, today: dt.date) -> Overview:
     Units:   USD, exact; both tables add up to the total
     Effects: a fixed number of queries, however many connections, models and days
     """
-    report = read_report(Subject(account.pk, state, today), also_by=_PLACE)
+    report = read_report(Subject(account.pk, state, today))
     days = DayRange(today - _DAY * _STRIP_DAYS, today + _DAY)
     known = summarise_days(account.pk, days)
     is_read = any(day.day == today and day.is_stored for day in known)
@@ -102,4 +104,5 @@ def _workspaces(account: Account, report: Report) -> Table:
         heads=("Workspace",), label=label, slots={}, link=link, compare=report.change is not None,
         sort="-amount", most=_MOST_WORKSPACES,
     )  # fmt: skip
-    return table.build(report.moved.by(_PLACE) if report.moved else [], layout)
+    moved = read_movements(report.ground.query, report.ground.before, _PLACE)
+    return table.build(moved.by(_PLACE), layout)

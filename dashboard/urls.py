@@ -22,6 +22,7 @@ urlpatterns = [
     path("explore/", explore.explore, name="explore"),
     path("explore/table.csv", explore.table_csv, name="table_csv"),
     path("explore/chart.csv", explore.chart_csv, name="chart_csv"),
+    path("explore/movers/", explore.movers, name="movers"),
     path("explore/filters/<slug:dimension>/", explore.filter_values, name="filter_values"),
     path("views/", saved.views, name="views"),
     path("views/save/", saved.save, name="save_view"),

@@ -14,7 +14,8 @@ from costs.periods import utc_day
 from dashboard import keeping, ranges
 from dashboard.access import action, page
 from dashboard.explore import state as states
-from dashboard.explore.report import Subject, read_report
+from dashboard.explore.ground import Subject
+from dashboard.explore.report import read_report
 from dashboard.forms import KeptForm, TileForm
 from dashboard.keeping import TooManyError
 from dashboard.models import Dashboard, SavedView, Tile
@@ -79,7 +80,7 @@ def tile(request: HttpRequest, principal: Principal, dashboard_id: UUID, tile_id
     if chosen in ranges.PRESETS:
         state = state.changed(range=chosen, first=None, last=None)
     subject = Subject(principal.account.pk, state, utc_day(timezone.now()))
-    report = read_report(subject, explain=False, most=_TILE_ROWS)
+    report = read_report(subject, with_forecast=False, most=_TILE_ROWS)
     context = {
         "tile": found,
         "state": state,

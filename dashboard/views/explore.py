@@ -14,7 +14,9 @@ from dashboard import keeping, naming
 from dashboard.access import page
 from dashboard.explore import choices, csv_file
 from dashboard.explore import state as states
-from dashboard.explore.report import Report, Subject, read_report
+from dashboard.explore.ground import Subject
+from dashboard.explore.movers import read_movers
+from dashboard.explore.report import Report, read_report
 from dashboard.explore.state import Problem
 from dashboard.models import SavedView
 from dashboard.trouble import list_trouble
@@ -56,6 +58,19 @@ def explore(request: HttpRequest, principal: Principal) -> HttpResponse:
 
 @require_safe
 @page()
+def movers(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """Show what moved: a part of the explorer that comes after it, or a page of its own."""
+    state, problems = states.read(request.GET, utc_day(timezone.now()))
+    subject = Subject(principal.account.pk, state, utc_day(timezone.now()))
+    context = {"moved": read_movers(subject), "state": state, "problems": problems}
+    is_part = request.headers.get("HX-Request")
+    return render(
+        request, "dashboard/parts/movers_list.html" if is_part else "dashboard/movers.html", context
+    )
+
+
+@require_safe
+@page()
 def filter_values(request: HttpRequest, principal: Principal, dimension: str) -> HttpResponse:
     """Show the values that a dimension can be narrowed to: a part of the explorer, or a page of its own."""
     if dimension not in naming.DIMENSIONS:
@@ -86,7 +101,7 @@ def filter_values(request: HttpRequest, principal: Principal, dimension: str) ->
 def table_csv(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Answer with the table of the page."""
     state, _ = states.read(request.GET, utc_day(timezone.now()))
-    report = _report(principal, state, explain=False)
+    report = _report(principal, state, with_forecast=False)
     return _file("costs", report, csv_file.of_table(report.table))
 
 
@@ -95,7 +110,7 @@ def table_csv(request: HttpRequest, principal: Principal) -> HttpResponse:
 def chart_csv(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Answer with the chart of the page."""
     state, _ = states.read(request.GET, utc_day(timezone.now()))
-    report = _report(principal, state, explain=False)
+    report = _report(principal, state, with_forecast=False)
     return _file("costs-over-time", report, csv_file.of_chart(report.chart))
 
 
@@ -103,9 +118,9 @@ def _saved_view(request: HttpRequest, principal: Principal, state: states.State)
     return keeping.find(person_of(request, principal), SavedView, UUID(state.view)) if state.view else None
 
 
-def _report(principal: Principal, state: states.State, *, explain: bool = True) -> Report:
+def _report(principal: Principal, state: states.State, *, with_forecast: bool = True) -> Report:
     subject = Subject(principal.account.pk, state, utc_day(timezone.now()))
-    return read_report(subject, explain=explain)
+    return read_report(subject, with_forecast=with_forecast)
 
 
 def _file(name: str, report: Report, text: str) -> HttpResponse:

@@ -21,7 +21,7 @@ from tests.dashboard.conftest import figures_in, today
 from workers import lifecycle
 from workers.lifecycle import NewConnection
 
-FEW = 26
+FEW = 24
 LAST_WEEK = "range=7d"
 
 
@@ -153,25 +153,40 @@ class TestTable:
 
 class TestComparison:
     def test_shows_what_moved_and_why(self, viewer, visit, filled):
-        text = visit(viewer).get(f"/explore/?{LAST_WEEK}").text
+        client = visit(viewer)
+        page = client.get(f"/explore/?{LAST_WEEK}").text
 
-        assert "Top movers" in text
+        assert f'hx-get="/explore/movers/?{LAST_WEEK}" hx-trigger="load"' in page
+        text = client.get(f"/explore/movers/?{LAST_WEEK}").text
         assert re.search(r"(all|mostly|partly) workspace", text)
+
+    @pytest.mark.parametrize("group_by", ["none", "workspace_id"])
+    def test_shows_groups_that_add_up_to_the_change(self, viewer, visit, filled, group_by):
+        from dashboard.explore.ground import Subject
+        from dashboard.explore.movers import read_movers
+        from dashboard.explore.state import State
+
+        state = State(range="7d", group_by=() if group_by == "none" else (group_by,))
+        found = read_movers(Subject(filled.account_id, state, today())).movers
+
+        text = visit(viewer).get(f"/explore/?{LAST_WEEK}&group_by={group_by}").text
+        total, before = (Decimal(figure) for figure in figures_in(text)[:2])
+        assert len(found) <= 6
+        assert sum_usd(mover.change.difference for mover in found) == sum_usd((total, -before))
 
     def test_names_new_and_gone_keys(self, viewer, visit, filled):
         middle = today() - dt.timedelta(days=7)
         CostFact.objects.filter(day__gte=middle).update(api_key_id="apikey_new")
         CostFact.objects.filter(day__lt=middle).update(api_key_id="apikey_old")
 
-        text = visit(viewer).get(f"/explore/?{LAST_WEEK}").text
+        text = visit(viewer).get(f"/explore/movers/?{LAST_WEEK}").text
 
         assert re.search(r"new</span><a[^>]*>apikey_new", text)
         assert re.search(r"gone</span><a[^>]*>apikey_old", text)
 
     def test_is_refused_where_days_are_not_stored(self, viewer, visit, filled):
-        text = visit(viewer).get("/explore/?range=30d").text
-
-        assert "No comparison: not every day of" in text
+        for path in ("/explore/?range=30d", "/explore/movers/?range=30d"):
+            assert "No comparison: not every day of" in visit(viewer).get(path).text
 
     def test_can_be_left_out(self, viewer, visit, filled):
         text = visit(viewer).get(f"/explore/?{LAST_WEEK}&compare=none").text
@@ -257,7 +272,7 @@ class TestCsv:
 
 
 class TestAccounts:
-    @pytest.mark.parametrize("path", ["", "table.csv", "chart.csv", "filters/model/"])
+    @pytest.mark.parametrize("path", ["", "table.csv", "chart.csv", "movers/", "filters/model/"])
     def test_do_not_see_each_other(self, charlie, filled, visit, path):
         model = CostFact.objects.filter(model__isnull=False).first().model
 
@@ -268,6 +283,19 @@ class TestAccounts:
 
         assert Decimal(figures_in(text)[0]) == 0
         assert filled.label not in text
+
+
+class TestSize:
+    def test_is_compressed(self, viewer, visit, filled):
+        client = visit(viewer)
+
+        page = client.get("/explore/", headers={"Accept-Encoding": "gzip"})
+        library = client.get(
+            "/static/dashboard/vendor/echarts/echarts.common.min.js", headers={"Accept-Encoding": "gzip"}
+        )
+
+        assert page.headers["Content-Encoding"] == "gzip"
+        assert len(library.getvalue()) < 260_000
 
 
 class TestCost:
@@ -281,3 +309,5 @@ class TestCost:
         run_due()
         with django_assert_max_num_queries(FEW):
             client.get("/explore/?range=7d&group_by=workspace_id&then_by=model&rows=all")
+        with django_assert_max_num_queries(FEW):
+            client.get("/explore/movers/?range=7d")

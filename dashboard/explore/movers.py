@@ -1,0 +1,107 @@
+"""What moved between the days shown and those before: the groups that changed most, why, and new and gone keys."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from costs.movers import Cause, Movement, Movements, read_movements
+from dashboard import figures, naming
+from dashboard.explore.ground import Ground, Subject, prepare
+from dashboard.figures import Change
+
+_MOST_MOVERS = 6
+_MOST_ARRIVALS = 5
+# What a change is explained by, most telling first; what is grouped by already is left out.
+_EXPLAIN_BY = ("api_key_id", "actor_id", "workspace_id", "product", "model", "token_type")
+_HALF, _WHOLE = 50, 100
+# New and gone ones of these are named: somebody started or stopped something.
+_ARRIVING = ("api_key_id", "actor_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """One group that moved, with the part of it that moved most."""
+
+    label: str
+    link: str
+    change: Change
+    cause: str
+    cause_change: Change | None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A key or person with cost in one of the two ranges only."""
+
+    label: str
+    dimension: str
+    link: str
+    amount: Decimal
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Movers:
+    """What moved; `why_none` says why nothing could be told, if so."""
+
+    movers: list[Mover]
+    arrivals: list[Arrival]
+    why_none: str = ""
+
+
+def read_movers(subject: Subject) -> Movers:
+    """
+    Read what moved; without a grouping, by model.
+
+    Units:   USD, exact
+    Effects: one pass over the facts of both ranges, by every dimension that may explain a change
+    """
+    state = subject.state
+    if not state.group_by:
+        subject = Subject(subject.account_id, state.changed(group_by=("model",)), subject.today)
+    ground = prepare(subject, also_named=_EXPLAIN_BY)
+    if not ground.compare:
+        return Movers([], [], ground.not_compared or "Compare with the previous period to see what moved.")
+    moved = read_movements(ground.query, ground.before, [*ground.state.group_by, *_EXPLAIN_BY])
+    return Movers(_movers(ground, moved), _arrivals(ground, moved))
+
+
+def _movers(ground: Ground, moved: Movements) -> list[Mover]:
+    """List the groups that changed most, by amount, in either direction."""
+    group_by = ground.state.group_by
+    ranked = sorted(moved.by(group_by), key=lambda each: -each.difference_usd.copy_abs())
+    causes = moved.causes(group_by, _EXPLAIN_BY)
+    return [
+        _mover(ground, each, causes.get(each.key)) for each in ranked[:_MOST_MOVERS] if each.difference_usd
+    ]
+
+
+def _mover(ground: Ground, movement: Movement, cause: Cause | None) -> Mover:
+    words = ""
+    if cause is not None:
+        name = ground.names.label(cause.dimension, cause.value)
+        part = figures.share(cause.difference_usd, movement.difference_usd)
+        # Others may have moved the other way, so that one part is more than the whole.
+        how = "all" if part >= _WHOLE else "mostly" if part >= _HALF else "partly"
+        words = f"{how} {naming.dimension(cause.dimension).lower()} {name}"
+    return Mover(
+        label=ground.label(movement.key),
+        link=ground.drill(movement.key),
+        change=Change(movement.now_usd, movement.before_usd),
+        cause=words,
+        cause_change=Change(cause.difference_usd, Decimal(0)) if cause else None,
+    )
+
+
+def _arrivals(ground: Ground, moved: Movements) -> list[Arrival]:
+    """List keys and people with cost in one of the two ranges only, the most expensive first."""
+    found = []
+    for name in _ARRIVING:
+        if name not in moved.dimensions:
+            continue
+        for each in moved.by((name,)):
+            if each.key[0] is not None and bool(each.now_usd) != bool(each.before_usd):
+                link = ground.state.narrowed({name: each.key[0]}).address
+                label = ground.names.label(name, each.key[0])
+                amount = each.now_usd or each.before_usd
+                found.append(Arrival(label, naming.dimension(name), link, amount, bool(each.now_usd)))
+    return sorted(found, key=lambda each: -each.amount)[:_MOST_ARRIVALS]
