@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -83,12 +84,9 @@ class Asking:
         return None
 
     def glance(self, request: PageRequest, family: Family) -> None:
-        """Ask for a page that the key can do without; raises only when upstream rejects the key itself."""
-        try:
+        """Ask for a page that the key can do without, once its bill was read; what came of it is remembered."""
+        with suppress(UpstreamError):
             self.page(request, family)
-        except UpstreamError as error:
-            if error.reason is Reason.KEY_REJECTED:
-                raise
 
     def reword(self, path: str, error: UpstreamError) -> None:
         """Give the answer of an endpoint another reason, since more is known of the key than it said."""

@@ -128,7 +128,8 @@ def _is_console(asking: Asking, today: date) -> bool:
         asking.whose()
         asking.page(_yesterday_of_cost(today), "classic")
     except UpstreamError as error:
-        if not is_refusal(error):
+        # Any no will do, also a 401: what the key has just read says that it is a valid one.
+        if error.fate is not Fate.FATAL:
             raise
         for path in (endpoints.ORGANIZATION, endpoints.COST_REPORT):
             asking.outcomes.pop(path, None)
@@ -185,8 +186,7 @@ def _recognise(error: UpstreamError, api_key: str) -> UpstreamError:
 
 def _passed(asking: Asking, origin: Origin) -> ProbeResult:
     organization = asking.organization
-    if organization is None:
-        raise ValueError("a key that reads a bill belongs to somebody")
+    assert organization is not None  # noqa: S101 - every answer that tells an origin tells whose it is
     told = None if asking.has_rows else advice(Reason.NO_USAGE)
     return ProbeResult(
         ok=True,

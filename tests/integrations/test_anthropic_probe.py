@@ -189,15 +189,6 @@ class TestConsoleKey:
         assert (result.ok, result.reason) == (False, Reason.UPSTREAM_UNAVAILABLE)
         assert len(upstream.calls) == 2
 
-    def test_does_not_pass_when_it_is_rejected_on_the_way(self, upstream):
-        give_organization(upstream)
-        give(upstream, COST, WITH_COST)
-        refuse(upstream, ANALYTICS_COST, 401)
-
-        result = try_key()
-
-        assert (result.ok, result.reason) == (False, Reason.KEY_REJECTED)
-
     def test_may_have_an_inference_prefix(self, upstream):
         give_console(upstream)
 
@@ -351,6 +342,27 @@ class TestEnterpriseKey:
         give(upstream, USERS, {"data": [], "has_more": False, "last_id": None})
 
         assert try_key(SCOPED).origin == Origin.CLAUDE_AI
+
+    @pytest.mark.parametrize(
+        "refused", [(401, "invalid x-api-key"), (403, "Not allowed"), (404, "Not found")]
+    )
+    def test_may_be_refused_everything_but_its_bill(self, upstream, refused):
+        give(upstream, ANALYTICS_COST, ROWS)
+        for url in (ME, ANALYTICS_USAGE, USERS):
+            refuse(upstream, url, *refused)
+
+        result = try_key(SCOPED)
+
+        assert (result.ok, result.origin) == (True, Origin.CLAUDE_AI)
+        assert (answers(result)["enterprise_usage"], answers(result)["members"]) == (False, False)
+
+    def test_is_not_told_apart_while_upstream_does_not_answer(self, upstream):
+        give(upstream, ANALYTICS_COST, ROWS)
+        refuse(upstream, ME, 503)
+
+        result = try_key(SCOPED)
+
+        assert (result.ok, result.reason) == (False, Reason.UPSTREAM_UNAVAILABLE)
 
     def test_without_usage_yet_passes(self, upstream):
         give(upstream, ANALYTICS_COST, NO_ROWS)

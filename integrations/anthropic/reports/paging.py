@@ -81,7 +81,7 @@ def covered_days(window: DayRange, as_of: datetime | None) -> frozenset[date]:
 
 def _note(cursors: set[str], cursor: str | None) -> None:
     if cursor is None:
-        return
+        raise wire.WireError("it promises another page but does not say which")
     if cursor in cursors:
         raise wire.WireError("it names the same next page as another page of its query")
     cursors.add(cursor)
