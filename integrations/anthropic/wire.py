@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from sys import intern
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from integrations.errors import Fate
@@ -129,6 +130,12 @@ def find_text(row: Row, name: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise WireError(f"{name} is not text")
+
+
+def find_word(row: Row, name: str) -> str | None:
+    """Return text that many rows share, or None; kept once in memory, however many records hold it."""
+    value = find_text(row, name)
+    return value if value is None else intern(value)
 
 
 def get_moment(row: Row, name: str) -> datetime:

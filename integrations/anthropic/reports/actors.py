@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import TYPE_CHECKING
 
 from costs.records import NameRecord
@@ -30,11 +31,11 @@ def read_actor(actor: wire.Row) -> tuple[str, str | None]:
              keeps its name, with all its ids as one text
     Raises:  WireError: it has no kind, or a field of another type
     """
-    kind = wire.get_text(actor, "type")
+    kind = intern(wire.get_text(actor, "type"))
     if kind == FEDERATED:
         return kind, wire.find_text(actor, "subject") or _provider_id(actor)
     if kind in _ID_FIELDS:
-        return kind, wire.find_text(actor, _ID_FIELDS[kind])
+        return kind, wire.find_word(actor, _ID_FIELDS[kind])
     ids = {name: value for name, value in actor.items() if name.endswith("_id")}
     return kind, wire.canonical(ids) if ids else None
 

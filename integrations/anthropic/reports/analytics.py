@@ -155,7 +155,7 @@ class _Rows:
 
 
 def _columns(group: wire.Row, measure: Measure) -> dict[str, Any]:
-    columns: dict[str, Any] = {name: wire.find_text(group, name) for name in _COLUMNS[measure]}
+    columns: dict[str, Any] = {name: wire.find_word(group, name) for name in _COLUMNS[measure]}
     columns["product"] = products.normalise(columns["product"])
     actor = group.get("actor")
     if actor is None:

@@ -81,7 +81,7 @@ def _add_bucket(
 
 def _record(day: date, row: wire.Row) -> CostRecord:
     amount, list_amount = read_amounts(row, day)
-    columns: dict[str, Any] = {name: wire.find_text(row, name) for name in _COLUMNS}
+    columns: dict[str, Any] = {name: wire.find_word(row, name) for name in _COLUMNS}
     return CostRecord(
         day=day,
         origin=Origin.CLAUDE_PLATFORM,

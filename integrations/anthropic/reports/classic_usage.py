@@ -80,7 +80,7 @@ def _add_bucket(
 
 def _record(day: date, row: wire.Row) -> UsageRecord:
     counts = read_counts(row, _NOT_COUNTS)
-    columns: dict[str, Any] = {name: wire.find_text(row, name) for name in _COLUMNS}
+    columns: dict[str, Any] = {name: wire.find_word(row, name) for name in _COLUMNS}
     actor_type, actor_id = _actor(row)
     return UsageRecord(
         day=day,

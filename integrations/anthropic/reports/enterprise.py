@@ -123,7 +123,7 @@ class _Rows:
 
     def _columns(self, row: wire.Row) -> dict[str, Any]:
         known = (*_COLUMNS, *_COST_TYPES) if self.query.is_cost else _COLUMNS
-        columns: dict[str, Any] = {name: wire.find_text(row, name) for name in known}
+        columns: dict[str, Any] = {name: wire.find_word(row, name) for name in known}
         columns["product"] = products.normalise(columns["product"])
         if self.query.is_by_user:
             actor = wire.get_object(row, "actor")

@@ -1,0 +1,145 @@
+"""Count the requests that a year of a very large organisation needs, stream by stream, beside the least that upstream allows.
+
+    .venv/bin/python -m bench.requests [--days 31] [--streams usage_report,analytics_usage]
+
+Prints the table of docs/performance.md, "Requests of a year": 40 workspaces, 400 keys and 300 people, all of them busy every
+day, which no demo organisation is. One window is read and taken for each of the year. Needs no database and no Redis.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from costs.periods import DayRange
+from costs.records import Origin
+from integrations.anthropic.client import AnthropicClient
+from integrations.anthropic.streams import PLANNED, STREAMS
+from integrations.http import HttpTransport
+from integrations.simulator.clock import SimulatorClock
+from integrations.simulator.keys import MEMBERS, key_text
+from integrations.simulator.server import SimulatorServer
+from integrations.simulator.service import Service
+from integrations.simulator.world import organisations, people
+from integrations.simulator.world.organisations import LARGE
+
+# ruff: noqa: SLF001 - the tables of sizes are the simulator's own; nobody else needs an organisation like this one
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from integrations.anthropic.stream import Stream
+
+NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+YEAR_DAYS = 365
+SLUG = "cedar-group"
+WORKSPACES, KEYS_EACH, PEOPLE = 40, 10, 300
+PAGE_ROWS = 1000
+_TYPES = ("cost_type", "token_type")
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What one window of a stream took: requests, rows as upstream limits them, and the records they became."""
+
+    requests: int
+    rows: int
+    records: int
+
+
+def enlarge() -> None:
+    """Make the simulator's large organisation as large as it has to be."""
+    organisations._WORKSPACES[LARGE] = WORKSPACES
+    organisations._TEAMS = tuple(f"Team {number}" for number in range(1, WORKSPACES))
+    organisations._ARCHIVED[LARGE] = 0
+    people._KEYS[LARGE] = (KEYS_EACH, KEYS_EACH)
+    people._KEY_NAMES = tuple(f"key-{number}" for number in range(KEYS_EACH))
+    people._CONSOLE_USERS[LARGE] = people._ENTERPRISE_USERS[LARGE] = PEOPLE
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Serve it in this process, and return its address."""
+    service = Service(1, 25, SimulatorClock(NOW))
+    with SimulatorServer(("127.0.0.1", 0), service.answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def count(client: AnthropicClient, stream: Stream, window: DayRange) -> Counted:
+    """Read one window whole."""
+    bodies: list[bytes] = []
+    request = stream.first_page(window)
+    while request is not None:
+        page = client.fetch(request)
+        bodies.append(page.body)
+        request = stream.next_page(request, page)
+    records = len(stream.read(window, bodies).records)
+    return Counted(len(bodies), sum(count_rows(body) for body in bodies), records)
+
+
+def count_rows(body: bytes) -> int:
+    """Count the rows of a page as its limit does: the types of cost of one group are one row."""
+    rows = json.loads(body)["data"]
+    groups = {json.dumps(without_types(row), sort_keys=True) for row in rows}
+    return len(groups)
+
+
+def without_types(row: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what does not count."""
+    group = {name: value for name, value in (row.get("group") or {}).items() if name not in _TYPES}
+    return {**{name: value for name, value in row.items() if name != "cost"}, "group": group}
+
+
+def windows_a_year(stream: Stream, today: date) -> int:
+    """Count the windows of a whole backfill."""
+    if stream.max_window_days is None:
+        return 1
+    first = today - timedelta(days=stream.depth_days or YEAR_DAYS)
+    if stream.floor is not None:
+        first = max(first, stream.floor(today))
+    return math.ceil((today - first).days / stream.max_window_days)
+
+
+def main() -> None:
+    """Print one line a stream."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--days", type=int, default=31)
+    parser.add_argument("--streams", default="")
+    arguments = parser.parse_args()
+    enlarge()
+    wanted = set(filter(None, arguments.streams.split(",")))
+    today = NOW.date()
+    print(
+        f"{'stream':30} {'windows':>7} {'rows':>7} {'requests':>8} {'least':>6} {'records':>8} {'a year':>7} {'least':>6}"
+    )
+    with served() as base_url:
+        transport = HttpTransport(base_url, timeout_seconds=60, user_agent="Tallystick/0.1")
+        for stream in {**STREAMS, **PLANNED}.values():
+            if wanted and stream.name not in wanted:
+                continue
+            kind = "admin" if stream.origin == Origin.CLAUDE_PLATFORM else MEMBERS
+            client = AnthropicClient(transport, key_text(SLUG, kind))
+            days = min(arguments.days, stream.max_window_days or arguments.days)
+            found = count(client, stream, DayRange(today - timedelta(days=days), today))
+            windows = windows_a_year(stream, today)
+            is_by_row = stream.first_page(DayRange(today, today + timedelta(days=1))).query[-1][1] == str(
+                PAGE_ROWS
+            )
+            least = max(1, math.ceil(found.rows / PAGE_ROWS)) if is_by_row else 1
+            print(
+                f"{stream.name:30} {windows:7} {found.rows:7} {found.requests:8} {least:6} {found.records:8} "
+                f"{windows * found.requests:7} {windows * least:6}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
