@@ -11,7 +11,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -32,6 +31,7 @@ from runtime.supervisor import ProcessSpec
 from tests.faults import servers
 from tests.faults.proxy import Proxy
 from tests.faults.servers import Servers
+from tests.ports import free_port
 
 # Two requests a second and four saved up: a year's backfill takes some seconds, so a fault can strike in
 # the middle of it, and one request too many is half a second, far above the jitter of a shared machine.
@@ -40,6 +40,8 @@ LEASE_SECONDS, WAKE_SECONDS = 4, 2
 _LIMITS = {
     "ANTHROPIC_REQUESTS_PER_MINUTE": str(PER_MINUTE),
     "ANTHROPIC_BURST": str(BURST),
+    "ANTHROPIC_ANALYTICS_REQUESTS_PER_MINUTE": str(PER_MINUTE),
+    "ANTHROPIC_ANALYTICS_BURST": str(BURST),
     "ANTHROPIC_TIMEOUT_SECONDS": "3",  # below the lease, as by default
     "LEASE_SECONDS": str(LEASE_SECONDS),
     "WAKE_SECONDS": str(WAKE_SECONDS),
@@ -101,7 +103,7 @@ class Lab:
         self._odd: set[str] = set()  # started with settings of one test
         self._secrets: set[str] = set()
         self._unused: dict[str, list[str]] = {}
-        self.port = _free_port()
+        self.port = free_port()
         self.token = ""
 
     @property
@@ -404,12 +406,6 @@ _FOREIGN = (
     "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CREDENTIAL_KEYS", "ANTHROPIC_", "TALLYSTICK_", "EMAIL_", "DAILY_",
     "LEASE_", "WAKE_", "REREAD_", "LOG_", "DJANGO_", "PYTEST_", "COV_",
 )  # fmt: skip
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((stack.LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager
