@@ -251,8 +251,8 @@ class TestDisconnectedMeanwhile:
         new_key = simulator.world("acorn-studio", "new_key")["key"]
         original = lifecycle.test_key
 
-        def slow(api_key):
-            found = original(api_key)
+        def slow(*arguments, **who):
+            found = original(*arguments, **who)
             lifecycle.disconnect(connection, erase=False, actor="bob")
             return found
 
