@@ -86,6 +86,7 @@ ACTIONS: Mapping[str, Action] = {
     "dashboard.edited": _action("changed the dashboard {target}"),
     "dashboard.deleted": _action("deleted the dashboard {target}"),
     "keys.resealed": _action("re-encrypted {count} stored secrets under ring key {target}", "count"),
+    "keys.given_up": _action("deleted {count} stored secrets that ring key {target} had sealed", "count"),
     "audit.exported": _action("exported the audit log"),
     # Connections
     "connection.created": _action("connected {target}"),

@@ -57,6 +57,11 @@ def was_shown(request: HttpRequest) -> bool:
     return any(record.get("method") == "mfa" for record in get_authentication_records(request, request.user))
 
 
+def table() -> str:
+    """Return the table of second factors, which a database before its first migration has not got."""
+    return str(Authenticator._meta.db_table)
+
+
 def stored_key_ids() -> set[str]:
     """Return the ids of the ring keys under which second factors are stored."""
     rows = Authenticator.objects.values_list("data", flat=True)
@@ -81,6 +86,15 @@ def reseal_all() -> int:
             row.save(update_fields=["data"])
             moved += 1
     return moved
+
+
+def give_up(key_id: str) -> int:
+    """Remove the second factors that nobody can read any more; return how many. Passkeys hold no secret and stay."""
+    rows = Authenticator.objects.values_list("pk", "data")
+    sealed = [(pk, data[name]) for pk, data in rows for name in _SEALED_FIELDS if name in data]
+    lost = {pk for pk, text in sealed if text.partition(":")[0] == key_id}
+    taken, _ = Authenticator.objects.filter(pk__in=lost).delete()
+    return int(taken)
 
 
 def take_all(user: User) -> int:

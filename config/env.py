@@ -7,6 +7,7 @@ name, the cause and the remedy, because a service that starts with a guessed set
 import base64
 import binascii
 import datetime as dt
+import importlib
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -116,11 +117,17 @@ def origins(name: str) -> list[str]:
     return [origin_of(each) for each in found]
 
 
-def key_ring(name: str) -> tuple[tuple[str, bytes], ...]:
-    """Read `kid:base64,kid:base64` into (id, 32 bytes) pairs; the first one encrypts, all decrypt."""
+def key_ring(name: str, *, provider: str = "") -> tuple[tuple[str, bytes], ...]:
+    """
+    Read `kid:base64,kid:base64` into (id, 32 bytes) pairs; the first one encrypts, all decrypt.
+
+    Shape:   from NAME, from the file in NAME_FILE, or from a function that `provider` names (package.module:function),
+             which is called once at the start without arguments and returns the same text
+    """
     remedy = "Write kid:base64 of 32 random bytes, comma separated; the first is active."
     ring: list[tuple[str, bytes]] = []
-    for entry in filter(None, (part.strip() for part in secret(name).split(","))):
+    given = _provided(name, provider) if provider else secret(name)
+    for entry in filter(None, (part.strip() for part in given.split(","))):
         key_id, _, encoded = entry.partition(":")
         if not _KEY_ID.match(key_id) or not encoded:
             raise _bad(name, f"entry {len(ring) + 1} has no key id before a colon", remedy)
@@ -136,6 +143,22 @@ def key_ring(name: str) -> tuple[tuple[str, bytes], ...]:
     if not ring:
         raise _bad(name, "the ring is empty", remedy)
     return tuple(ring)
+
+
+def _provided(name: str, provider: str) -> str:
+    variable, remedy = f"{name}_PROVIDER", "Write package.module:function; it returns the text of the ring."
+    if env.str(name, default="") or env.str(f"{name}_FILE", default=""):
+        raise _bad(variable, f"{name} or {name}_FILE is set, too", "Keep one of them.")
+    module, _, function = provider.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise _bad(variable, f"there is no {provider!r} ({error})", remedy) from error
+    text_of_ring = found()
+    if not isinstance(text_of_ring, str):
+        # Not even its type's name with its value: it may hold the keys.
+        raise _bad(variable, f"{provider!r} did not return text", remedy)
+    return text_of_ring
 
 
 def redis_url(name: str) -> str:

@@ -13,7 +13,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # --- Secrets -----------------------------------------------------------------------------------
 SECRET_KEY = env.secret("SECRET_KEY")
 # AES-256-GCM ring for stored provider keys: ((key id, 32 bytes), …), the first one is active.
-CREDENTIAL_KEYS = env.key_ring("CREDENTIAL_KEYS")
+CREDENTIAL_KEYS = env.key_ring("CREDENTIAL_KEYS", provider=env.text("CREDENTIAL_KEYS_PROVIDER", ""))
 
 # --- Services ----------------------------------------------------------------------------------
 try:
@@ -265,6 +265,8 @@ KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105 - a model's name
 MIGRATION_MODULES = {"knox": None}
 
 # --- The rest ----------------------------------------------------------------------------------
+DEFAULT_EXCEPTION_REPORTER = "config.reports.Report"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.reports.ReportFilter"
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True

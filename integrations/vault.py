@@ -13,6 +13,10 @@ class VaultError(Exception):
     """A stored key cannot be opened: its ring key is missing, or the row was tampered with."""
 
 
+class RingKeyMissingError(VaultError):
+    """This process has not got the ring key of a stored key; another one may have it."""
+
+
 def _bound_to(connection: Connection) -> bytes:
     return f"tallystick:credential:{connection.account_id}:{connection.pk}".encode()
 
@@ -31,7 +35,7 @@ def unseal(credential: Credential) -> str:
     try:
         return ring.unseal(sealed, bound_to=_bound_to(credential.connection)).decode()
     except MissingRingKeyError as error:
-        raise VaultError(
+        raise RingKeyMissingError(
             f"The key of connection {credential.connection_id} cannot be read. {error}"
         ) from error
     except DoesNotOpenError:

@@ -12,8 +12,8 @@ _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z"
 
 
 def is_set(name: str, environ: Mapping[str, str]) -> bool:
-    """Say whether a setting is given, by value or as a file (NAME_FILE); an empty value counts as absent."""
-    return bool(environ.get(name) or environ.get(f"{name}_FILE"))
+    """Say whether a setting is given: by value, as a file or by a function; an empty value counts as absent."""
+    return any(environ.get(f"{name}{form}") for form in ("", "_FILE", "_PROVIDER"))
 
 
 def parse_env_file(text: str) -> dict[str, str]:

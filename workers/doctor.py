@@ -14,6 +14,7 @@ from django.db import connection as database
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from integrations.checks import missing_ring_keys
 from integrations.models import Connection, Credential, Status
 from workers.bucket import redis_client
 from workers.clock import database_now
@@ -88,12 +89,12 @@ def _redis() -> Finding:
 
 def _ring() -> Finding:
     known = [key_id for key_id, _ in settings.CREDENTIAL_KEYS]
-    missing = set(Credential.objects.exclude(key_id__in=known).values_list("key_id", flat=True))
+    missing = missing_ring_keys()
     old = Credential.objects.exclude(key_id=known[0]).filter(key_id__in=known).count()
     if missing:
         return Finding(
             "key ring",
-            f"ring key {', '.join(sorted(missing))} is missing",
+            f"ring key {', '.join(missing)} is missing",
             "Put it back into CREDENTIAL_KEYS.",
         )
     if old:

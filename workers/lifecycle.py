@@ -25,7 +25,7 @@ from integrations.anthropic.stream import Family
 from integrations.connections import RefusedError
 from integrations.errors import Advice, Fate, Reason, UpstreamError, advice
 from integrations.models import Connection, Credential, Status
-from integrations.vault import VaultError
+from integrations.vault import RingKeyMissingError, VaultError
 from workers import bucket, lanes, runs, schedule, states
 from workers.bucket import Bucket, BucketUnavailableError, Seed
 from workers.clock import database_now
@@ -110,6 +110,9 @@ def test(connection: Connection, *, actor: str) -> ProbeResult:
     tokens = _Tokens(owner=connection.organization_id)
     try:
         result = connections.probe_stored(connection, today=database_now().date(), take_token=tokens.take)
+    except RingKeyMissingError as error:
+        # Nothing is wrong with the connection: other processes may have the key.
+        return _refusal(advice(Reason.KEY_UNREADABLE, cause=str(error)))
     except (VaultError, Credential.DoesNotExist) as error:
         result = _refusal(advice(Reason.KEY_UNREADABLE, cause=str(error)))
     try:

@@ -31,6 +31,8 @@ _log = structlog.get_logger(__name__)
 _MOST_STEP_FAILURES = 8
 # Anthropic's reports follow within minutes; two days leave room for a pipeline in trouble.
 _LATEST_DAY_KNOWN = dt.timedelta(days=2)
+# Long enough for another worker to claim the lane first, short enough that nobody notices.
+_OTHERS_SECONDS = 3.0
 
 
 def record_page(lease: Lease, step: SyncStep, page: FetchedPage, *, requested_at: dt.datetime) -> bool:
@@ -79,6 +81,24 @@ def record_failure(lease: Lease, step: SyncStep, error: UpstreamError, *, reques
             # Refused or unreadable; also a cursor that was refused, whose query starts again from page one.
             _fail_step(held, error)
     return True
+
+
+def leave_to_others(lease: Lease, step: SyncStep, error: UpstreamError) -> bool:
+    """
+    Give the lane back for a moment, because this process cannot open the key while another one may.
+
+    Half of a rolling restart with a new ring: nothing is wrong with the connection, and nobody has to come.
+    """
+    with transaction.atomic():
+        lanes.lock(lease)
+        held = _still_open(step)
+        if held is None:
+            return True
+        SyncRun.objects.filter(pk=held.run_id).update(reason=error.reason, detail=error.detail)
+        states.degrade(held.run.connection, error)
+        lanes.park(lease, _OTHERS_SECONDS)
+    _log.error("ring_key_missing", detail=error.detail)
+    return False
 
 
 def restart(lease: Lease, step: SyncStep) -> bool:

@@ -3,9 +3,11 @@
 import redis
 import structlog
 from celery import shared_task
-from django.db import transaction
+from celery.signals import worker_init
+from django.db import connections, transaction
 
 from alerts import outbox
+from integrations import checks
 from workers import lanes, retention, schedule, turn, watch
 from workers.bucket import redis_client
 from workers.clock import database_now
@@ -14,6 +16,16 @@ from workers.crashpoints import crash
 _log = structlog.get_logger(__name__)
 # Nudges beyond this only age in the broker; the lanes stay due and the next tick finds them.
 _LONGEST_QUEUE = 5000
+
+
+@worker_init.connect
+def refuse_incomplete_ring(**_: object) -> None:
+    """Stop a worker from starting that could not open what is stored."""
+    refusal = checks.refusal_to_start()
+    connections.close_all()  # each thread of the pool opens its own
+    if refusal:
+        # Celery goes on after any other exception in a receiver.
+        raise SystemExit(refusal)
 
 
 @shared_task(name="workers.tick")

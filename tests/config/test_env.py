@@ -36,6 +36,37 @@ class TestSecret:
             env.secret("NAME")
 
 
+def ring_of_a_service() -> str:
+    """Stands for a function that asks a key management service."""
+    return f"kms-7:{KEY}"
+
+
+def ring_that_is_none() -> bytes:
+    return b"secret bytes"
+
+
+class TestKeyRingProvider:
+    def test_gives_the_ring(self):
+        assert env.key_ring("NAME", provider=f"{__name__}:ring_of_a_service") == (("kms-7", b"k" * 32),)
+
+    def test_is_refused_beside_a_ring(self, monkeypatch):
+        monkeypatch.setenv("NAME", f"k1:{KEY}")
+
+        with pytest.raises(ImproperlyConfigured, match="NAME_PROVIDER: NAME or NAME_FILE is set, too"):
+            env.key_ring("NAME", provider=f"{__name__}:ring_of_a_service")
+
+    @pytest.mark.parametrize("provider", ["nowhere:f", f"{__name__}:nothing", "x", ":f"])
+    def test_is_named_when_it_is_not_there(self, provider):
+        with pytest.raises(ImproperlyConfigured, match="NAME_PROVIDER: there is no"):
+            env.key_ring("NAME", provider=provider)
+
+    def test_shows_nothing_of_a_wrong_answer(self):
+        with pytest.raises(ImproperlyConfigured, match="did not return text") as caught:
+            env.key_ring("NAME", provider=f"{__name__}:ring_that_is_none")
+
+        assert "secret bytes" not in str(caught.value)
+
+
 class TestBadValue:
     @pytest.mark.parametrize(
         ("read", "value", "words"),

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core.management import CommandError, call_command
 
+from accounts.models import AuditEvent
+from accounts.second_factor import MfaAdapter
 from integrations import checks, vault
 from integrations.models import Connection, Credential
 from integrations.vault import VaultError
@@ -86,15 +89,67 @@ class TestRotateCredentials:
         assert bytes(Credential.objects.get().sealed) == before
 
 
+class TestGiveUp:
+    def test_deletes_what_is_stored_under_a_lost_key_so_that_a_start_is_possible(
+        self, connection, settings, capsys
+    ):
+        settings.CREDENTIAL_KEYS = (NEW,)
+
+        call_command("rotate_credentials", "--give-up", "old")
+
+        assert not Credential.objects.exists()
+        assert checks.refusal_to_start() == ""
+        assert AuditEvent.objects.get().action == "keys.given_up"
+
+    def test_leaves_what_can_be_read(self, connection, settings):
+        settings.CREDENTIAL_KEYS = (NEW, OLD)
+
+        with pytest.raises(CommandError, match="can be read"):
+            call_command("rotate_credentials", "--give-up", "old")
+
+        assert Credential.objects.exists()
+
+    def test_says_when_there_is_nothing(self, connection):
+        with pytest.raises(CommandError, match="Nothing is stored"):
+            call_command("rotate_credentials", "--give-up", "never")
+
+    def test_takes_second_factors_that_nobody_can_read_and_leaves_passkeys(
+        self, connection, admin_user, settings
+    ):
+        Authenticator.objects.create(user=admin_user, type="totp", data={"secret": MfaAdapter().encrypt("A")})
+        Authenticator.objects.create(user=admin_user, type="webauthn", data={"name": "Laptop"})
+        settings.CREDENTIAL_KEYS = (NEW,)
+
+        call_command("rotate_credentials", "--give-up", "old")
+
+        assert Authenticator.objects.get().type == "webauthn"
+
+
 class TestRingCheck:
     def test_refuses_a_ring_that_lacks_a_stored_keys_ring_key(self, connection, settings):
         settings.CREDENTIAL_KEYS = (NEW,)
 
-        found = checks.ring_opens_stored_keys(databases=["default"])
+        found = checks.ring_opens_what_is_stored(databases=["default"])
 
         assert [error.id for error in found] == ["integrations.E001"]
 
     def test_is_content_with_an_older_key_behind_the_active_one(self, connection, settings):
         settings.CREDENTIAL_KEYS = (NEW, OLD)
 
-        assert checks.ring_opens_stored_keys(databases=["default"]) == []
+        assert checks.ring_opens_what_is_stored(databases=["default"]) == []
+
+    def test_looks_at_second_factors_too(self, connection, admin_user, settings):
+        Authenticator.objects.create(user=admin_user, type="totp", data={"secret": MfaAdapter().encrypt("A")})
+        Credential.objects.all().delete()
+        settings.CREDENTIAL_KEYS = (NEW,)
+
+        assert checks.missing_ring_keys() == ["old"]
+
+    def test_says_why_a_start_is_refused_and_what_to_do(self, connection, settings):
+        settings.CREDENTIAL_KEYS = (NEW,)
+
+        assert checks.refusal_to_start().startswith("CREDENTIAL_KEYS lacks key 'old'")
+        assert "Put it back behind the active one" in checks.refusal_to_start()
+
+    def test_lets_start_with_a_ring_that_opens_everything(self, connection):
+        assert checks.refusal_to_start() == ""

@@ -1,5 +1,6 @@
 """Re-encrypt everything stored under the ring with its active key."""
 
+import argparse
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,17 @@ class Command(BaseCommand):
         "go afterwards. Web and workers may go on meanwhile."
     )
 
-    def handle(self, **_options: Any) -> None:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--give-up",
+            metavar="ID",
+            help="delete what is stored under a ring key that is lost for good; connections need their keys again",
+        )
+
+    def handle(self, *_: Any, give_up: str | None, **_options: Any) -> None:
+        if give_up is not None:
+            self._give_up(give_up)
+            return
         moved, problems = 0, []
         for pk in Credential.objects.values_list("pk", flat=True):
             try:
@@ -38,6 +49,19 @@ class Command(BaseCommand):
         self.stdout.write(f"{moved} keys and {factors} second factors moved to ring key {active!r}.")
         if problems:
             raise CommandError("\n".join(problems))
+
+    @transaction.atomic
+    def _give_up(self, key_id: str) -> None:
+        if key_id in ring.key_ids():
+            raise CommandError(f"The ring has key {key_id!r}: what is stored under it can be read.")
+        keys, _ = Credential.objects.filter(key_id=key_id).delete()
+        factors = second_factor.give_up(key_id)
+        if not keys + factors:
+            raise CommandError(f"Nothing is stored under ring key {key_id!r}.")
+        audit.record(None, "manage.py rotate_credentials", "keys.given_up", key_id, count=keys + factors)
+        self.stdout.write(
+            f"Deleted {keys} keys and {factors} second factors. Replace the keys of the connections that ask for it."
+        )
 
 
 def _reseal(pk: UUID) -> bool:

@@ -33,6 +33,8 @@ class Command(BaseCommand):
         except stack.PortError as error:
             raise CommandError(str(error)) from error
         call_command("migrate", interactive=False, verbosity=0)
+        # A ring that cannot open what is stored would only end each process after the other.
+        call_command("check", databases=["default"], skip_checks=True)
         call_command("ensure_admin")
         self._serve(port, workers)
 
