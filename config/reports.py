@@ -1,10 +1,12 @@
 """Crash reports (Django's mails to administrators, and its debug pages) without anything secret in them."""
 
 import re
+from collections.abc import ItemsView
 from types import FrameType
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.safestring import SafeString, mark_safe
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 from config.logs import redact
@@ -27,8 +29,8 @@ class ReportFilter(SafeExceptionReporterFilter):
         self,
         request: HttpRequest | None,  # noqa: ARG002 - Django's signature
         tb_frame: FrameType,  # noqa: ARG002
-    ) -> list[tuple[str, Any]]:
-        return []
+    ) -> ItemsView[str, Any]:
+        return {}.items()
 
     def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
         return {} if request is None else dict.fromkeys(request.POST, self.cleansed_substitute)
@@ -37,8 +39,13 @@ class ReportFilter(SafeExceptionReporterFilter):
 class Report(ExceptionReporter):
     """A report whose words, too, are free of keys: an exception's message may quote one."""
 
-    def get_traceback_html(self) -> str:
-        return redact(super().get_traceback_html())
+    def get_traceback_html(self) -> SafeString:
+        return _without_keys(super().get_traceback_html())
 
-    def get_traceback_text(self) -> str:
-        return redact(super().get_traceback_text())
+    def get_traceback_text(self) -> SafeString:
+        return _without_keys(super().get_traceback_text())
+
+
+def _without_keys(report: SafeString) -> SafeString:
+    # As safe as before: what is put in place of a key has no character that HTML cares about.
+    return mark_safe(redact(report))  # noqa: S308
