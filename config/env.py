@@ -10,7 +10,7 @@ import datetime as dt
 import importlib
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -178,5 +178,10 @@ def broker_url(redis_address: str) -> str:
     parts = urlsplit(redis_address)
     if parts.scheme != "unix":
         return redis_address
-    database = dict(p.partition("=")[::2] for p in parts.query.split("&")).get("db", "0")
-    return f"redis+socket://{parts.path}?virtual_host={database}"
+    given = dict(parse_qsl(parts.query))
+    # redis-py takes user and password from either place, kombu only from before the path.
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    user = user or quote(given.get("username", ""), safe="")
+    password = password or quote(given.get("password", ""), safe="")
+    credentials = f"{user}:{password}@" if user or password else ""
+    return f"redis+socket://{credentials}{parts.path}?virtual_host={given.get('db', '0')}"

@@ -2,11 +2,20 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import shutil
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+import redis
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Connection
+from kombu.exceptions import OperationalError
 
 from config import env
+from runtime.embedded import Place
+from tests.faults.servers import LabRedis
 
 KEY = base64.b64encode(b"k" * 32).decode()
 
@@ -102,6 +111,18 @@ class TestBadValue:
         assert "c2VjcmV0" not in str(caught.value)
 
 
+@pytest.fixture
+def locked_redis():
+    """A server on a socket that wants a password with characters that an address has to escape."""
+    folder = Path(tempfile.mkdtemp(prefix="ts-"))
+    server = LabRedis(Place(folder, folder, folder / "redis.log", None))
+    server.password = "p@ss:w/rd?%41&b"
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
 class TestGoodValue:
     def test_of_a_time_is_utc(self, monkeypatch):
         monkeypatch.setenv("NAME", "23:05")
@@ -113,6 +134,31 @@ class TestGoodValue:
 
         assert [key_id for key_id, _ in env.key_ring("NAME")] == ["new", "old"]
 
-    def test_of_a_socket_becomes_celerys_form(self):
-        assert env.broker_url("unix:///run/r.sock?db=2") == "redis+socket:///run/r.sock?virtual_host=2"
-        assert env.broker_url("redis://host:1/0") == "redis://host:1/0"
+    @pytest.mark.parametrize(
+        ("address", "for_celery"),
+        [
+            ("redis://:secret@host:1/0", "redis://:secret@host:1/0"),
+            ("unix:///run/r.sock", "redis+socket:///run/r.sock?virtual_host=0"),
+            ("unix:///run/r.sock?db=2", "redis+socket:///run/r.sock?virtual_host=2"),
+            ("unix://:se%40cret@/run/r.sock?db=2", "redis+socket://:se%40cret@/run/r.sock?virtual_host=2"),
+            ("unix://me:secret@/run/r.sock", "redis+socket://me:secret@/run/r.sock?virtual_host=0"),
+            ("unix://me@/run/r.sock?password=a%26b", "redis+socket://me:a%26b@/run/r.sock?virtual_host=0"),
+            ("unix:///run/r.sock?username=me&password=x", "redis+socket://me:x@/run/r.sock?virtual_host=0"),
+        ],
+    )
+    def test_of_a_redis_address_becomes_celerys_form(self, address, for_celery):
+        assert env.broker_url(address) == for_celery
+
+    @pytest.mark.parametrize("form", ["unix://:{}@{}", "unix://{1}?password={0}"])
+    def test_of_a_socket_with_a_password_lets_both_libraries_in(self, locked_redis, form):
+        address = form.format(quote(locked_redis.password, safe=""), locked_redis.socket_path)
+
+        with redis.Redis.from_url(address) as client, Connection(env.broker_url(address)) as broker:
+            assert client.ping()
+            assert broker.default_channel.client.ping()
+
+    def test_of_a_socket_without_its_password_does_not(self, locked_redis):
+        address = env.broker_url(f"unix://{locked_redis.socket_path}")
+
+        with Connection(address) as broker, pytest.raises((OperationalError, redis.AuthenticationError)):
+            broker.default_channel.client.ping()
