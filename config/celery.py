@@ -59,6 +59,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,  # the fence makes a late finish harmless
     worker_soft_shutdown_timeout=20,
     timezone="UTC",
+    beat_scheduler="config.beat:BoundedScheduler",
     beat_schedule={
         "tick": {"task": "workers.tick", "schedule": Interval(1.0), "options": {"queue": "ticks"}},
         "watch": {"task": "workers.watch", "schedule": Interval(300.0), "options": {"queue": "ticks"}},

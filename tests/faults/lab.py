@@ -337,7 +337,7 @@ class Lab:
             )
         except psycopg.Error as error:
             state, runs = [(str(error),)], []
-        ends = {path.name: processes.tail(path, lines=6) for path in self.logs.glob("worker*.log")}
+        ends = {path.name: processes.tail(path, lines=6) for path in self.logs.glob("[wb]*[0-9].log")}
         return f"lanes {state}\nruns {runs}\nfallen {self.fallen()}\n{ends}"
 
     def known_secrets(self) -> set[str]:

@@ -1,0 +1,41 @@
+"""The scheduler that beat runs: Celery's own, which does not ring where nobody has answered for a minute."""
+
+from typing import Any
+
+import redis
+import structlog
+from celery.beat import PersistentScheduler, ScheduleEntry
+
+from workers.bucket import redis_client
+
+# A minute of ticks. With no worker they would grow by 90,000 a day, in a Redis that evicts nothing, and all would
+# be run one after the other when a worker comes. One waiting tick does what a thousand do.
+MOST_WAITING = 60
+
+_log = structlog.get_logger(__name__)
+
+
+class BoundedScheduler(PersistentScheduler):
+    """Leaves out what is due while the messages of its queue are not taken; the next time comes by itself."""
+
+    _is_full = False
+
+    def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
+        """Send a due entry's message, unless so many of its queue wait that one more would be the same."""
+        queue = (entry.options or {})["queue"]
+        waiting = _waiting(queue)
+        if (waiting >= MOST_WAITING) is not self._is_full:
+            self._is_full = not self._is_full
+            event = "nobody_takes_messages" if self._is_full else "messages_are_taken_again"
+            _log.warning(event, queue=queue, waiting=waiting)
+        if not self._is_full:
+            super().apply_entry(entry, producer=producer)
+
+
+def _waiting(queue: str) -> int:
+    """Return how many messages wait; 0 when Redis does not answer, which sending finds out, too."""
+    try:
+        # On a connection of our own: those of the broker's library do not survive what happens to it.
+        return int(redis_client().llen(queue))
+    except redis.RedisError:
+        return 0

@@ -1,0 +1,60 @@
+"""Beat rings into Redis for as long as it lives, whether anybody listens or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from celery.beat import Service
+
+from config.beat import MOST_WAITING
+from config.celery import app
+from workers.bucket import redis_client
+
+
+@pytest.fixture
+def beat(tmp_path: Path):
+    """What the beat process runs, with its own connection to the broker; `ring` is a second of its life."""
+    redis_client().delete("ticks")
+    service = Service(
+        app, schedule_filename=str(tmp_path / "schedule"), scheduler_cls=app.conf.beat_scheduler
+    )
+    yield service.scheduler
+    service.scheduler.close()
+    service.scheduler.connection.release()
+    redis_client().delete("ticks")
+
+
+def ring(beat, seconds: int) -> int:
+    """Let beat send its tick so often; return how many messages wait then."""
+    for _ in range(seconds):
+        beat.apply_entry(beat.schedule["tick"], producer=beat.producer)
+    return redis_client().llen("ticks")
+
+
+def test_sends_every_tick_while_they_are_taken(beat):
+    assert ring(beat, 5) == 5
+    redis_client().delete("ticks")
+    assert ring(beat, MOST_WAITING) == MOST_WAITING
+
+
+def test_does_not_fill_redis_while_nobody_takes_them(beat):
+    assert ring(beat, MOST_WAITING + 40) == MOST_WAITING
+
+
+def test_goes_on_as_soon_as_somebody_does(beat):
+    ring(beat, MOST_WAITING + 5)
+    redis_client().ltrim("ticks", 0, 9)
+
+    assert ring(beat, 3) == 13
+
+
+def test_says_once_that_nobody_takes_them_and_once_that_somebody_does(beat, caplog):
+    ring(beat, MOST_WAITING + 5)
+    redis_client().delete("ticks")
+    ring(beat, 2)
+
+    told = [record.getMessage() for record in caplog.records if record.name == "config.beat"]
+    assert len(told) == 2
+    assert "nobody_takes_messages" in told[0]
+    assert "messages_are_taken_again" in told[1]
