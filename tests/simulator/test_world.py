@@ -206,7 +206,7 @@ class TestProcess:
             assert time.monotonic() - started < 1
 
     def test_it_ends_with_its_parent(self):
-        program = "from integrations.simulator.process import Simulator; import os; s = Simulator.start(); print(s.pid); os._exit(0)"
+        program = "from integrations.simulator.process import Simulator; import os; s = Simulator.start(); print(s.pid, flush=True); os._exit(0)"
         parent = subprocess.run(
             [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
         )
