@@ -39,7 +39,8 @@ class ProblemError(exceptions.APIException):
     An error of the API with a stable code.
 
     Shape:   `members` are further members of the document (null ones too); `is_temporary` tells that the same
-             request may succeed later, so that no idempotency record keeps the answer
+             request may succeed later, so that no idempotency record keeps the answer; `wait` is when, in whole
+             seconds from now, and becomes Retry-After
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class ProblemError(exceptions.APIException):
         errors: Sequence[FieldError] = (),
         members: Mapping[str, Any] | None = None,
         is_temporary: bool = False,
+        wait: int | None = None,
     ) -> None:
         super().__init__(detail, code)
         self.status_code = status
@@ -58,6 +60,7 @@ class ProblemError(exceptions.APIException):
         self.errors = errors
         self.members = members or {}
         self.is_temporary = is_temporary
+        self.wait = wait  # read by `response`, as DRF's Throttled has it
 
 
 def invalid(name: str, detail: str, code: str = "invalid") -> ProblemError:
@@ -120,7 +123,7 @@ def _flatten(detail: Any, pointer: str = "") -> Iterator[FieldError]:
 def response(error: exceptions.APIException, instance: str) -> JsonResponse:
     """Return the HTTP answer of an error."""
     answer = JsonResponse(document(error, instance), status=error.status_code, content_type=CONTENT_TYPE)
-    # DRF puts these two on the exception, for 401 and 429.
+    # DRF puts these two on the exception, for 401 and 429; ours have the second one, too.
     if header := getattr(error, "auth_header", None):
         answer["WWW-Authenticate"] = header
     if wait := getattr(error, "wait", None):
@@ -158,14 +161,13 @@ def _known(error: Exception) -> exceptions.APIException | None:
 
 def unavailable(service: str) -> ProblemError:
     """Build the 503 for a service of our own that does not answer."""
-    problem = ProblemError(
+    return ProblemError(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "service_unavailable",
         f"{service} does not answer at the moment. Nothing is wrong with the request; try again shortly.",
         is_temporary=True,
+        wait=_RETRY_AFTER_SECONDS,
     )
-    problem.wait = _RETRY_AFTER_SECONDS  # type: ignore[attr-defined] # read by `response`, as DRF's Throttled has it
-    return problem
 
 
 def read_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

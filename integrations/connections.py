@@ -28,12 +28,19 @@ _SHORTEST_KEY = 24
 
 
 class RefusedError(Exception):
-    """The request of a person or program cannot be done; the advice says why and what to do instead."""
+    """
+    The request of a person or program cannot be done; the advice says why and what to do instead.
 
-    def __init__(self, told: Advice, *, connection: Connection | None = None) -> None:
+    Shape:   `connection` is the one in the way; `retry_after_seconds` is set where only time is missing
+    """
+
+    def __init__(
+        self, told: Advice, *, connection: Connection | None = None, retry_after_seconds: float | None = None
+    ) -> None:
         super().__init__(told.detail)
         self.advice = told
         self.connection = connection
+        self.retry_after_seconds = retry_after_seconds
 
 
 def client_for(api_key: str) -> AnthropicClient:

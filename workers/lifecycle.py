@@ -80,7 +80,7 @@ def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connectio
     """
     result = test_key(account, wanted.api_key, actor=actor)
     if not result.ok:
-        raise RefusedError(_advice(result))
+        raise _refused(result)
     assert result.organization is not None  # noqa: S101 - what `ok` means
     owner = lanes.owner_key(result.organization.id, runs.FAMILY)
     seed = lanes.seed_of(result.organization.id, runs.FAMILY)
@@ -219,7 +219,7 @@ def rotate_key(connection: Connection, api_key: str, *, actor: str) -> ProbeResu
     """
     result = test_key(connection.account, api_key, actor=actor)
     if not result.ok:
-        raise RefusedError(_advice(result))
+        raise _refused(result)
     with transaction.atomic():
         current = _hold(connection)
         connections.replace_key(current, api_key, result)
@@ -302,6 +302,13 @@ def _advice(result: ProbeResult) -> Advice:
     if result.reason is None:
         raise ValueError("a refused probe names its reason")
     return Advice(result.reason, result.detail, result.remedy)
+
+
+def _refused(result: ProbeResult) -> RefusedError:
+    wait_seconds = result.retry_after_seconds
+    if wait_seconds is None and result.reason is Reason.RATE_LIMITED:
+        wait_seconds = _UNSAID_WAIT_SECONDS  # for which its bucket is blocked now
+    return RefusedError(_advice(result), retry_after_seconds=wait_seconds)
 
 
 def _refusal(told: Advice) -> ProbeResult:

@@ -126,5 +126,8 @@ def _problem_serializer() -> serializers.Serializer[Any]:
             "connection": serializers.UUIDField(
                 required=False, help_text="With already_connected: the existing connection."
             ),
+            "retry_after_seconds": serializers.IntegerField(
+                required=False, help_text="With rate_limited: when to try again; Retry-After says the same."
+            ),
         },
     )

@@ -1,6 +1,7 @@
 """Endpoints of connections: list, create, read, edit, disconnect, and what can be done to one."""
 
 import datetime as dt
+import math
 from http import HTTPStatus
 from typing import Any, ClassVar
 from uuid import UUID
@@ -86,6 +87,10 @@ def _refused(error: RefusedError) -> ProblemError:
     members: dict[str, Any] = {"remedy": told.remedy}
     if error.connection:
         members["connection"] = str(error.connection.pk)
+    wait = None
+    if error.retry_after_seconds is not None:
+        # Rounded up: who comes back in between would be early.
+        wait = members["retry_after_seconds"] = math.ceil(error.retry_after_seconds)
     pointer = FieldError("/api_key", told.reason.value, told.detail)
     return ProblemError(
         HTTPStatus.BAD_REQUEST,
@@ -94,6 +99,7 @@ def _refused(error: RefusedError) -> ProblemError:
         errors=[pointer],
         members=members,
         is_temporary=told.reason in _TEMPORARY,
+        wait=wait,
     )
 
 

@@ -112,6 +112,33 @@ class TestCreate:
         assert document["code"] == "already_connected"
         assert document["connection"] == str(connected.pk)
 
+    @pytest.mark.parametrize(
+        ("fault", "seconds"),
+        [(("rate_limit_retry_after", {"seconds": 7}), 7), (("rate_limit_bare", {}), 60)],
+    )
+    def test_says_when_to_come_back_to_an_upstream_that_is_busy(
+        self, admin, simulator, acorn_key, fault, seconds
+    ):
+        kind, options = fault
+        simulator.fault(kind, times=-1, **options)
+
+        answer = admin.post("connections/", {"provider": "anthropic", "api_key": acorn_key})
+
+        found = problem(answer, 400)
+        assert (found["code"], found["retry_after_seconds"]) == ("rate_limited", seconds)
+        assert answer["Retry-After"] == str(seconds)
+
+    def test_says_when_there_will_be_a_token(self, admin, simulator, acorn_key, settings):
+        settings.ANTHROPIC_BURST = 1
+        admin.post("connections/test/", {"api_key": acorn_key})
+
+        answer = admin.post("connections/", {"provider": "anthropic", "api_key": acorn_key})
+
+        found = problem(answer, 400)
+        assert found["code"] == "rate_limited"
+        assert 30 < found["retry_after_seconds"] <= 120
+        assert answer["Retry-After"] == str(found["retry_after_seconds"])
+
     def test_refuses_a_label_in_use(self, admin, connected):
         body = {"provider": "anthropic", "api_key": key_text(BIRCH), "label": connected.label}
 
@@ -285,6 +312,14 @@ class TestRotate:
         shown = admin.post(f"connections/{connected.pk}/rotate-key/", {"api_key": new}).json()
 
         assert shown["key_hint"].endswith(new[-4:])
+
+    def test_says_when_to_come_back_to_an_upstream_that_is_busy(self, admin, connected, simulator, acorn_key):
+        simulator.fault("rate_limit_retry_after", seconds=9, times=-1)
+
+        answer = admin.post(f"connections/{connected.pk}/rotate-key/", {"api_key": acorn_key})
+
+        assert problem(answer, 400)["retry_after_seconds"] == 9
+        assert answer["Retry-After"] == "9"
 
     def test_refuses_a_key_of_another_organisation(self, admin, connected):
         before = bytes(Credential.objects.get().sealed)
