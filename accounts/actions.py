@@ -98,6 +98,7 @@ ACTIONS: Mapping[str, Action] = {
     "connection.sync_forced": _action(
         "forced a sync of {target} for the days from {from_day} to before {to_day}", "from_day", "to_day"
     ),
+    "connection.cost_source_chosen": _action("made another report the bill of {target}: {report}", "report"),
     "connection.disconnected": _action("disconnected {target} and kept its history"),
     "connection.erased": _action("disconnected {target} and erased its history"),
     "run.cancelled": _action("cancelled a run of {target}"),

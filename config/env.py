@@ -9,6 +9,7 @@ import binascii
 import datetime as dt
 import importlib
 import re
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -63,6 +64,14 @@ def whole(name: str, default: str, *, low: int, high: int) -> int:
     if not value.is_integer():
         raise _bad(name, f"{value:g} is not a whole number", f"Give one from {low} to {high}.")
     return int(value)
+
+
+def names(name: str, *, known: Collection[str]) -> frozenset[str]:
+    """Read a comma-separated list of known names; empty for none."""
+    given = {part.strip() for part in text(name, "").split(",") if part.strip()}
+    if unknown := sorted(given - set(known)):
+        raise _bad(name, f"there is no {unknown[0]!r}", f"Use names among: {', '.join(sorted(known))}.")
+    return frozenset(given)
 
 
 def time_of_day(name: str, default: str) -> dt.time:

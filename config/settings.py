@@ -60,10 +60,24 @@ CACHES = {
 ANTHROPIC_BASE_URL = env.http_url("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
 ANTHROPIC_REQUESTS_PER_MINUTE = env.number("ANTHROPIC_REQUESTS_PER_MINUTE", "1", low=0.01, high=60_000)
 ANTHROPIC_BURST = env.whole("ANTHROPIC_BURST", "10", low=1, high=10_000)
+# The analytics family allows 60 requests in any minute: a full bucket and a minute's refill together stay below.
+ANTHROPIC_ANALYTICS_REQUESTS_PER_MINUTE = env.number(
+    "ANTHROPIC_ANALYTICS_REQUESTS_PER_MINUTE", "50", low=0.01, high=60_000
+)
+ANTHROPIC_ANALYTICS_BURST = env.whole("ANTHROPIC_ANALYTICS_BURST", "10", low=1, high=10_000)
 ANTHROPIC_TIMEOUT_SECONDS = env.number("ANTHROPIC_TIMEOUT_SECONDS", "30", low=1, high=60)
 DAILY_SYNC_UTC = env.time_of_day("DAILY_SYNC_UTC", "06:00")
 REREAD_DAYS_PLATFORM = env.whole("REREAD_DAYS_PLATFORM", "7", low=1, high=30)
 REREAD_DAYS_ENTERPRISE = env.whole("REREAD_DAYS_ENTERPRISE", "30", low=1, high=30)
+# Reports that are not read. The bill itself (cost_report, enterprise_cost) is always read.
+REPORTS_OFF = env.names(
+    "REPORTS_OFF",
+    known={
+        "usage_report", "claude_code", "analytics_cost", "analytics_cost_serving", "analytics_usage",
+        "analytics_usage_serving", "enterprise_cost_speed", "enterprise_usage", "enterprise_usage_speed",
+        "api_keys", "users", "members",
+    },
+)  # fmt: skip
 # How long the raw answers are kept after their window was written; 0 keeps them for ever.
 PAGE_ARCHIVE_DAYS = env.whole("PAGE_ARCHIVE_DAYS", "0", low=0, high=36_500)
 

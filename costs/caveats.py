@@ -9,9 +9,9 @@ from uuid import UUID
 from django.db.models import Count, Max, Sum
 
 from costs.freshness import summarise_days
-from costs.models import Restatement
 from costs.money import sum_usd
 from costs.periods import DayRange
+from costs.restated import of_the_bill
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,7 @@ def list_caveats(
 
 
 def _restated(account_id: UUID, days: DayRange, connections: Collection[str]) -> tuple[RestatedDay, ...]:
-    changes = Restatement.objects.filter(
-        connection__account_id=account_id, day__gte=days.start, day__lt=days.end, was_provisional=False
-    )
+    changes = of_the_bill(account_id).filter(day__gte=days.start, day__lt=days.end, was_provisional=False)
     if connections:
         changes = changes.filter(connection_id__in=connections)
     # Each change starts where the one before it ended, so the differences of a day add up to one.

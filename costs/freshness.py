@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection as database
 from django.db.models import F, Max, Min
 
+from costs import sources
 from costs.models import DayDigest
 from costs.periods import DayRange, day_start
 
@@ -36,7 +37,9 @@ class Coverage:
 
 def coverage(connection_id: UUID) -> Coverage:
     """Return which of the days it should have are stored; a single older day that somebody synced is not told."""
-    wanted = DayDigest.objects.filter(connection_id=connection_id, day__gte=F("connection__wanted_from"))
+    wanted = DayDigest.objects.filter(
+        connection_id=connection_id, source__in=sources.BILLS, day__gte=F("connection__wanted_from")
+    )
     ends = wanted.aggregate(first=Min("day"), last=Max("day"))
     return Coverage(ends["first"], ends["last"])
 
@@ -77,23 +80,42 @@ def day_states(account_id: UUID, days: DayRange) -> Mapping[tuple[UUID, str, dt.
     }
 
 
-_DAYS_OF_CONNECTIONS = """
+# Of each wanted day of a connection the digest of the report that is its bill: the chosen one where it has the
+# day, another one that tells the whole bill where it has not.
+_BILLED_DAYS = """
     FROM integrations_connection connection
     CROSS JOIN LATERAL generate_series(
         greatest(%(start)s::date, connection.wanted_from), %(end)s::date - 1, interval '1 day'
     ) AS wanted(day)
-    LEFT JOIN costs_daydigest digest ON digest.connection_id = connection.id AND digest.day = wanted.day::date
+    LEFT JOIN LATERAL (
+        SELECT * FROM costs_daydigest billed
+        WHERE billed.connection_id = connection.id AND billed.day = wanted.day::date
+        AND billed.source = ANY(%(bills)s)
+        ORDER BY billed.source = connection.cost_source DESC, billed.source LIMIT 1
+    ) digest ON true
 """
-_SETTLES = """
-    (wanted.day::date + CASE connection.origin WHEN 'claude_ai' THEN %(reread_enterprise)s
-        ELSE %(reread_platform)s END)::timestamp AT TIME ZONE 'UTC'
+_REPORTED_DAYS = """
+    FROM integrations_report report
+    JOIN integrations_connection connection
+        ON connection.id = report.connection_id AND report.wanted_from IS NOT NULL
+    CROSS JOIN LATERAL generate_series(
+        greatest(%(start)s::date, report.wanted_from), %(end)s::date - 1, interval '1 day'
+    ) AS wanted(day)
+    LEFT JOIN costs_daydigest digest ON digest.connection_id = connection.id
+        AND digest.source = report.stream AND digest.day = wanted.day::date
 """
+_RESTATED = "CASE connection.origin WHEN 'claude_ai' THEN %(reread_enterprise)s ELSE %(reread_platform)s END"
+_SETTLES = f"(wanted.day::date + {_RESTATED})::timestamp AT TIME ZONE 'UTC'"
+_REPORT_SETTLES = (
+    f"(wanted.day::date + coalesce(report.settle_days, {_RESTATED}))::timestamp AT TIME ZONE 'UTC'"
+)
 
 
 def _parameters(days: DayRange) -> dict[str, Any]:
     return {
         "start": days.start,
         "end": days.end,
+        "bills": sources.BILLS,
         "reread_platform": max(1, settings.REREAD_DAYS_PLATFORM),
         "reread_enterprise": max(1, settings.REREAD_DAYS_ENTERPRISE),
     }
@@ -119,7 +141,7 @@ def summarise_days(
             f"""
             SELECT wanted.day::date, bool_or(digest.id IS NULL), bool_or(digest.id IS NOT NULL),
                 coalesce(bool_or(digest.as_of < {_SETTLES}), false), bool_or(digest.revised_at IS NOT NULL)
-            {_DAYS_OF_CONNECTIONS}
+            {_BILLED_DAYS}
             WHERE connection.account_id = %(account)s AND connection.disconnected_at IS NULL
             AND (%(all)s OR connection.id::text = ANY(%(ids)s))
             GROUP BY wanted.day ORDER BY wanted.day
@@ -132,25 +154,41 @@ def summarise_days(
         return [DaySummary(*row) for row in cursor.fetchall()]
 
 
-def unsettled_days(connection_id: UUID, days: DayRange) -> list[dt.date]:
-    """Return the wanted days of one connection that are missing or may still change, oldest first."""
+def unsettled_days(connection_id: UUID, source: str, days: DayRange) -> list[dt.date]:
+    """Return the wanted days of one report that are missing or may still change, oldest first."""
     with database.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT wanted.day::date {_DAYS_OF_CONNECTIONS}
-            WHERE connection.id = %(connection)s
-            GROUP BY wanted.day HAVING coalesce(bool_or(digest.as_of < {_SETTLES}), true) ORDER BY wanted.day
+            SELECT wanted.day::date {_REPORTED_DAYS}
+            WHERE connection.id = %(connection)s AND report.stream = %(source)s
+            AND coalesce(digest.as_of < {_REPORT_SETTLES}, true) ORDER BY wanted.day
             """,
-            {**_parameters(days), "connection": connection_id},
+            {**_parameters(days), "connection": connection_id, "source": source},
         )
         return [day for (day,) in cursor.fetchall()]
 
 
-def settled_through(connection_id: UUID, wanted: DayRange) -> dt.date | None:
-    """Return the day before the first wanted one that is missing or may still change; None if there is none."""
-    unsettled = unsettled_days(connection_id, wanted)
-    last = (unsettled[0] if unsettled else wanted.end) - _DAY
-    return last if last >= wanted.start else None
+def settled_through(connection_id: UUID, days: DayRange) -> Mapping[str, dt.date | None]:
+    """
+    Return for each report the day before the first wanted one that is missing or may still change.
+
+    Shape:   by source, for all reports with days; None when already the first wanted day is open
+    """
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT report.stream, min(report.wanted_from),
+                min(wanted.day) FILTER (WHERE coalesce(digest.as_of < {_REPORT_SETTLES}, true))::date
+            {_REPORTED_DAYS}
+            WHERE connection.id = %(connection)s GROUP BY report.stream
+            """,
+            {**_parameters(days), "connection": connection_id},
+        )
+        found: dict[str, dt.date | None] = {}
+        for source, wanted_from, first_open in cursor.fetchall():
+            last = (first_open or days.end) - _DAY
+            found[source] = last if last >= wanted_from else None
+        return found
 
 
 def complete_through(account_id: UUID, days: DayRange) -> dt.date | None:
@@ -165,7 +203,7 @@ def complete_through(account_id: UUID, days: DayRange) -> dt.date | None:
             SELECT min(wanted.day) FILTER (
                 WHERE digest.id IS NULL OR digest.as_of < (wanted.day::date + 1)::timestamp AT TIME ZONE 'UTC'
             )::date, count(DISTINCT connection.id)
-            {_DAYS_OF_CONNECTIONS}
+            {_BILLED_DAYS}
             WHERE connection.account_id = %(account)s AND connection.disconnected_at IS NULL
             """,
             {**_parameters(days), "account": account_id},

@@ -5,48 +5,39 @@ only right to write this connection's report; nothing here commits.
 """
 
 import datetime as dt
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django.db import connection as database
 
-from costs.models import CostFact, DayDigest, Restatement
+from costs.models import DayDigest, Restatement
 from costs.money import sum_usd
 from costs.periods import day_start
-from costs.records import DIMENSIONS, CostRecord, day_digest, merge_equal_keys, row_key
-
-_COLUMNS = (
-    "connection_id", "source", "day", "row_key", "origin", *DIMENSIONS,
-    "extra", "amount_usd", "list_amount_usd", "observed_at",
-)  # fmt: skip
-_COLUMN_LIST = ", ".join(_COLUMNS)
-_SELECT_FACT = ", ".join(f"fact.{column}" for column in _COLUMNS)
-# A changed row keeps its key, so only these three differ between its versions.
-_CHANGED = (
-    "(fact.amount_usd, fact.list_amount_usd) IS DISTINCT FROM (staged.amount_usd, staged.list_amount_usd)"
-)
-_SAME_ROW = "staged.day = fact.day AND staged.row_key = fact.row_key"
-_MINE = "fact.connection_id = %(connection)s AND fact.source = %(source)s AND fact.day = ANY(%(days)s)"
+from costs.records import CostRecord, Record, day_digest, merge_equal_keys, row_key
+from costs.tables import COSTS, FactTable
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """What is replaced: the days of one report of one connection that an answer covers.
 
-    `requested_at` is when the first request of the answer started: what it says is as of then.
+    `as_of` is the moment the answer speaks of: when its first request started, or where upstream's data ends.
+    What is derived from stored rows restates nothing by itself.
     """
 
     connection_id: UUID
     source: str
     days: frozenset[dt.date]
-    requested_at: dt.datetime
+    as_of: dt.datetime
     observed_at: dt.datetime
     run_id: UUID | None = None
+    table: FactTable = COSTS
+    is_derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +54,20 @@ class Ingested:
 @dataclass(frozen=True, slots=True)
 class _Day:
     day: dt.date
-    records: list[CostRecord]
+    records: list[Record]
     digest: bytes
-    amount_usd: Decimal
+    amount_usd: Decimal | None
 
 
-def replace_window(window: Window, records: Iterable[CostRecord]) -> Ingested:
+def replace_window(window: Window, records: Iterable[Record]) -> Ingested:
     """
     Make the stored facts of the window equal to the records.
 
     Shape:   0..n records; a day of the window without any is a day without cost, and is stored as such
     Key:     (connection, source, day, row key); the same records again write no fact
     Raises:  ValueError — a record outside the window or of another source (a bug in the caller)
-    Effects: facts, superseded versions, restatements and day digests, inside the caller's transaction
+    Effects: facts and day digests, of costs also superseded versions and restatements, inside the caller's
+             transaction
     Checked by: tests/costs/test_ingest.py
     """
     asked = _by_day(window, records)
@@ -86,9 +78,7 @@ def replace_window(window: Window, records: Iterable[CostRecord]) -> Ingested:
         )
     }
     # An answer that is older than what is stored must not undo it (two workers, a late one).
-    fresh = [
-        day for day in asked.values() if day.day not in stored or stored[day.day].as_of <= window.requested_at
-    ]
+    fresh = [day for day in asked.values() if day.day not in stored or stored[day.day].as_of <= window.as_of]
     changed = [day for day in fresh if day.day not in stored or bytes(stored[day.day].digest) != day.digest]
     written = {day.day for day in changed}
     unchanged_rows = sum(len(day.records) for day in fresh if day.day not in written)
@@ -96,7 +86,8 @@ def replace_window(window: Window, records: Iterable[CostRecord]) -> Ingested:
     # A day that was read while it still ran was bound to change; that is no revision.
     revised = {day.day for day in changed if day.day in stored and not _was_running(stored[day.day])}
     _write_digests(window, fresh, revised)
-    _write_restatements(window, [day for day in changed if day.day in stored], stored, counts)
+    if window.table.history and not window.is_derived:
+        _write_restatements(window, [day for day in changed if day.day in stored], stored, counts)
     return Ingested(
         added=sum(count.added for count in counts.values()),
         changed=sum(count.changed for count in counts.values()),
@@ -106,16 +97,19 @@ def replace_window(window: Window, records: Iterable[CostRecord]) -> Ingested:
     )
 
 
-def _by_day(window: Window, records: Iterable[CostRecord]) -> dict[dt.date, _Day]:
-    grouped: dict[dt.date, list[CostRecord]] = {day: [] for day in sorted(window.days)}
+def _by_day(window: Window, records: Iterable[Record]) -> dict[dt.date, _Day]:
+    grouped: dict[dt.date, list[Record]] = {day: [] for day in sorted(window.days)}
     for record in merge_equal_keys(records):
         if record.day not in grouped or record.source != window.source:
             raise ValueError(f"record of {record.source} {record.day} does not belong to {window}")
         grouped[record.day].append(record)
-    return {
-        day: _Day(day, rows, day_digest(rows), sum_usd(row.amount_usd for row in rows))
-        for day, rows in grouped.items()
-    }
+    return {day: _Day(day, rows, day_digest(rows), _total(window, rows)) for day, rows in grouped.items()}
+
+
+def _total(window: Window, rows: Iterable[Record]) -> Decimal | None:
+    if window.table is not COSTS:
+        return None
+    return sum_usd(row.amount_usd for row in rows if isinstance(row, CostRecord))
 
 
 def _was_running(digest: DayDigest) -> bool:
@@ -132,16 +126,17 @@ class _Counts:
 
 def _write_days(window: Window, days: Sequence[_Day], *, any_stored: bool) -> dict[dt.date, _Counts]:
     counts: dict[dt.date, _Counts] = defaultdict(_Counts)
-    rows = [(day.day, record) for day in days for record in day.records]
+    rows = [record for day in days for record in day.records]
     with database.cursor() as cursor:
         if not any_stored:
             # Nothing can be there to compare with (every stored day has a digest): copy straight in.
-            _copy(cursor, CostFact._meta.db_table, window, rows)
+            _copy(cursor, window.table.name, window, rows)
             for day in days:
                 counts[day.day].added = len(day.records)
             return counts
         cursor.execute(
-            f"CREATE TEMPORARY TABLE staged ON COMMIT DROP AS SELECT {_COLUMN_LIST} FROM costs_costfact WITH NO DATA"  # noqa: S608
+            f"CREATE TEMPORARY TABLE staged ON COMMIT DROP AS SELECT {', '.join(window.table.columns)} "  # noqa: S608 - our own names
+            f"FROM {window.table.name} WITH NO DATA"
         )
         _copy(cursor, "staged", window, rows)
         _merge(cursor, window, days, counts)
@@ -152,26 +147,51 @@ def _write_days(window: Window, days: Sequence[_Day], *, any_stored: bool) -> di
     return counts
 
 
-# Each statement reports the days it touched. The order matters: what is overwritten or deleted is kept in
-# the history first, from the very rows that the next statement takes away.
-_KEEP_OLD = f"""
-    INSERT INTO costs_supersededcost ({_COLUMN_LIST}, superseded_at)
-    SELECT {_SELECT_FACT}, %(observed_at)s FROM costs_costfact fact LEFT JOIN staged ON {_SAME_ROW}
-    WHERE {_MINE} AND (staged.row_key IS NULL OR {_CHANGED})
-"""  # noqa: S608 - column names are constants of this module
-_DELETE_VANISHED = f"""
-    DELETE FROM costs_costfact fact WHERE {_MINE}
-    AND NOT EXISTS (SELECT 1 FROM staged WHERE {_SAME_ROW}) RETURNING fact.day
-"""  # noqa: S608
-_UPDATE_CHANGED = f"""
-    UPDATE costs_costfact fact SET amount_usd = staged.amount_usd,
-        list_amount_usd = staged.list_amount_usd, observed_at = staged.observed_at
-    FROM staged WHERE {_SAME_ROW} AND {_MINE} AND {_CHANGED} RETURNING fact.day
-"""  # noqa: S608
-_INSERT_NEW = f"""
-    INSERT INTO costs_costfact ({_COLUMN_LIST}) SELECT {_COLUMN_LIST} FROM staged
-    WHERE NOT EXISTS (SELECT 1 FROM costs_costfact fact WHERE {_MINE} AND {_SAME_ROW}) RETURNING day
-"""  # noqa: S608
+_SAME_ROW = "staged.day = fact.day AND staged.row_key = fact.row_key"
+_MINE = "fact.connection_id = %(connection)s AND fact.source = %(source)s AND fact.day = ANY(%(days)s)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """The comparison of staged and stored rows; each but the first reports the days it touched.
+
+    The order matters: what is overwritten or deleted is kept in the history first, from the very rows that the
+    next statement takes away. A changed row keeps its key, so only its values differ between versions.
+    """
+
+    keep_old: str | None
+    delete_vanished: str
+    update_changed: str
+    insert_new: str
+
+
+@cache
+def _statements(table: FactTable) -> _Statements:
+    columns = ", ".join(table.columns)
+    stored, staged = (", ".join(f"{side}.{value}" for value in table.values) for side in ("fact", "staged"))
+    changed = f"({stored}) IS DISTINCT FROM ({staged})"
+    values = ", ".join(f"{value} = staged.{value}" for value in (*table.values, "observed_at"))
+    keep_old = f"""
+        INSERT INTO {table.history_name} ({columns}, superseded_at)
+        SELECT {", ".join(f"fact.{column}" for column in table.columns)}, %(observed_at)s
+        FROM {table.name} fact LEFT JOIN staged ON {_SAME_ROW}
+        WHERE {_MINE} AND (staged.row_key IS NULL OR {changed})
+    """  # noqa: S608 - names of tables and columns are our own, here and below
+    return _Statements(
+        keep_old=keep_old if table.history else None,
+        delete_vanished=f"""
+            DELETE FROM {table.name} fact WHERE {_MINE}
+            AND NOT EXISTS (SELECT 1 FROM staged WHERE {_SAME_ROW}) RETURNING fact.day
+        """,  # noqa: S608
+        update_changed=f"""
+            UPDATE {table.name} fact SET {values} FROM staged
+            WHERE {_SAME_ROW} AND {_MINE} AND {changed} RETURNING fact.day
+        """,  # noqa: S608
+        insert_new=f"""
+            INSERT INTO {table.name} ({columns}) SELECT {columns} FROM staged
+            WHERE NOT EXISTS (SELECT 1 FROM {table.name} fact WHERE {_MINE} AND {_SAME_ROW}) RETURNING day
+        """,  # noqa: S608
+    )
 
 
 def _merge(cursor: Any, window: Window, days: Sequence[_Day], counts: dict[dt.date, _Counts]) -> None:
@@ -181,33 +201,33 @@ def _merge(cursor: Any, window: Window, days: Sequence[_Day], counts: dict[dt.da
         "days": [day.day for day in days],
         "observed_at": window.observed_at,
     }
-    cursor.execute(_KEEP_OLD, parameters)
+    statements = _statements(window.table)
+    if statements.keep_old:
+        cursor.execute(statements.keep_old, parameters)
     for statement, field in (
-        (_DELETE_VANISHED, "removed"),
-        (_UPDATE_CHANGED, "changed"),
-        (_INSERT_NEW, "added"),
+        (statements.delete_vanished, "removed"),
+        (statements.update_changed, "changed"),
+        (statements.insert_new, "added"),
     ):
         cursor.execute(statement, parameters)
         for (day,) in cursor.fetchall():
             setattr(counts[day], field, getattr(counts[day], field) + 1)
 
 
-def _copy(cursor: Any, table: str, window: Window, rows: Sequence[tuple[dt.date, CostRecord]]) -> None:
+def _copy(cursor: Any, target: str, window: Window, rows: Iterable[Record]) -> None:
+    columns = ", ".join(window.table.columns)
     # Django wraps what a statement raises, but COPY ends outside of its statement: a full disk or a deadlock
     # would arrive as psycopg's own error, which nobody above expects.
-    with database.wrap_database_errors, cursor.copy(f"COPY {table} ({_COLUMN_LIST}) FROM STDIN") as copy:
-        for day, record in rows:
+    with database.wrap_database_errors, cursor.copy(f"COPY {target} ({columns}) FROM STDIN") as copy:
+        for record in rows:
             copy.write_row(
                 (
                     window.connection_id,
                     window.source,
-                    day,
+                    record.day,
                     row_key(record),
                     record.origin.value,
-                    *(getattr(record, dimension) for dimension in DIMENSIONS),
-                    json.dumps(dict(record.extra), sort_keys=True),
-                    record.amount_usd,
-                    record.list_amount_usd,
+                    *window.table.row(record),
                     window.observed_at,
                 )
             )
@@ -223,7 +243,7 @@ def _write_digests(window: Window, days: Sequence[_Day], revised: set[dt.date]) 
                 digest=day.digest,
                 row_count=len(day.records),
                 amount_usd=day.amount_usd,
-                as_of=window.requested_at,
+                as_of=window.as_of,
             )
             for day in days
         ],
@@ -247,8 +267,8 @@ def _write_restatements(
                 source=window.source,
                 day=day.day,
                 observed_at=window.observed_at,
-                before_usd=stored[day.day].amount_usd,
-                after_usd=day.amount_usd,
+                before_usd=stored[day.day].amount_usd or 0,
+                after_usd=day.amount_usd or 0,
                 rows_added=counts[day.day].added,
                 rows_changed=counts[day.day].changed,
                 rows_removed=counts[day.day].removed,

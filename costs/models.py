@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from costs.fields import UsdField
+from costs.usage_records import TOKEN_COUNTS
 
 
 class CostVersion(models.Model):
@@ -35,6 +36,10 @@ class CostVersion(models.Model):
     inference_geo = models.TextField(null=True)
     speed = models.TextField(null=True)
     description = models.TextField(null=True)
+    attribution = models.TextField(
+        null=True,
+        help_text="How it came to its key and person; null as upstream stated it. See costs.attribution.",
+    )
     extra = models.JSONField(default=dict, help_text="Upstream fields this version does not know.")
     amount_usd = UsdField()
     list_amount_usd = UsdField(null=True)
@@ -70,6 +75,117 @@ class SupersededCost(CostVersion):
         return f"{self.day} {self.model or self.cost_type} {self.amount_usd} USD until {self.superseded_at}"
 
 
+class CostHistory(CostVersion):
+    """Every version of every cost row, current or superseded, for looking at costs as they were known.
+
+    A view over both tables; the ids of current rows are even, those of superseded ones odd.
+    """
+
+    # The rows belong to two tables, which are cleared by themselves.
+    connection = models.ForeignKey(
+        "integrations.Connection", on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    superseded_at = models.DateTimeField(null=True, help_text="Null: still true.")
+
+    class Meta:
+        managed = False
+        db_table = "costs_costhistory"
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.model or self.cost_type} {self.amount_usd} USD"
+
+
+class UsageFact(models.Model):
+    """What was used on a day for one combination of the dimensions its report has.
+
+    Null is a value, as in costs: no key is the Playground or a sign-in without one.
+    """
+
+    connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="+")
+    source = models.CharField(max_length=40, help_text="The report (stream) the row came from.")
+    day = models.DateField(help_text="UTC day.")
+    row_key = models.BinaryField(help_text="16-byte hash of all key columns below.")
+    origin = models.CharField(max_length=32)
+    workspace_id = models.TextField(null=True)
+    api_key_id = models.TextField(null=True)
+    actor_type = models.TextField(null=True)
+    actor_id = models.TextField(null=True)
+    product = models.TextField(null=True)
+    model = models.TextField(null=True)
+    service_tier = models.TextField(null=True)
+    context_window = models.TextField(null=True)
+    inference_geo = models.TextField(null=True)
+    speed = models.TextField(null=True)
+    extra = models.JSONField(default=dict, help_text="Upstream fields this version does not know.")
+    uncached_input_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    cache_read_input_tokens = models.BigIntegerField()
+    cache_write_5m_tokens = models.BigIntegerField()
+    cache_write_1h_tokens = models.BigIntegerField()
+    web_search_requests = models.BigIntegerField()
+    requests = models.BigIntegerField(
+        null=True, help_text="Calls of the API; null where the report has none."
+    )
+    other_counts = models.JSONField(
+        default=dict, help_text="Counts this version does not know, by upstream name."
+    )
+    observed_at = models.DateTimeField(help_text="When these values were first stored.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "source", "day", "row_key"], name="usage_row_once"),
+        ]
+        indexes = [models.Index(fields=["connection", "day"], name="usage_by_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.model} {self.output_tokens} output tokens"
+
+    @property
+    def total_tokens(self) -> int:
+        """The sum of the five kinds of tokens."""
+        return sum(getattr(self, name) for name in TOKEN_COUNTS)
+
+
+class ActivityFact(models.Model):
+    """What one person or key did with Claude Code on a day in one kind of terminal.
+
+    Adoption, not cost: the estimate is upstream's, and its dollars are inside the bill already.
+    """
+
+    connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="+")
+    source = models.CharField(max_length=40, help_text="The report (stream) the row came from.")
+    day = models.DateField(help_text="UTC day.")
+    row_key = models.BinaryField(help_text="16-byte hash of all key columns below.")
+    origin = models.CharField(max_length=32)
+    actor_type = models.TextField(null=True)
+    actor_id = models.TextField(null=True, help_text="An e-mail address, or the name of a key.")
+    customer_type = models.TextField(null=True)
+    subscription_type = models.TextField(null=True)
+    terminal_type = models.TextField(null=True)
+    is_remote = models.TextField(null=True, help_text="'true', 'false', or null where upstream did not say.")
+    extra = models.JSONField(default=dict, help_text="Upstream fields this version does not know.")
+    sessions = models.BigIntegerField()
+    lines_added = models.BigIntegerField()
+    lines_removed = models.BigIntegerField()
+    commits = models.BigIntegerField()
+    pull_requests = models.BigIntegerField()
+    estimated_cost_usd = UsdField(help_text="An estimate of what is inside the bill already; never add it.")
+    tool_actions = models.JSONField(default=dict)
+    model_tokens = models.JSONField(default=dict)
+    observed_at = models.DateTimeField(help_text="When these values were first stored.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "source", "day", "row_key"], name="activity_row_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["connection", "day"], name="activity_by_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.actor_id} {self.sessions} sessions"
+
+
 class DayDigest(models.Model):
     """What is stored for one day of one report: its digest, size, total, and as of which request.
 
@@ -83,7 +199,7 @@ class DayDigest(models.Model):
     day = models.DateField()
     digest = models.BinaryField()
     row_count = models.PositiveIntegerField()
-    amount_usd = UsdField()
+    amount_usd = UsdField(null=True, help_text="The day's total; null for reports that have no amounts.")
     as_of = models.DateTimeField(help_text="Start of the latest request that confirmed this content.")
     revised_at = models.DateTimeField(
         null=True, help_text="When its content last changed after first being stored."
@@ -124,7 +240,7 @@ class Restatement(models.Model):
 
 
 class Resource(models.Model):
-    """A named thing costs refer to by id: a workspace now; keys and people later."""
+    """A named thing costs refer to by id: a workspace, an API key or a person (also a service account)."""
 
     account_path = "connection__account"
 
@@ -136,6 +252,9 @@ class Resource(models.Model):
     )
     archived_at = models.DateTimeField(null=True)
     attributes = models.JSONField(default=dict)
+    is_listed = models.BooleanField(
+        default=True, help_text="Known from the list of such resources, not only from rows of reports."
+    )
     first_seen_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -13,15 +13,15 @@ from django.db.models.functions import Cast, TruncMonth, TruncWeek
 from costs.models import CostFact
 from costs.money import sum_usd
 from costs.periods import DayRange
-from costs.selectors import DIMENSIONS, CostQuery, Granularity, Key, list_facts
+from costs.selectors import DIMENSIONS, CostQuery, Granularity, Key, column_of, list_facts
 
-_ZERO = Decimal(0)
 _BUCKETS: Mapping[Granularity, Any] = {
     "total": Value(None, DateField()),
     "day": F("shown"),
     "week": TruncWeek("shown"),
     "month": TruncMonth("shown"),
 }
+_ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ def read_movements(query: CostQuery, before: DayRange, dimensions: Sequence[str]
     Raises:  KeyError — unknown dimension
     """
     dimensions = tuple(dict.fromkeys(dimensions))
-    in_now, in_before, facts = _two_ranges(query, before)
-    columns: dict[str, Any] = {f"by_{name}": F(DIMENSIONS[name]) for name in dimensions}
+    in_now, in_before, facts = _two_ranges(query, before, dimensions)
+    columns = {f"by_{name}": column_of(name, DIMENSIONS[name], query.account_id) for name in dimensions}
     grouped = facts.values(**columns).annotate(
         now=Sum("amount_usd", filter=in_now), before=Sum("amount_usd", filter=in_before)
     )
@@ -135,10 +135,10 @@ def read_series(
     if len(before) and before.start < query.days.end and query.days.start < before.end:
         raise ValueError("a range cannot be compared with days of its own")
     moved = Cast(F("day") + Value(query.days.start - before.start), DateField())
-    in_now, in_before, facts = _two_ranges(query, before)
+    in_now, in_before, facts = _two_ranges(query, before, group_by)
     counterpart = Q(moved__lt=query.days.end) & in_before
     day = Case(When(in_now, then=F("day")), When(counterpart, then=F("moved")), output_field=DateField())
-    columns: dict[str, Any] = {f"by_{name}": F(DIMENSIONS[name]) for name in group_by}
+    columns = {f"by_{name}": column_of(name, DIMENSIONS[name], query.account_id) for name in group_by}
     grouped = (
         facts.annotate(moved=moved, shown=day)
         .values(bucket=_BUCKETS[granularity], **columns)
@@ -150,14 +150,20 @@ def read_series(
     ]
 
 
-def _two_ranges(query: CostQuery, before: DayRange) -> tuple[Q, Q, QuerySet[CostFact]]:
+def _two_ranges(
+    query: CostQuery, before: DayRange, dimensions: Sequence[str]
+) -> tuple[Q, Q, QuerySet[CostFact]]:
     """Return the conditions for either range, and the facts of both."""
     in_now = Q(day__gte=query.days.start, day__lt=query.days.end)
     in_before = Q(day__gte=before.start, day__lt=before.end)
     if not len(before):
-        return in_now, in_before, list_facts(query).order_by()
+        return in_now, in_before, list_facts(query, dimensions=dimensions).order_by()
     hull = DayRange(min(query.days.start, before.start), max(query.days.end, before.end))
-    return in_now, in_before, list_facts(replace(query, days=hull)).order_by().filter(in_now | in_before)
+    return (
+        in_now,
+        in_before,
+        list_facts(replace(query, days=hull), dimensions=dimensions).order_by().filter(in_now | in_before),
+    )
 
 
 def _key(values: Iterable[Any]) -> Key:

@@ -36,7 +36,11 @@ DIMENSIONS = (
     "inference_geo",
     "speed",
     "description",
+    "attribution",
 )
+# How a row came to its key and person: null as upstream stated it; else a share of a billed amount that upstream
+# states without them, by used tokens or by the dollars of the other generation; or the part nobody can be named for.
+TOKEN_SHARE, DOLLAR_SHARE, UNATTRIBUTED = "token_share", "dollar_share", "unattributed"
 
 
 class Origin(StrEnum):
@@ -118,6 +122,7 @@ class CostRecord(KnowsItsKey):
     inference_geo: str | None = None
     speed: str | None = None
     description: str | None = None
+    attribution: str | None = None
     extra: Mapping[str, Scalar] = field(default_factory=dict)
     list_amount_usd: Decimal | None = None
 

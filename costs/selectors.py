@@ -1,6 +1,7 @@
-"""Every read query on costs: rows, summaries, names. Starts from the account, always.
+"""Every read query on costs: rows and sums, now or as they were known. Starts from the account, always.
 
-Pages, API, exports and alerts ask here and nowhere else, so that one rule holds for all of them.
+Pages, API, exports and alerts ask here and nowhere else, so that one rule holds for all of them: of each day one
+report is read, see `choice`.
 """
 
 import datetime as dt
@@ -10,12 +11,14 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from django.db.models import DateField, F, Q, QuerySet, Sum, Value
+from django.db.models import Case, DateField, F, Q, QuerySet, Sum, TextField, Value, When
 from django.db.models.functions import TruncMonth, TruncWeek
 
-from costs.models import CostFact, ResourceName
+from costs import choice
+from costs.models import CostFact, CostHistory, Resource
 from costs.money import sum_usd
 from costs.periods import DayRange
+from costs.sources import Kind
 
 Granularity = Literal["total", "day", "week", "month"]
 Key = tuple[str | None, ...]
@@ -38,10 +41,11 @@ DIMENSIONS: Mapping[str, str] = {
     "inference_geo": "inference_geo",
     "speed": "speed",
     "description": "description",
+    "attribution": "attribution",
     "cost_center": "connection__cost_center",
 }
 MOST_GROUPS = 3
-_BUCKETS: Mapping[Granularity, Any] = {
+BUCKETS: Mapping[Granularity, Any] = {
     "day": F("day"),
     "week": TruncWeek("day"),
     "month": TruncMonth("day"),
@@ -50,11 +54,16 @@ _BUCKETS: Mapping[Granularity, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class CostQuery:
-    """Whose costs, of which days, with which values per dimension (None selects null; several are OR)."""
+    """
+    Whose costs, of which days, with which values per dimension (None selects null; several are OR).
+
+    Shape:   `as_of`: as they were known at that moment, None for now
+    """
 
     account_id: UUID
     days: DayRange
     filters: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    as_of: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +88,60 @@ class Summary:
     rows: tuple[SummaryRow, ...]
 
 
-def list_facts(query: CostQuery) -> QuerySet[CostFact]:
-    """Return the current cost rows of the query with their connections, oldest day first."""
-    return _facts(query).select_related("connection").order_by("day", "id")
+def list_facts(query: CostQuery, *, dimensions: Sequence[str] = ()) -> QuerySet[Any]:
+    """Return the cost rows of the query with their connections, oldest day first; of reports that have the dimensions."""
+    return _facts(query, dimensions).select_related("connection").order_by("day", "id")
 
 
-def _facts(query: CostQuery) -> QuerySet[CostFact]:
-    facts = CostFact.objects.filter(
-        connection__account_id=query.account_id, day__gte=query.days.start, day__lt=query.days.end
+def _facts(query: CostQuery, group_by: Sequence[str] = ()) -> QuerySet[Any]:
+    model = CostHistory if query.as_of else CostFact
+    facts: QuerySet[Any] = model._default_manager.filter(  # noqa: SLF001 - the way to a manager of either model
+        choice.is_chosen(asked("cost", query, group_by), model._meta.db_table),
+        connection__account_id=query.account_id,
+        day__gte=query.days.start,
+        day__lt=query.days.end,
     )
+    if query.as_of:
+        still_true = Q(superseded_at__isnull=True) | Q(superseded_at__gt=query.as_of)
+        facts = facts.filter(still_true, observed_at__lte=query.as_of)
+    return narrow(facts, query, DIMENSIONS)
+
+
+def asked(kind: Kind, query: CostQuery, group_by: Sequence[str] = ()) -> choice.Asked:
+    """Return which dimensions a report must know to answer the query."""
+    return choice.Asked(kind, query.account_id, query.days, tuple(query.filters), tuple(group_by))
+
+
+def narrow(facts: QuerySet[Any], query: CostQuery, dimensions: Mapping[str, str]) -> QuerySet[Any]:
+    """Apply the query's filters; both spellings of the default workspace are one."""
     for name, values in query.filters.items():
-        column = DIMENSIONS[name]
-        matches = Q(**{f"{column}__in": [value for value in values if value is not None]})
-        if None in values:
+        column = dimensions[name]
+        wanted = {value for value in values if value is not None}
+        with_null = None in values
+        if name == "workspace_id":
+            defaults = default_workspaces(query.account_id)
+            if with_null or wanted & set(defaults):
+                wanted, with_null = wanted | set(defaults), True
+        matches = Q(**{f"{column}__in": list(wanted)})
+        if with_null:
             matches |= Q(**{f"{column}__isnull": True})
         facts = facts.filter(matches)
     return facts
+
+
+def column_of(name: str, column: str, account_id: UUID) -> Any:
+    """Return the expression to group by: the default workspace is null however a report spells it."""
+    defaults = default_workspaces(account_id) if name == "workspace_id" else []
+    if not defaults:
+        return F(column)
+    is_default = When(**{f"{column}__in": defaults}, then=Value(None, TextField()))
+    return Case(is_default, default=F(column), output_field=TextField())
+
+
+def default_workspaces(account_id: UUID) -> list[str]:
+    """Return the ids of the account's default workspaces, which classic reports write as null."""
+    known = Resource.objects.filter(connection__account_id=account_id, kind="workspace", is_default=True)
+    return list(known.values_list("resource_id", flat=True))
 
 
 def summarise(
@@ -143,9 +190,11 @@ def _sums(
 ) -> dict[tuple[dt.date | None, Key], Decimal]:
     if granularity == "total" and not group_by:
         return {(None, ()): total(query)}
-    columns = {f"by_{name}": F(DIMENSIONS[name]) for name in group_by}
-    bucket = Value(None, DateField()) if granularity == "total" else _BUCKETS[granularity]
-    grouped = _facts(query).values(bucket=bucket, **columns).annotate(sum=Sum("amount_usd")).order_by()
+    columns = {f"by_{name}": column_of(name, DIMENSIONS[name], query.account_id) for name in group_by}
+    bucket = Value(None, DateField()) if granularity == "total" else BUCKETS[granularity]
+    grouped = (
+        _facts(query, group_by).values(bucket=bucket, **columns).annotate(sum=Sum("amount_usd")).order_by()
+    )
     names = [f"by_{name}" for name in group_by]
     return {
         (first_day, tuple(_text(value) for value in key)): amount
@@ -182,32 +231,7 @@ def bucket_of(day: dt.date, granularity: Granularity) -> dt.date:
 
 def filter_values(query: CostQuery, dimension: str) -> list[str | None]:
     """Return the distinct values of one dimension inside the query, null included."""
-    column = DIMENSIONS[dimension]
-    values = _facts(query).order_by(column).values_list(column, flat=True).distinct()
-    return [_text(value) for value in values]
-
-
-@dataclass(frozen=True, slots=True)
-class WorkspaceNames:
-    """Current workspace names of an account, by (connection, id); None is the default workspace."""
-
-    names: Mapping[tuple[str, str | None], str]
-
-    def find(self, connection_id: str | None, workspace_id: str | None) -> str | None:
-        """Return the name, searching all connections when none is given."""
-        if connection_id is not None:
-            return self.names.get((connection_id, workspace_id))
-        return next((name for (_, key), name in self.names.items() if key == workspace_id), None)
-
-
-def workspace_names(account_id: UUID) -> WorkspaceNames:
-    """Return what the account's workspaces are called now."""
-    found: dict[tuple[str, str | None], str] = {}
-    rows = ResourceName.objects.filter(
-        resource__connection__account_id=account_id, resource__kind="workspace", valid_to__isnull=True
-    ).values_list("resource__connection_id", "resource__resource_id", "resource__is_default", "name")
-    for connection_id, resource_id, is_default, name in rows:
-        found[str(connection_id), resource_id] = name
-        if is_default:
-            found[str(connection_id), None] = name
-    return WorkspaceNames(found)
+    values = _facts(query, [dimension]).values_list(
+        column_of(dimension, DIMENSIONS[dimension], query.account_id), flat=True
+    )
+    return sorted({_text(value) for value in values.distinct().order_by()}, key=lambda value: value or "")

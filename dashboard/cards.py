@@ -12,8 +12,8 @@ from costs.freshness import Coverage
 from dashboard import figures, stored
 from dashboard.wording import capability_words, origin_words
 from integrations.models import Connection, Status
-from workers import lanes, runs
-from workers.bucket import Bucket, BucketUnavailableError
+from workers import lanes, reports, runs
+from workers.bucket import Bucket, BucketUnavailableError, rate_of
 from workers.models import Page, SyncRun, Trigger
 from workers.runs import Progress
 
@@ -147,10 +147,11 @@ class Budget:
 
 def budget(connection: Connection) -> Budget | None:
     """Return the state of the organisation's request bucket; None while Redis does not answer."""
-    owner = lanes.owner_key(connection.organization_id, runs.FAMILY)
-    rate = lanes.rate_of(runs.FAMILY)
+    family = reports.families(connection)[0]
+    owner = lanes.owner_key(connection.organization_id, family)
+    rate = rate_of(family)
     try:
-        state = Bucket(owner, rate).peek(lanes.seed_of(connection.organization_id, runs.FAMILY))
+        state = Bucket(owner, rate).peek(lanes.seed_of(connection.organization_id, family))
     except BucketUnavailableError:
         return None
     return Budget(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from costs.selectors import workspace_names
+from costs.named import names_of, workspace_names
 from dashboard.wording import origin_words
 from integrations.models import Connection
 
@@ -112,6 +112,10 @@ def names(account_id: UUID, dimensions: Sequence[str]) -> Names:
     known: dict[str, Mapping[str | None, str]] = {}
     if "workspace_id" in dimensions:
         known["workspace_id"] = _workspaces(account_id)
+    for dimension, kind in (("api_key_id", "api_key"), ("actor_id", "person")):
+        if dimension in dimensions:
+            current = names_of(account_id, kind).current
+            known[dimension] = {resource_id: name for (_, resource_id), name in current.items()}
     if "connection" in dimensions:
         rows = Connection.objects.filter(account_id=account_id).values_list("pk", "label")
         known["connection"] = {str(pk): label for pk, label in rows}
@@ -120,7 +124,7 @@ def names(account_id: UUID, dimensions: Sequence[str]) -> Names:
 
 def _workspaces(account_id: UUID) -> dict[str | None, str]:
     """Name workspaces by id; where two have the same name, the organisation tells them apart."""
-    found = workspace_names(account_id).names
+    found = workspace_names(account_id).current
     times = Counter(name for (_, workspace), name in found.items() if workspace is not None)
     organisations: Mapping[str, str] = {}
     if any(count > 1 for count in times.values()):

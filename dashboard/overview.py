@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from accounts.models import Account
-from costs import selectors
+from costs import named, selectors
 from costs.freshness import DaySummary, complete_through, summarise_days
 from costs.movers import read_movements
 from costs.periods import DayRange
@@ -82,7 +82,7 @@ def _state(day: DaySummary, today: dt.date) -> str:
 
 
 def _workspaces(account: Account, report: Report) -> Table:
-    names = selectors.workspace_names(account.pk)
+    names = named.workspace_names(account.pk)
     organisations = {
         str(key): name
         for key, name in Connection.objects.filter(account=account).values_list("pk", "organization_name")

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Count, F, Max, Min, Q
 
 from accounts.models import Account
+from costs import sources
 from costs.freshness import Coverage, complete_through
 from costs.models import DayDigest
 from costs.periods import trailing
@@ -45,7 +46,9 @@ def coverages(account: Account, connection_ids: list[UUID] | None = None) -> Map
 
     Shape:   of the days it should have: a single older day that somebody synced is no beginning
     """
-    digests = DayDigest.objects.filter(connection__account=account, day__gte=F("connection__wanted_from"))
+    digests = DayDigest.objects.filter(
+        connection__account=account, source__in=sources.BILLS, day__gte=F("connection__wanted_from")
+    )
     if connection_ids is not None:
         digests = digests.filter(connection_id__in=connection_ids)
     ends = digests.order_by().values("connection_id").annotate(first=Min("day"), last=Max("day"))

@@ -18,6 +18,7 @@ from integrations import vault
 from integrations.anthropic.client import AnthropicClient
 from integrations.anthropic.probe import ProbeResult, probe
 from integrations.anthropic.stream import Family
+from integrations.anthropic.streams import STREAMS
 from integrations.errors import Advice, Reason, advice
 from integrations.http import HttpTransport
 from integrations.models import Connection, Credential, Provider, Status
@@ -123,7 +124,10 @@ def store(account: Account, api_key: str, result: ProbeResult, *, label: str, co
     if existing and not existing.is_disconnected:
         raise already_connected(existing)
     connection = existing or Connection(
-        account=account, origin=result.origin, organization_id=result.organization.id
+        account=account,
+        origin=result.origin,
+        organization_id=result.organization.id,
+        cost_source=_first_bill(result.origin),
     )
     connection.organization_name = _one_line(result.organization.name)
     # What people called it and charged it to survives a revival, unless they say something new.
@@ -152,6 +156,11 @@ def store(account: Account, api_key: str, result: ProbeResult, *, label: str, co
         raise LabelTakenError(connection.label) from None
     vault.seal(connection, api_key)
     return connection
+
+
+def _first_bill(origin: str) -> str:
+    """Return the report that is the bill of an origin until somebody chooses another."""
+    return next(each.name for each in STREAMS.values() if each.origin == origin and each.is_bill)
 
 
 class LabelTakenError(Exception):

@@ -1,4 +1,4 @@
-"""Connection (what is connected, and in which state) and Credential (the encrypted key, kept apart)."""
+"""Connection (what is connected, and in which state), its reports, and Credential (the encrypted key, kept apart)."""
 
 import uuid
 
@@ -48,6 +48,10 @@ class Connection(models.Model):
     capabilities = models.JSONField(
         default=list, help_text="What the probe found the key can and cannot see."
     )
+    cost_source = models.CharField(
+        max_length=40, default="cost_report",
+        help_text="The report whose amounts are the bill; another one answers for days this one does not have.",
+    )  # fmt: skip
     connected_at = models.DateTimeField(default=timezone.now, help_text="Anew when it was revived.")
     backfill_days = models.PositiveIntegerField(help_text="Days of history asked for when it was connected.")
     wanted_from = models.DateField(
@@ -97,6 +101,41 @@ class Connection(models.Model):
     def is_disconnected(self) -> bool:
         """True once its key was deleted; only its history is left."""
         return self.disconnected_at is not None
+
+
+class Report(models.Model):
+    """One report of a connection: whether its key may read it, which days it should have, how far it is settled.
+
+    A refused report stands still and says why, while the others go on.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="reports")
+    stream = models.CharField(max_length=40)
+    kind = models.CharField(max_length=8, help_text="cost, usage, activity or names.")
+    is_bill = models.BooleanField(
+        default=False, help_text="A day of it adds up to everything the organisation is billed for."
+    )
+    is_refused = models.BooleanField(default=False, help_text="Upstream refuses it to this key.")
+    wanted_from = models.DateField(
+        null=True, help_text="The first day it should have; null for names, which have no days."
+    )
+    settle_days = models.PositiveSmallIntegerField(
+        null=True,
+        help_text="Days after which a reading is final; null: as many as its surface restates.",
+    )
+    settled_through = models.DateField(
+        null=True, help_text="Every wanted day up to here was read after its restatement window."
+    )
+    reason = models.CharField(max_length=40, blank=True)
+    detail = models.TextField(blank=True)
+    read_at = models.DateTimeField(null=True, help_text="When a window of it was last stored.")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["connection", "stream"], name="report_once")]
+
+    def __str__(self) -> str:
+        return f"{self.stream} of {self.connection_id}"
 
 
 class Credential(models.Model):

@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import zlib
 
+from integrations.anthropic.streams import Reading
 from integrations.pages import Page as FetchedPage
 from workers.models import Page, SyncStep
 
@@ -37,9 +38,15 @@ def read_back(step: SyncStep) -> tuple[list[bytes], list[str | None]]:
 
 
 def first_requested_at(step: SyncStep) -> dt.datetime:
-    """Return when the current generation's first request started: the moment its content is as of."""
+    """Return when the current generation's first request started."""
     first = Page.objects.filter(step=step, generation=step.generation).order_by("sequence")
     return first.values_list("requested_at", flat=True)[:1].get()
+
+
+def speaks_of(step: SyncStep, reading: Reading) -> dt.datetime:
+    """Return the moment the window's content is as of: where upstream's data ends, at most when we asked."""
+    asked = first_requested_at(step)
+    return min(asked, reading.as_of) if reading.as_of else asked
 
 
 def _body(page: Page) -> bytes:

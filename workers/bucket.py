@@ -58,10 +58,17 @@ class Answer:
     blocked_seconds: float
 
 
-def classic_rate() -> Rate:
-    """Return the configured rate of the classic reports and names endpoints."""
-    interval = round(60 * _SECOND / settings.ANTHROPIC_REQUESTS_PER_MINUTE * _SLACK)
-    return Rate(interval, settings.ANTHROPIC_BURST)
+def rate_of(family: str) -> Rate:
+    """Return the configured rate of an API family: classic reports and names, or analytics."""
+    if family == "classic":
+        return _rate(settings.ANTHROPIC_REQUESTS_PER_MINUTE, settings.ANTHROPIC_BURST)
+    if family == "analytics":
+        return _rate(settings.ANTHROPIC_ANALYTICS_REQUESTS_PER_MINUTE, settings.ANTHROPIC_ANALYTICS_BURST)
+    raise ValueError(f"no rate is configured for API family {family!r}")
+
+
+def _rate(per_minute: float, burst: int) -> Rate:
+    return Rate(round(60 * _SECOND / per_minute * _SLACK), burst)
 
 
 @cache

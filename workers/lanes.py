@@ -6,6 +6,7 @@ that was frozen past its lease finds both changed and can write nothing.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
 
-from workers.bucket import Answer, Bucket, Rate, Seed, classic_rate
+from workers.bucket import Answer, Bucket, BucketUnavailableError, Seed, rate_of
 from workers.clock import database_now
 from workers.models import Lane
 
@@ -46,19 +47,25 @@ def owner_key(organization_id: str, family: str) -> str:
     return f"{organization_id}:{family}"
 
 
-def rate_of(family: str) -> Rate:
-    """Return the configured rate of an API family; analytics keep to that of the classic one for now."""
-    if family not in {"classic", "analytics"}:
-        raise ValueError(f"no rate is configured for API family {family!r}")
-    return classic_rate()
+def ensure(organization_id: str, family: str) -> Lane:
+    """
+    Return the lane of this owner, created with its bucket's present level; an empty one when Redis cannot tell.
 
-
-def get_or_create(organization_id: str, family: str, level: Answer) -> Lane:
-    """Return the lane of this owner, creating it with the bucket's present level."""
+    Not locked: what is done under a lane is done under `hold`.
+    """
+    lane = Lane.objects.filter(organization_id=organization_id, family=family).first()
+    if lane:
+        return lane
+    rate = rate_of(family)
+    try:
+        level_us = Bucket(owner_key(organization_id, family), rate).peek(Seed(rate.full_us)).level_us
+    except BucketUnavailableError:
+        # Nobody can take a token before Redis is back; whoever took some before had no lane to note it in.
+        level_us = 0
     lane, _ = Lane.objects.get_or_create(
         organization_id=organization_id,
         family=family,
-        defaults={"level_us": level.level_us, "level_at": database_now()},
+        defaults={"level_us": level_us, "level_at": database_now()},
     )
     return lane
 
@@ -193,18 +200,19 @@ def lock(lease: Lease) -> None:
         raise LeaseLostError(f"lane {lease.lane_id} is no longer held under fence {lease.fence}")
 
 
-def hold(organization_id: str, family: str) -> Lane | None:
+def hold(organization_id: str, families: Sequence[str]) -> list[Lane]:
     """
-    Lock an owner's lane for the rest of the transaction; None for an owner without one.
+    Lock an owner's lanes of these families for the rest of the transaction; in the order of the families.
 
-    Everybody locks in the order lane, connection, step, or two would wait for each other for ever. NO KEY
-    UPDATE suffices against other holders and lets rows that refer to the lane be inserted meanwhile.
+    Everybody locks in the order lane (by id), connection, step, or two would wait for each other for ever.
+    NO KEY UPDATE suffices against other holders and lets rows that refer to the lane be inserted meanwhile.
     """
-    return (
+    held = (
         Lane.objects.select_for_update(no_key=True)
-        .filter(organization_id=organization_id, family=family)
-        .first()
+        .filter(organization_id=organization_id, family__in=families)
+        .order_by("pk")
     )
+    return sorted(held, key=lambda lane: families.index(lane.family))
 
 
 def ring(lane_id: int) -> None:

@@ -26,13 +26,14 @@ from integrations.connections import RefusedError
 from integrations.errors import Advice, Fate, Reason, UpstreamError, advice
 from integrations.models import Connection, Credential, Status
 from integrations.vault import RingKeyMissingError, VaultError
-from workers import bucket, lanes, runs, schedule, states
-from workers.bucket import Bucket, BucketUnavailableError, Seed
+from workers import bucket, lanes, reports, runs, schedule, states
+from workers.bucket import Bucket, BucketUnavailableError, Seed, rate_of
 from workers.clock import database_now
-from workers.models import Lane, SyncRun, Trigger
+from workers.models import SyncRun, Trigger
 
 # Two years: more than any plan fills, little enough for one run.
 MOST_DAYS = 731
+_CLASSIC: Family = "classic"
 # After a 429 that does not say how long to wait.
 _UNSAID_WAIT_SECONDS = 60.0
 
@@ -82,17 +83,10 @@ def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connectio
     if not result.ok:
         raise _refused(result)
     assert result.organization is not None  # noqa: S101 - what `ok` means
-    owner = lanes.owner_key(result.organization.id, runs.FAMILY)
-    seed = lanes.seed_of(result.organization.id, runs.FAMILY)
-    try:
-        level = Bucket(owner, lanes.rate_of(runs.FAMILY)).peek(seed)
-    except BucketUnavailableError as error:
-        raise RefusedError(_limiter_down()) from error
     with transaction.atomic():
         connection = connections.store(
             account, wanted.api_key, result, label=wanted.label, cost_center=wanted.cost_center
         )
-        lanes.get_or_create(connection.organization_id, runs.FAMILY, level)
         now = database_now()
         connection.next_sync_at = schedule.next_daily(connection.pk, after=now)
         connections.set_state(connection, Status.BACKFILLING, save=False)
@@ -133,7 +127,7 @@ def _hold(connection: Connection) -> Connection:
 
     Raises:  ConnectionStandsStillError — somebody has disconnected or erased it meanwhile
     """
-    lanes.hold(connection.organization_id, runs.FAMILY)
+    lanes.hold(connection.organization_id, reports.families(connection))
     current = states.find_and_hold(connection)
     if current is None or current.is_disconnected:
         connection.disconnected_at = connection.disconnected_at or database_now()
@@ -146,6 +140,7 @@ def _apply(connection: Connection, result: ProbeResult) -> None:
     with transaction.atomic():
         current = _hold(connection)
         if result.ok:
+            reports.reopen(current)
             current.capabilities = [asdict(capability) for capability in result.capabilities]
             current.save(update_fields=["capabilities"])
             if current.status == Status.ERROR:
@@ -223,6 +218,7 @@ def rotate_key(connection: Connection, api_key: str, *, actor: str) -> ProbeResu
     with transaction.atomic():
         current = _hold(connection)
         connections.replace_key(current, api_key, result)
+        reports.reopen(current)
         if current.status == Status.ERROR:
             _back_to_work(current, database_now())
         _note(current, actor, "connection.rotated", key=difference(connection.key_hint, current.key_hint))
@@ -257,11 +253,9 @@ def _back_to_work(connection: Connection, now: dt.datetime) -> None:
     if connection.status == Status.ERROR:
         states.enqueue_recovered(connection, now)
     connections.set_state(connection, states.working_status(connection))
-    lane = Lane.objects.filter(organization_id=connection.organization_id, family=runs.FAMILY).first()
-    if lane is None:
-        return
     runs.request_run(connection, Trigger.REREAD, _trailing(connection, now.date()), requested_by="catch up")
-    lanes.ring(lane.pk)
+    for lane in lanes.hold(connection.organization_id, reports.families(connection)):
+        lanes.ring(lane.pk)
 
 
 def edit(connection: Connection, *, label: str, cost_center: str, actor: str) -> None:
@@ -284,7 +278,7 @@ def disconnect(connection: Connection, *, erase: bool, actor: str) -> None:
     The lane is locked first: a worker in the middle of a write finishes before, or finds its step gone.
     """
     with transaction.atomic():
-        lanes.hold(connection.organization_id, runs.FAMILY)
+        lanes.hold(connection.organization_id, reports.families(connection))
         if erase:
             Connection.objects.filter(pk=connection.pk).delete()
         else:
@@ -343,7 +337,7 @@ class _Tokens:
         """Take one token or raise UpstreamError(rate_limited); called before each request."""
         owner = organization_id or self._owner
         if owner is None:
-            self._acquire(f"unknown:{_fingerprint(self._api_key)}", None, "classic")
+            self._acquire(f"unknown:{_fingerprint(self._api_key)}", None, _CLASSIC)
             self._unpaid.append(family)
             return
         try:
@@ -371,7 +365,7 @@ class _Tokens:
             bucket.remember_owner(_fingerprint(self._api_key), owner)
 
     def _bucket(self, owner: str, family: Family) -> Bucket:
-        return Bucket(lanes.owner_key(owner, family), lanes.rate_of(family))
+        return Bucket(lanes.owner_key(owner, family), rate_of(family))
 
     def _pay(self, owner: str) -> None:
         while self._unpaid:
@@ -380,7 +374,7 @@ class _Tokens:
             lanes.note_level(owner, family, answer)
 
     def _acquire(self, key: str, owner: str | None, family: Family) -> None:
-        rate = lanes.rate_of(family)
+        rate = rate_of(family)
         seed = lanes.seed_of(owner, family) if owner else Seed(rate.full_us)
         try:
             answer = Bucket(key, rate).acquire(seed)

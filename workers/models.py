@@ -61,7 +61,7 @@ PRIORITY = {Trigger.FORCE: 10, Trigger.DAILY: 20, Trigger.REREAD: 30, Trigger.CO
 
 
 class SyncRun(models.Model):
-    """One reason to fetch: a trigger and a range of days for one connection."""
+    """One reason to fetch: a trigger and a range of days for one connection, of the reports of one API family."""
 
     account_path = "connection__account"
 
@@ -108,13 +108,15 @@ class SyncRun(models.Model):
         constraints = [
             # The same wish twice is one run while it is open …
             models.UniqueConstraint(
-                fields=["connection", "trigger", "from_day", "to_day"],
+                fields=["connection", "lane", "trigger", "from_day", "to_day"],
                 condition=models.Q(status__in=["queued", "running"]),
                 name="open_run_once",
             ),
             # … and a day's sync is one run for ever, however many schedulers ask for it.
             models.UniqueConstraint(
-                fields=["connection", "to_day"], condition=models.Q(trigger="daily"), name="daily_run_once"
+                fields=["connection", "lane", "to_day"],
+                condition=models.Q(trigger="daily"),
+                name="daily_run_once",
             ),
         ]
         indexes = [

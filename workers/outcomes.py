@@ -5,19 +5,20 @@ lost its lane raises LeaseLostError before anything of it is visible. Each retur
 """
 
 import datetime as dt
+from collections.abc import Sequence
 
 import structlog
 from django.db import transaction
 from django.db.models import F
 
-from costs import ingest, names
+from costs import attribution, ingest, names, tables
 from costs.ingest import Ingested
 from costs.periods import DayRange, day_start
-from integrations.anthropic.streams import STREAMS, Reading
+from integrations.anthropic.streams import STREAMS, Reading, Stream
 from integrations.errors import Fate, Reason, UpstreamError, unreadable
 from integrations.models import Status
 from integrations.pages import Page as FetchedPage
-from workers import archive, backoff, lanes, states
+from workers import archive, backoff, lanes, reports, runs, states
 from workers.bucket import Answer, BucketUnavailableError
 from workers.clock import database_now
 from workers.crashpoints import crash
@@ -149,31 +150,42 @@ def _complete(step: SyncStep) -> UpstreamError | None:
         return error
     except archive.ArchiveError as error:
         return unreadable(f"an archived answer was damaged and is fetched again ({error})")
-    now, run = database_now(), step.run
-    connection_id = run.connection_id
-    left_out = _left_out(step, reading) if stream.kind == "cost" else None
+    left_out = _left_out(step, stream, reading)
     if left_out:
         return unreadable(f"it leaves out {left_out} and later days of the window")
-    if stream.kind == "names":
-        names.record_names(connection_id, reading.names, observed_at=now)
-    else:
-        window = ingest.Window(
-            connection_id, step.stream, reading.covered, archive.first_requested_at(step), now, run.pk
-        )
-        written = ingest.replace_window(window, reading.costs)
-        _count_rows(run, written)
-        states.after_window(run.connection, has_rows=bool(reading.records), now=now)
+    now = database_now()
+    names.record_names(step.run.connection_id, reading.names, observed_at=now)
+    if stream.kind != "names":
+        _write_window(step, stream, reading, now)
+    reports.note_read(step.run.connection, stream.name, now)
     crash("facts-written")
     step.status, step.finished_at, step.cursor = SyncStep.Status.DONE, now, None
     return None
 
 
-def _left_out(step: SyncStep, reading: Reading) -> dt.date | None:
-    """
-    Return the first day the answer ends before, though it had long ended when it was asked for.
+def _write_window(step: SyncStep, stream: Stream, reading: Reading, now: dt.datetime) -> None:
+    run, connection = step.run, step.run.connection
+    window = ingest.Window(
+        connection.pk, stream.name, reading.covered, archive.speaks_of(step, reading), now, run.pk,
+        tables.TABLES[stream.kind],
+    )  # fmt: skip
+    written = ingest.replace_window(window, reading.records)
+    _count_rows(run, written)
+    if stream.name in attribution.MATTERS and written.days_changed:
+        attribution.refresh(reports.connected(connection), written.days_changed, observed_at=now)
+    if stream.name == connection.cost_source:
+        states.after_window(connection, has_rows=bool(reading.records), now=now)
 
-    Upstream may not know the youngest days yet; an older one it does not mention is an answer cut short.
+
+def _left_out(step: SyncStep, stream: Stream, reading: Reading) -> dt.date | None:
     """
+    Return the first day a report by buckets ends before, though it had long ended when it was asked for.
+
+    Upstream may not know the youngest days yet; an older one it does not mention is an answer cut short. The
+    analytics family has no buckets for days without rows, and says itself up to when it knows.
+    """
+    if stream.family != "classic" or stream.kind not in {"cost", "usage"}:
+        return None
     known_by = archive.first_requested_at(step) - _LATEST_DAY_KNOWN
     for day in DayRange(step.window_start, step.window_end).days():
         if day not in reading.covered and day_start(day) + dt.timedelta(days=1) <= known_by:
@@ -212,10 +224,10 @@ def _close_run_if_done(step: SyncStep, now: dt.datetime) -> None:
         SyncRun.objects.filter(pk=step.run_id).update(steps_done=steps_done)
         states.after_success(step.run.connection, now=now)
         return
-    run = SyncRun.objects.select_related("connection__account").get(pk=step.run_id)
-    # Names that cannot be read leave every amount as it is: they do not fail the run.
-    cost = [stream.name for stream in STREAMS.values() if stream.kind == "cost"]
-    failed = closed.filter(status=SyncStep.Status.FAILED, stream__in=cost).order_by("position").first()
+    run = SyncRun.objects.select_related("connection__account", "lane").get(pk=step.run_id)
+    # Whatever else cannot be read leaves the bill as it is: its own report says so, and the run succeeds.
+    bill = run.connection.cost_source
+    failed = closed.filter(status=SyncStep.Status.FAILED, stream=bill).order_by("position").first()
     run.steps_done, run.finished_at = steps_done, now
     run.status = SyncRun.Status.FAILED if failed else SyncRun.Status.SUCCEEDED
     if failed:
@@ -234,7 +246,7 @@ def _fail_step(step: SyncStep, error: UpstreamError) -> None:
     if step.failures + 1 >= _MOST_STEP_FAILURES:
         step.status, step.finished_at = SyncStep.Status.FAILED, database_now()
     _back_off_step(step, error)
-    states.degrade(step.run.connection, error)
+    _tell(step, error)
     if step.status == SyncStep.Status.FAILED:
         _close_run_if_done(step, database_now())
 
@@ -259,8 +271,16 @@ def _back_off_lane(lease: Lease, step: SyncStep, error: UpstreamError) -> None:
     step.reason, step.detail = error.reason, error.detail
     step.save()
     SyncRun.objects.filter(pk=step.run_id).update(failures=failures, reason=error.reason, detail=error.detail)
-    states.degrade(step.run.connection, error)
+    _tell(step, error)
     lanes.park(lease, wait_seconds)
+
+
+def _tell(step: SyncStep, error: UpstreamError) -> None:
+    """Say at the report that it is in trouble; and at the connection when the bill waits for it."""
+    connection = step.run.connection
+    reports.note_trouble(connection, step.stream, error)
+    if step.run.lane.family == reports.families(connection)[0] and STREAMS[step.stream].kind == "cost":
+        states.degrade(connection, error)
 
 
 def _record_rate_limit(lease: Lease, step: SyncStep, error: UpstreamError) -> bool:
@@ -283,31 +303,46 @@ def _record_rate_limit(lease: Lease, step: SyncStep, error: UpstreamError) -> bo
         )  # fmt: skip
         held = _still_open(step)
         if held:
-            states.degrade(held.run.connection, error)
+            _tell(held, error)
         lanes.park(lease, wait_seconds)
     return False
 
 
 def _skip_before_floor(step: SyncStep, error: UpstreamError) -> None:
     """Do without a window that lies before what upstream reports, and want no day of it any more."""
-    connection = states.hold(step.run.connection)
-    connection.wanted_from = max(connection.wanted_from, step.window_end)
-    connection.save(update_fields=["wanted_from"])
-    step.status, step.finished_at = SyncStep.Status.SKIPPED, database_now()
-    step.reason, step.detail = error.reason, error.detail
-    step.save()
+    reports.raise_floor(states.hold(step.run.connection), step.stream, step.window_end)
+    _skip(step, error)
     _close_run_if_done(step, database_now())
 
 
+def _skip(step: SyncStep, error: UpstreamError) -> None:
+    step.status, step.finished_at = SyncStep.Status.SKIPPED, database_now()
+    step.reason, step.detail = error.reason, error.detail
+    step.save()
+
+
 def _stop_for_person(step: SyncStep, error: UpstreamError) -> None:
-    """Leave the run open and the connection in error until its key is replaced; or do without the names."""
-    if STREAMS[step.stream].kind == "names" and error.reason in {Reason.SCOPE_MISSING, Reason.KEY_WRONG_KIND}:
-        step.status, step.finished_at = SyncStep.Status.SKIPPED, database_now()
-        step.reason, step.detail = error.reason, error.detail
-        step.save()
-        _close_run_if_done(step, database_now())
-        return
+    """Leave the run open and the connection in error until its key is replaced; or do without one report."""
+    stream, connection = STREAMS[step.stream], states.hold(step.run.connection)
+    is_refused = error.reason in {Reason.SCOPE_MISSING, Reason.KEY_WRONG_KIND}
+    if is_refused:
+        was_bill = connection.cost_source == stream.name
+        instead = reports.refuse(connection, stream, error, step.run.to_day - dt.timedelta(days=1))
+        if instead or not was_bill:
+            _do_without(step, error, instead)
+            return
     SyncRun.objects.filter(pk=step.run_id).update(reason=error.reason, detail=error.detail)
-    connection = states.hold(step.run.connection)
     if connection.status != Status.PAUSED:
         states.break_down(connection, error, now=database_now())
+
+
+def _do_without(step: SyncStep, error: UpstreamError, instead: Sequence[Stream]) -> None:
+    """Close every window of a refused report, and add those of what is read in its place."""
+    _skip(step, error)
+    others = SyncStep.objects.filter(run_id=step.run_id, stream=step.stream, status=SyncStep.Status.QUEUED)
+    others.update(status=SyncStep.Status.SKIPPED, finished_at=database_now(), reason=error.reason)
+    run = SyncRun.objects.select_related("connection__account", "lane").get(pk=step.run_id)
+    runs.extend(run, instead)
+    step.run = run
+    SyncRun.objects.filter(pk=run.pk).update(claims_since_progress=0)
+    _close_run_if_done(step, database_now())

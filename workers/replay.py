@@ -220,9 +220,9 @@ def _write(connection: Connection, step: SyncStep, reading: Reading, since: dt.d
     # Facts were observed when their step was finished: both are one reading of the clock.
     assert step.finished_at is not None  # noqa: S101 - what a done step has
     window = ingest.Window(
-        connection.pk, step.stream, days, archive.first_requested_at(step), step.finished_at, step.run_id
+        connection.pk, step.stream, days, archive.speaks_of(step, reading), step.finished_at, step.run_id
     )
-    ingest.replace_window(window, [record for record in reading.costs if record.day in days])
+    ingest.replace_window(window, [record for record in reading.records if record.day in days])
 
 
 def _total(pairs: dict[dt.date, Pair]) -> Pair:
@@ -267,6 +267,7 @@ class _Comparison:
             "since": day,
             "until": day,
             "rows": _ROWS_SHOWN,
+            "sources": _COST_STREAMS,
         }
         with database.cursor() as cursor:
             cursor.execute(
@@ -280,7 +281,10 @@ class _Comparison:
             return tuple(_row(side, line) for side, line in cursor.fetchall())
 
     def _tallies(self, table: str, schema: str) -> dict[dt.date, Tally]:
-        where: dict[str, Any] = {"connection": self.connection.pk, "since": self.since, "until": dt.date.max}
+        where: dict[str, Any] = {
+            "connection": self.connection.pk, "since": self.since, "until": dt.date.max,
+            "sources": _COST_STREAMS,
+        }  # fmt: skip
         with database.cursor() as cursor:
             cursor.execute(
                 f"""
@@ -299,6 +303,7 @@ class _Comparison:
         return f"""
             SELECT day, {amount} AS amount, (to_jsonb(entry) - 'id')::text AS line FROM {schema}.{name} entry
             WHERE connection_id = %(connection)s AND day BETWEEN %(since)s AND %(until)s
+            AND source = ANY(%(sources)s)
         """  # noqa: S608
 
 

@@ -1,23 +1,30 @@
 """Runs: why something is fetched. Create them once, plan their steps, say how far they are."""
 
 import datetime as dt
+import functools
+import operator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from costs import freshness
 from costs.periods import DayRange
 from integrations import connections
-from integrations.anthropic.streams import STREAMS
-from integrations.models import Connection, Status
-from workers import lanes, states
-from workers.bucket import Bucket, BucketUnavailableError
+from integrations.anthropic.streams import Stream
+from integrations.models import Connection, Report, Status
+from workers import lanes, reports, states
+from workers.bucket import Bucket, BucketUnavailableError, rate_of
 from workers.clock import database_now
 from workers.models import PRIORITY, Lane, SyncRun, SyncStep, Trigger
 
-FAMILY = "classic"
+# The runs that read the bill itself, one a trigger; the others belong to further families of the same connection.
+OF_THE_BILL = functools.reduce(
+    operator.or_,
+    (Q(connection__origin=origin, lane__family=family) for origin, family in reports.FIRST_FAMILY.items()),
+)
 # What a request takes when no token has to be waited for; only the estimate of the end uses it.
 _REQUEST_SECONDS = 1.0
 _BLOCKED = (Status.PAUSED, Status.ERROR)
@@ -53,86 +60,127 @@ def trailing_range(
 
 
 def find_backfill(connection: Connection) -> SyncRun | None:
-    """Return the connection's open backfill."""
-    return find_open(connection, Trigger.CONNECT, None)
+    """Return an open backfill of the connection, of whichever family."""
+    return _open_runs(connection, Trigger.CONNECT).first()
 
 
-def find_open(connection: Connection, trigger: Trigger, days: DayRange | None) -> SyncRun | None:
-    """Return an open run of this trigger that covers the days (any, when None)."""
+def _open_runs(connection: Connection, trigger: Trigger) -> QuerySet[SyncRun]:
     runs = SyncRun.objects.filter(connection=connection, trigger=trigger, status__in=SyncRun.ACTIVE)
-    if days is not None:
-        runs = runs.filter(from_day__lte=days.start, to_day__gte=days.end)
-    return runs.order_by("requested_at").first()
+    return runs.order_by("requested_at")
 
 
 def request_run(
     connection: Connection, trigger: Trigger, days: DayRange, *, requested_by: str
 ) -> tuple[SyncRun, bool]:
     """
-    Create a run and make its lane due; or return the open one that already covers it.
+    Create a run for each API family of the connection and make its lanes due; or return what covers it already.
 
-    Shape:   (run, whether it is new)
-    Key:     one open run per connection, trigger and range, whoever asks how often
-    Effects: run and lane rows; nothing is published, the dispatcher finds the lane
+    Shape:   (the run with the bill, whether it is new); the other families' runs follow it
+    Key:     one open run per connection, family, trigger and range, whoever asks how often
+    Effects: run, step, report and lane rows; nothing is published, the dispatcher finds the lanes
     """
+    families = reports.families(connection)
+    for family in families:
+        lanes.ensure(connection.organization_id, family)
     with transaction.atomic():
-        # Everybody who creates runs of an organisation comes through this lock, so looking first is enough.
-        lane = lanes.hold(connection.organization_id, FAMILY)
-        if lane is None:
-            raise ValueError(f"connection {connection.pk} has no lane")
-        found = find_open(connection, trigger, days)
-        if found:
-            return found, False
-        run = SyncRun.objects.create(
-            connection=connection,
-            lane=lane,
-            trigger=trigger,
-            from_day=days.start,
-            to_day=days.end,
-            priority=PRIORITY[trigger],
-            requested_by=requested_by,
-        )
-        plan(run)
-        lanes.ring(lane.pk)
+        # Everybody who creates runs of an organisation comes through these locks, so looking first is enough.
+        held = lanes.hold(connection.organization_id, families)
+        requested = [_request(connection, lane, trigger, days, requested_by) for lane in held]
+    return requested[0]
+
+
+def _request(
+    connection: Connection, lane: Lane, trigger: Trigger, days: DayRange, requested_by: str
+) -> tuple[SyncRun, bool]:
+    covering = _open_runs(connection, trigger).filter(
+        lane=lane, from_day__lte=days.start, to_day__gte=days.end
+    )
+    found = covering.first()
+    if found:
+        return found, False
+    run = SyncRun.objects.create(
+        connection=connection,
+        lane=lane,
+        trigger=trigger,
+        from_day=days.start,
+        to_day=days.end,
+        priority=PRIORITY[trigger],
+        requested_by=requested_by,
+    )
+    plan(run)
+    lanes.ring(lane.pk)
     return run, True
 
 
 def plan(run: SyncRun) -> None:
     """
-    Write the run's steps: windows of each stream, newest first; names right after the first window.
+    Write the run's steps, each one window of one report; a run that has nothing to read is done at once.
 
-    The newest month is what people look at first, and names make it readable; older months can wait.
+    The newest month is what people look at first, and names make it readable; older months can wait, and what
+    is read day by day waits for all of them.
     """
+    today = run.to_day - dt.timedelta(days=1)
     days = DayRange(run.from_day, run.to_day)
-    cost = [s for s in STREAMS.values() if s.kind == "cost" and s.origin == run.connection.origin]
-    names = [s for s in STREAMS.values() if s.kind == "names" and s.origin == run.connection.origin]
-    windows = [
-        (stream.name, window)
-        for stream in cost
-        for window in days.split_newest_first(stream.max_window_days or len(days))
-        if _is_needed(run, window)
-    ]
-    windows.sort(key=lambda item: item[1].end, reverse=True)
-    newest = len(cost)
-    ordered = windows[:newest] + [(stream.name, days) for stream in names] + windows[newest:]
+    ordered = _in_order(
+        (stream, window)
+        for stream, report in reports.readable(run.connection, run.lane.family, today)
+        for window in _windows(run, stream, report, days)
+    )
     SyncStep.objects.bulk_create(
-        SyncStep(run=run, position=n, stream=stream, window_start=window.start, window_end=window.end)
+        SyncStep(run=run, position=n, stream=stream.name, window_start=window.start, window_end=window.end)
         for n, (stream, window) in enumerate(ordered)
     )
     run.steps_total = len(ordered)
+    if not ordered:
+        run.status, run.finished_at = SyncRun.Status.SUCCEEDED, database_now()
+    run.save(update_fields=["steps_total", "status", "finished_at"])
+
+
+def extend(run: SyncRun, streams: Sequence[Stream]) -> None:
+    """Add the windows of further reports to a run: those read instead of one that was just refused."""
+    days = DayRange(run.from_day, run.to_day)
+    known = {report.stream: report for report in run.connection.reports.all()}
+    steps = [
+        SyncStep(run=run, position=run.steps_total + n, stream=stream.name,
+                 window_start=window.start, window_end=window.end)
+        for n, (stream, window) in enumerate(
+            _in_order((each, window) for each in streams for window in _windows(run, each, known[each.name], days))
+        )
+    ]  # fmt: skip
+    SyncStep.objects.bulk_create(steps)
+    run.steps_total += len(steps)
     run.save(update_fields=["steps_total"])
 
 
-def _is_needed(run: SyncRun, window: DayRange) -> bool:
-    """A scheduled sync that reaches back to heal a gap passes over the settled months in between."""
-    if run.trigger not in {Trigger.DAILY, Trigger.REREAD}:
-        return True
-    return bool(freshness.unsettled_days(run.connection_id, window))
+# What comes first among windows that end together; names have no window and follow the newest bill.
+_RANKS = {"cost": 0, "names": 1, "usage": 2, "activity": 3}
+
+
+def _in_order(windows: Iterable[tuple[Stream, DayRange]]) -> list[tuple[Stream, DayRange]]:
+    def urgency(item: tuple[Stream, DayRange]) -> tuple[bool, int, int]:
+        stream, window = item
+        return stream.kind == "activity", -window.end.toordinal(), _RANKS[stream.kind]
+
+    return sorted(windows, key=urgency)
+
+
+def _windows(run: SyncRun, stream: Stream, report: Report, days: DayRange) -> list[DayRange]:
+    if stream.max_window_days is None:
+        return [days]
+    wanted = reports.window_of(stream, report, days, by_person=run.trigger == Trigger.FORCE)
+    if wanted is None:
+        return []
+    windows = wanted.split_newest_first(stream.max_window_days)
+    # A scheduled sync that reaches back to heal a gap passes over the settled months in between; what costs a
+    # request a day is never asked for again once it is final.
+    if run.trigger in {Trigger.DAILY, Trigger.REREAD} or stream.kind == "activity":
+        return [each for each in windows if freshness.unsettled_days(run.connection_id, stream.name, each)]
+    return list(windows)
 
 
 def plan_missing(lane_id: int) -> None:
     """Plan the lane's open runs that the schedule created without steps; call with the lane locked."""
-    for run in SyncRun.objects.select_related("connection").filter(
+    for run in SyncRun.objects.select_related("connection", "lane").filter(
         lane_id=lane_id, status__in=SyncRun.ACTIVE, steps_total=0
     ):
         plan(run)
@@ -166,7 +214,7 @@ def cancel(run: SyncRun, *, now: dt.datetime) -> bool:
     The lane is locked first: a worker in the middle of a write finishes before, or finds the run closed.
     """
     with transaction.atomic():
-        lanes.hold(run.connection.organization_id, run.lane.family)
+        lanes.hold(run.connection.organization_id, [run.lane.family])
         open_run = SyncRun.objects.filter(pk=run.pk, status__in=SyncRun.ACTIVE)
         if not open_run.update(status=SyncRun.Status.CANCELLED, finished_at=now):
             return False
@@ -196,25 +244,30 @@ class Progress:
 
 def backfill_progress(connection: Connection, *, now: dt.datetime) -> Progress | None:
     """
-    Return the progress of the latest backfill, with an end estimated from the bucket's real state.
+    Return the progress of the latest backfill, with an end estimated from the buckets' real state.
 
     Shape:   None when there never was one; eta_at is None when it is done or stands still
-    Units:   days of the first cost report; requests, at one page a window
+    Units:   days of the bill; requests over all families, at one page a window
     """
-    run = (
-        SyncRun.objects.filter(connection=connection, trigger=Trigger.CONNECT).select_related("lane").first()
-    )
+    filling = SyncRun.objects.filter(connection=connection, trigger=Trigger.CONNECT).select_related("lane")
+    first = reports.families(connection)[0]
+    run = filling.filter(lane__family=first).first()
     if run is None:
         return None
     days_done = sum(
         (end - start).days
-        for start, end in run.steps.filter(status=SyncStep.Status.DONE, stream="cost_report").values_list(
-            "window_start", "window_end"
-        )
+        for start, end in run.steps.filter(
+            status=SyncStep.Status.DONE, stream=connection.cost_source
+        ).values_list("window_start", "window_end")
     )
-    left = run.steps.filter(status=SyncStep.Status.QUEUED).count() if run.status in SyncRun.ACTIVE else 0
+    queued = {
+        each: each.steps.filter(status=SyncStep.Status.QUEUED).count()
+        for each in filling.filter(status__in=SyncRun.ACTIVE)
+    }
+    left = sum(queued.values())
     standing = connection.status in _BLOCKED or not left
-    eta = None if standing else now + dt.timedelta(seconds=_seconds_for(run, left))
+    seconds = max((_seconds_for(each, count) for each, count in queued.items() if count), default=0.0)
+    eta = None if standing else now + dt.timedelta(seconds=seconds)
     return Progress((run.to_day - run.from_day).days, days_done, left, eta)
 
 
@@ -227,7 +280,7 @@ def _seconds_for(run: SyncRun, left: int) -> float:
         status=SyncStep.Status.QUEUED,
     ).count()
     requests = left + ahead
-    rate = lanes.rate_of(run.lane.family)
+    rate = rate_of(run.lane.family)
     bucket = Bucket(lanes.owner_key(run.lane.organization_id, run.lane.family), rate)
     seed = lanes.seed_of(run.lane.organization_id, run.lane.family)
     try:

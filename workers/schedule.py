@@ -13,7 +13,7 @@ from django.db import connection as database
 from django.db import transaction
 
 from integrations.models import Connection, Status
-from workers import runs
+from workers import reports, runs
 from workers.clock import database_now
 from workers.models import PRIORITY, SyncRun, Trigger
 
@@ -74,15 +74,16 @@ def _start(batch: list[Connection]) -> int:
         runs.trailing_range(each, now.date(), with_today=False, is_backfilling=each.pk in backfilling)
         for each in working
     ]
+    lanes_of = [(origin, family) for origin in reports.FIRST_FAMILY for family in reports.families_of(origin)]
     with database.cursor() as cursor:
         # Lanes before connections, as everywhere; in one order, so that two schedulers queue up instead of
         # waiting for each other.
         cursor.execute(
             """
             SELECT lane.id FROM workers_lane lane
-            WHERE family = %s AND organization_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+            WHERE organization_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
             """,
-            [runs.FAMILY, [each.organization_id for each in working]],
+            [[each.organization_id for each in working]],
         )
         cursor.execute(
             """
@@ -95,13 +96,17 @@ def _start(batch: list[Connection]) -> int:
                 'schedule', 'queued', now(), 0, 0, 0, 0, 0, 0, 0, 0, 0, '', ''
             FROM unnest(%(ids)s::uuid[], %(from)s::date[], %(to)s::date[]) AS due(id, from_day, to_day)
             JOIN integrations_connection connection ON connection.id = due.id AND disconnected_at IS NULL
-            JOIN workers_lane lane ON lane.organization_id = connection.organization_id AND lane.family = %(family)s
+            JOIN unnest(%(origins)s::text[], %(families)s::text[]) AS known(origin, family)
+                ON known.origin = connection.origin
+            JOIN workers_lane lane
+                ON lane.organization_id = connection.organization_id AND lane.family = known.family
             ON CONFLICT DO NOTHING RETURNING lane_id
             """,
             {
                 "trigger": Trigger.DAILY.value,
                 "priority": PRIORITY[Trigger.DAILY],
-                "family": runs.FAMILY,
+                "origins": [origin for origin, _ in lanes_of],
+                "families": [family for _, family in lanes_of],
                 "ids": [each.pk for each in working],
                 "from": [days.start for days in ranges],
                 "to": [days.end for days in ranges],

@@ -6,12 +6,10 @@ Call inside the transaction of the outcome: state and message are committed with
 import datetime as dt
 
 from alerts.outbox import enqueue
-from costs import freshness
-from costs.periods import DayRange
 from integrations import connections
 from integrations.errors import Advice, Reason, UpstreamError, advice
 from integrations.models import Connection, Status
-from workers import notices
+from workers import notices, reports
 from workers.models import SyncRun, SyncStep, Trigger
 
 # Only a person can mend these; asking again would only use up requests.
@@ -52,8 +50,9 @@ def after_success(connection: Connection, *, now: dt.datetime) -> None:
     if current.status == Status.PAUSED:
         return
     if SyncStep.objects.filter(
-        run__connection=current, run__status__in=SyncRun.ACTIVE, status=SyncStep.Status.QUEUED, failures__gt=0
-    ).exists():
+        run__connection=current, run__status__in=SyncRun.ACTIVE, status=SyncStep.Status.QUEUED, failures__gt=0,
+        stream=current.cost_source,
+    ).exists():  # fmt: skip
         return
     target = working_status(current)
     if current.status == Status.ERROR:
@@ -88,14 +87,15 @@ def after_run(run: SyncRun, *, now: dt.datetime) -> None:
     """A run ended: freshness, the final state, and a word when there was nothing to find."""
     connection = hold(run.connection)
     # Also after a failed run: its other windows were stored.
-    wanted = DayRange(min(connection.wanted_from, now.date()), now.date())
-    connection.settled_through = freshness.settled_through(connection.pk, wanted)
+    reports.settle(connection, now.date())
     connection.save(update_fields=["settled_through"])
+    has_bill = run.lane.family == reports.families(connection)[0]
     if run.status == SyncRun.Status.SUCCEEDED:
-        connection.last_synced_at = now
-        connection.save(update_fields=["last_synced_at"])
+        if has_bill:
+            connection.last_synced_at = now
+            connection.save(update_fields=["last_synced_at"])
         after_success(connection, now=now)
-        if run.trigger == Trigger.CONNECT and connection.first_data_at is None:
+        if has_bill and run.trigger == Trigger.CONNECT and connection.first_data_at is None:
             connections.set_state(connection, working_status(connection), advice(Reason.NO_USAGE))
     elif connection.status not in {Status.PAUSED, Status.ERROR}:
         connections.set_state(connection, Status.DEGRADED, _advice_of(run))

@@ -1,6 +1,7 @@
 """Parameter types that several endpoints share: days, ranges of days, values with a literal null."""
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ from costs.periods import DayRange
 EARLIEST = dt.date(2020, 1, 1)
 LATEST = dt.date(2100, 1, 1)
 MAX_LIST_DAYS = 731
+# A moment without its zone could mean any of 26 hours.
+_ZONED = re.compile(r"T.*(Z|[+-]\d{2}:?\d{2})$", re.ASCII)
 
 
 class DayField(serializers.DateField):
@@ -36,6 +39,24 @@ class DayField(serializers.DateField):
                 f"Days from {EARLIEST} to {LATEST} can be asked for.", "out_of_range"
             )
         return day
+
+
+class MomentField(serializers.DateTimeField):
+    """A moment with its zone, or a UTC day, which stands for the moment it ends."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.error_messages["invalid"] = "This is not a moment. Write 2026-11-05T06:00:00Z, or a day."
+
+    def to_internal_value(self, value: Any) -> dt.datetime:
+        if isinstance(value, str) and len(value) == len("YYYY-MM-DD"):
+            day = DayField().to_internal_value(value)
+            return dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), dt.UTC)
+        if not isinstance(value, str) or not _ZONED.search(value):
+            self.fail("invalid", format="")
+        moment: dt.datetime = super().to_internal_value(value)
+        DayField().to_internal_value(moment.astimezone(dt.UTC).date().isoformat())
+        return moment
 
 
 class RangeFields(StrictSerializer):

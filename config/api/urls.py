@@ -9,6 +9,7 @@ from rest_framework.exceptions import NotFound
 from accounts.api import views as tokens
 from config import problems
 from config.api import docs
+from costs.api import generation_views, resource_views, usage_views
 from costs.api import views as costs
 from integrations.api import connections, runs
 
@@ -42,14 +43,22 @@ urlpatterns = [
     path(f"{_one}/resume/", connections.ResumeView.as_view()),
     path(f"{_one}/runs/", runs.ConnectionRunsView.as_view()),
     path(f"{_one}/completeness/", costs.CompletenessView.as_view()),
+    path(f"{_one}/generations/", generation_views.GenerationsView.as_view()),
+    path(f"{_one}/cost-source/", generation_views.CostSourceView.as_view()),
     path("v1/runs/<uuid:run_id>/", runs.RunView.as_view()),
     path("v1/costs/", costs.CostsView.as_view()),
     path("v1/costs/summary/", costs.SummaryView.as_view()),
     path("v1/restatements/", costs.RestatementsView.as_view()),
-    path("v1/workspaces/", costs.WorkspacesView.as_view()),
     path("v1/tokens/", tokens.TokensView.as_view()),
     path("v1/tokens/<uuid:token_id>/", tokens.TokenView.as_view()),
     path("v1/audit-events/", tokens.AuditEventsView.as_view()),
+    path("v1/usage/", usage_views.UsageView.as_view()),
+    path("v1/usage/summary/", usage_views.UsageSummaryView.as_view()),
+    path("v1/activity/", usage_views.ActivityView.as_view()),
+    path("v1/workspaces/", resource_views.WorkspacesView.as_view()),
+    path("v1/api-keys/", resource_views.ApiKeysView.as_view()),
+    path("v1/people/", resource_views.PeopleView.as_view()),
+    path("v1/models/", resource_views.ModelsView.as_view()),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", docs.docs, name="api-docs"),
     path("docs/start.js", docs.start_script),

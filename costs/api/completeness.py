@@ -1,15 +1,14 @@
 """How complete and final the days of connections are, as the API tells it; reads only."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from costs import freshness
+from costs import freshness, sources
 from costs.freshness import DayState
 from costs.models import DayDigest
 from costs.periods import DayRange
-from integrations.anthropic.streams import STREAMS
 from integrations.models import Connection
 
 _DAY = dt.timedelta(days=1)
@@ -36,17 +35,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """All reports of a connection; `safe_through` is the last day before the first that may still change."""
+    """All reports of a connection; `safe_through` is the last day before the first of the bill that may still change."""
 
     connection: UUID
     days: DayRange
     safe_through: dt.date | None
     reports: Sequence[Report]
-
-
-def cost_reports(origin: str) -> list[str]:
-    """Return the names of the cost reports that a connection of this origin is read from."""
-    return [stream.name for stream in STREAMS.values() if stream.kind == "cost" and stream.origin == origin]
 
 
 def known_range(connection: Connection, today: dt.date) -> DayRange:
@@ -56,34 +50,43 @@ def known_range(connection: Connection, today: dt.date) -> DayRange:
 
 def completeness(connection: Connection, days: DayRange) -> Completeness:
     """
-    Return the state of every day of every cost report of the connection.
+    Return the state of every day of every report of the connection that has days and is not refused.
 
-    Shape:   `safe_through` is None when already the first day is missing or provisional
+    Shape:   days before the history of a report beside the bill are left out of it; `safe_through` speaks of the bill alone, and
+             is None when already the first day is missing or provisional
     """
     stored = {
         (digest.source, digest.day): digest
         for digest in DayDigest.objects.filter(connection=connection, day__gte=days.start, day__lt=days.end)
     }
-    reports = []
-    for name in cost_reports(connection.origin):
-        rows = []
-        for day in days.days():
-            digest = stored.get((name, day))
-            state = freshness.state_of(digest, connection.origin)
-            rows.append(ReportDay(day, state, digest.as_of if digest else None))
-        reports.append(Report(name, rows))
-    return Completeness(connection.pk, days, _safe_through(days, reports), reports)
+    found = []
+    for report in connection.reports.filter(is_refused=False, wanted_from__isnull=False):
+        first = (
+            days.start
+            if report.stream == connection.cost_source
+            else max(days.start, report.wanted_from or days.start)
+        )
+        known = DayRange(first, max(first, days.end))
+        rows = [_report_day(day, stored.get((report.stream, day)), connection.origin) for day in known.days()]
+        found.append(Report(report.stream, rows))
+    return Completeness(connection.pk, days, _safe_through(connection, days, stored), found)
 
 
-def _safe_through(days: DayRange, reports: Sequence[Report]) -> dt.date | None:
-    open_days = [
-        row.day
-        for report in reports
-        for row in report.days
-        if row.state in {DayState.MISSING, DayState.PROVISIONAL}
-    ]
-    last = min(open_days, default=days.end) - _DAY
-    return last if last >= days.start else None
+def _report_day(day: dt.date, digest: DayDigest | None, origin: str) -> ReportDay:
+    return ReportDay(day, freshness.state_of(digest, origin), digest.as_of if digest else None)
+
+
+def _safe_through(
+    connection: Connection, days: DayRange, stored: Mapping[tuple[str, dt.date], DayDigest]
+) -> dt.date | None:
+    bills = [connection.cost_source, *(name for name in sources.BILLS if name != connection.cost_source)]
+    last: dt.date | None = None
+    for day in days.days():
+        digest = next((stored[name, day] for name in bills if (name, day) in stored), None)
+        if freshness.state_of(digest, connection.origin) in {DayState.MISSING, DayState.PROVISIONAL}:
+            return last
+        last = day
+    return last
 
 
 def range_state(

@@ -36,6 +36,7 @@ COSTS = OpenApiExample(
             "inference_geo": "global",
             "speed": None,
             "description": "Claude Opus 4.6 Usage - Input Tokens",
+            "attribution": None,
             "cost_center": "R&D",
             "amount_usd": "12.345678",
             "list_amount_usd": None,
@@ -59,6 +60,9 @@ SUMMARY = OpenApiExample(
         "complete_through": "2026-11-08",
         "state": "settled",
         "previous_state": "settled",
+        "sources": ["cost_report"],
+        "not_reported": {},
+        "as_of": None,
         "rows": [
             {
                 "bucket": "2026-11-02",
@@ -75,6 +79,7 @@ RESTATEMENTS = OpenApiExample(
     _page(
         {
             "connection": _CONNECTION,
+            "report": "cost_report",
             "day": "2026-11-03",
             "observed_at": "2026-11-05T06:12:01.330000Z",
             "before_usd": "812.10",
@@ -98,13 +103,108 @@ WORKSPACES = OpenApiExample(
                 {"name": "Lab", "valid_from": "2026-09-01T06:10:00Z", "valid_to": "2026-11-01T06:10:00Z"},
                 {"name": "Research", "valid_from": "2026-11-01T06:10:00Z", "valid_to": None},
             ],
-            "is_default": False,
             "first_day": "2026-08-30",
             "last_day": "2026-11-20",
             "archived": False,
             "archived_at": None,
+            "is_listed": True,
+            "attributes": {"tags": {"cost_center": "4711"}},
+            "is_default": False,
         }
     ),
+    response_only=True,
+)
+_COUNTS = {
+    "uncached_input_tokens": 90210,
+    "output_tokens": 30011,
+    "cache_read_input_tokens": 1200400,
+    "cache_write_5m_tokens": 40100,
+    "cache_write_1h_tokens": 0,
+    "total_tokens": 1360721,
+    "web_search_requests": 4,
+    "requests": 812,
+}
+USAGE = OpenApiExample(
+    "Usage",
+    _page(
+        {
+            "day": "2026-11-03",
+            "connection": _CONNECTION,
+            "origin": "claude_platform",
+            "source": "analytics_usage",
+            "workspace_id": "wrkspc_01JwQvzr7rXLA5AGx3HKfFUJ",
+            "workspace_name": "Research",
+            "api_key_id": "apikey_01MadeUpKEY",
+            "api_key_name": "ci-bot",
+            "actor_type": "api_actor",
+            "actor_id": "apikey_01MadeUpKEY",
+            "actor_name": None,
+            "product": None,
+            "model": "claude-opus-4-6",
+            "service_tier": "batch",
+            "context_window": None,
+            "inference_geo": None,
+            "speed": None,
+            **_COUNTS,
+            "cost_center": "R&D",
+            "state": "settled",
+            "observed_at": "2026-11-04T06:11:42.120000Z",
+        }
+    ),
+    response_only=True,
+)
+USAGE_SUMMARY = OpenApiExample(
+    "By key",
+    {
+        "from": "2026-11-02",
+        "to": "2026-11-09",
+        "granularity": "total",
+        "group_by": ["api_key_id"],
+        "totals": _COUNTS,
+        "previous_totals": None,
+        "sources": ["analytics_usage"],
+        "not_reported": {},
+        "rows": [
+            {
+                "bucket": None,
+                "group": {"api_key_id": "apikey_01MadeUpKEY", "api_key_name": "ci-bot"},
+                **_COUNTS,
+                "previous": None,
+            }
+        ],
+    },
+    response_only=True,
+)
+GENERATIONS = OpenApiExample(
+    "One day differs",
+    {
+        "bill": "cost_report",
+        "other": "analytics_cost",
+        "days_compared": 1,
+        "days_different": 1,
+        "difference_usd": "0.42",
+        "days": [
+            {
+                "day": "2026-11-03",
+                "bill_usd": "812.75",
+                "other_usd": "813.17",
+                "difference_usd": "0.42",
+                "rows": [
+                    {
+                        "dimensions": {
+                            "workspace_id": None,
+                            "model": "claude-opus-4-6",
+                            "cost_type": "tokens",
+                            "token_type": "output_tokens",
+                            "service_tier": "standard",
+                        },
+                        "bill_usd": "100.00",
+                        "other_usd": "100.42",
+                    }
+                ],
+            }
+        ],
+    },
     response_only=True,
 )
 COMPLETENESS = OpenApiExample(

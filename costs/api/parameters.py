@@ -1,18 +1,29 @@
 """The query parameters of the cost endpoints, and the cost query they stand for."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from rest_framework import serializers
 
 from config.api.pagination import PageQuery
-from config.api.parameters import Choice, DayField, NullableListField, RangeFields, day_range, not_supported
+from config.api.parameters import Choice, DayField, MomentField, NullableListField, RangeFields, day_range
 from config.api.parsing import QuerySerializer
+from config.problems import invalid
+from costs import sources, usage
 from costs.records import Origin
 from costs.selectors import DIMENSIONS, MOST_GROUPS, CostQuery
+from costs.sources import Kind
 
 _MAX_SUMMARY_DAYS = 3660
-_AS_OF = "Reserved: figures as they were known at a moment. Not available yet (400 `not_supported`)."
+_AS_OF = (
+    "Figures as they were known at this moment (RFC 3339 with a zone; a day stands for its end). "
+    "Left out: as they are known now."
+)
+_DIMENSIONS = (
+    "Repeatable: prefer, day by day, the report that states these. Without it rows come from the report that is "
+    "the bill, which on claude_platform names no key and no person."
+)
 
 
 class ConnectionFilter(QuerySerializer):
@@ -21,37 +32,71 @@ class ConnectionFilter(QuerySerializer):
     connection = serializers.ListField(child=serializers.UUIDField(), required=False, help_text="Repeatable.")
 
 
-class CostFilters(RangeFields, ConnectionFilter):
+class FactFilters(RangeFields, ConnectionFilter):
     """Which days and which rows; every dimension can be filtered, several values of one are alternatives."""
 
     origin = serializers.ListField(
         child=Choice([origin.value for origin in Origin]), required=False, help_text="Repeatable."
     )
-    as_of = serializers.CharField(required=False, validators=[not_supported("as_of")], help_text=_AS_OF)
+    kind: Kind = "cost"
+    known: Mapping[str, str] = DIMENSIONS
 
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
-        for name in DIMENSIONS:
+        for name in self.known:
             if name not in fields:
                 fields[name] = NullableListField(help_text="Repeatable; `null` selects rows without one.")
         return fields
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse filters that no report of any origin can apply to the same rows."""
+        attrs = super().validate(attrs)
+        filtered = [name for name in self.known if name in attrs]
+        origins = [Origin(value) for value in attrs.get("origin", [])] or list(Origin)
+        if not any(sources.told_apart(origin, self.kind, filtered) for origin in origins):
+            raise invalid(
+                filtered[-1],
+                "Anthropic has no report that states all of these dimensions together: "
+                f"{', '.join(filtered)}. Filter by fewer of them.",
+                "not_reported_together",
+            )
+        return attrs
+
+
+class CostFilters(FactFilters):
+    """Which costs, and as they were known when."""
+
+    as_of = MomentField(required=False, help_text=_AS_OF)
+
+
+class UsageFilters(FactFilters):
+    """Which usage."""
+
+    kind: Kind = "usage"
+    known = usage.DIMENSIONS
 
 
 class CostRowQuery(CostFilters, PageQuery):
     """Parameters of the rows."""
 
+    dimensions = serializers.ListField(
+        child=Choice(sorted(sources.DIMENSIONS)), required=False, help_text=_DIMENSIONS
+    )
 
-class SummaryQuery(CostFilters):
-    """Parameters of the sums."""
+
+class UsageRowQuery(UsageFilters, PageQuery):
+    """Parameters of the usage rows."""
+
+    dimensions = serializers.ListField(
+        child=Choice(sorted(sources.DIMENSIONS)), required=False, help_text=_DIMENSIONS
+    )
+
+
+class _Sums(FactFilters):
+    """What all sums have."""
 
     max_days = _MAX_SUMMARY_DAYS
 
-    group_by = serializers.ListField(
-        child=Choice(list(DIMENSIONS)),
-        required=False,
-        max_length=MOST_GROUPS,
-        help_text="Repeatable, up to three.",
-    )
     granularity = Choice(["total", "day", "week", "month"], default="total")
     compare = Choice(
         ["previous"], required=False, help_text="Adds the same groups in the equally long range before."
@@ -59,26 +104,42 @@ class SummaryQuery(CostFilters):
     names = Choice(
         ["current", "as_of_day"],
         default="current",
-        help_text="Which names of workspaces to show; `as_of_day` is not available yet (400 `not_supported`).",
+        help_text="Which names to show beside ids: those of now, or those each day had; a group whose name changed then has a row for each.",
     )
 
-    def validate_group_by(self, value: list[str]) -> list[str]:
-        """Refuse the same dimension twice."""
-        if len(set(value)) < len(value):
-            raise serializers.ValidationError("Each dimension can be given once.", "repeated")
-        return value
+    def get_fields(self) -> dict[str, Any]:
+        group_by = serializers.ListField(
+            child=Choice(list(self.known)),
+            required=False,
+            max_length=MOST_GROUPS,
+            help_text="Repeatable, up to three.",
+        )
+        return {**super().get_fields(), "group_by": group_by}
 
-    def validate_names(self, value: str) -> str:
-        """Refuse what is still to come."""
-        if value == "as_of_day":
-            not_supported("names")(value)
-        return value
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse the same dimension twice."""
+        groups = attrs.get("group_by", [])
+        if len(set(groups)) < len(groups):
+            raise invalid("group_by", "Each dimension can be given once.", "repeated")
+        return super().validate(attrs)
+
+
+class SummaryQuery(_Sums, CostFilters):
+    """Parameters of the sums of costs."""
+
+
+class UsageSummaryQuery(_Sums, UsageFilters):
+    """Parameters of the sums of usage."""
 
 
 class RestatementQuery(RangeFields, ConnectionFilter, PageQuery):
     """Parameters of the restatements; all optional."""
 
     is_range_required = False
+    report = serializers.ListField(
+        child=Choice(sources.BILLS), required=False,
+        help_text="Repeatable: of these reports. By default of the one that is the bill.",
+    )  # fmt: skip
     observed_from = DayField(required=False, help_text="Observed on this UTC day or later.")
 
 
@@ -88,8 +149,18 @@ class CompletenessQuery(RangeFields, QuerySerializer):
     is_range_required = False
 
 
-class WorkspaceQuery(ConnectionFilter, PageQuery):
-    """Parameters of the workspaces."""
+class ResourceQuery(ConnectionFilter, PageQuery):
+    """Parameters of workspaces, keys and people."""
+
+
+class GenerationQuery(RangeFields, QuerySerializer):
+    """Which days to compare; by default everything both reports have."""
+
+    is_range_required = False
+
+
+class ActivityQuery(RangeFields, ConnectionFilter, PageQuery):
+    """Parameters of Claude Code activity."""
 
 
 def cost_query(account_id: UUID, query: dict[str, Any]) -> CostQuery:
@@ -100,4 +171,4 @@ def cost_query(account_id: UUID, query: dict[str, Any]) -> CostQuery:
     if None in filters.get("cost_center", ()):
         # A connection without a cost centre keeps empty text, not null.
         filters["cost_center"].append("")
-    return CostQuery(account_id, day_range(query), filters)
+    return CostQuery(account_id, day_range(query), filters, query.get("as_of"))

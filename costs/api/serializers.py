@@ -1,4 +1,4 @@
-"""The documents of costs as the API writes them; no rule of the domain."""
+"""The documents of costs and usage as the API writes them; no rule of the domain."""
 
 from typing import Any
 
@@ -8,6 +8,8 @@ from rest_framework import serializers
 from config.api.parameters import TextOrNullField, UsdTextField
 from costs.freshness import DayState
 from costs.records import DIMENSIONS, Origin
+from costs.usage import COUNTS
+from costs.usage_records import USAGE_DIMENSIONS
 
 # What comes after its id in a row, because a person reads them together.
 _NAMES = {"workspace_id": "workspace_name", "api_key_id": "api_key_name", "actor_id": "actor_name"}
@@ -30,16 +32,50 @@ class CostRowSerializer(serializers.Serializer[Any]):
     )
 
     def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
-        first = {name: fields.pop(name) for name in ("day", "connection", "origin")}
-        # Declared in the class body it would hide the `source` that every serializer has.
-        first["source"] = serializers.CharField(source="fact.source", help_text="The report it came from.")
-        dimensions: dict[str, Any] = {}
-        for name in DIMENSIONS:
-            dimensions[name] = serializers.CharField(source=f"fact.{name}", allow_null=True)
-            if name in _NAMES:
-                dimensions[_NAMES[name]] = serializers.CharField(allow_null=True)
-        return {**first, **dimensions, **fields}
+        return _row_fields(super().get_fields(), DIMENSIONS)
+
+
+def _row_fields(fields: dict[str, Any], dimensions: tuple[str, ...]) -> dict[str, Any]:
+    """Put the frame of a row first, then its dimensions with a name beside each id, then the rest."""
+    first = {name: fields.pop(name) for name in ("day", "connection", "origin")}
+    # Declared in a class body it would hide the `source` that every serializer has.
+    first["source"] = serializers.CharField(source="fact.source", help_text="The report it came from.")
+    shown: dict[str, Any] = {}
+    for name in dimensions:
+        source = None if name == "workspace_id" else f"fact.{name}"
+        shown[name] = serializers.CharField(allow_null=True, source=source)
+        if name in _NAMES:
+            shown[_NAMES[name]] = serializers.CharField(allow_null=True)
+    return {**first, **shown, **fields}
+
+
+class UsageRowSerializer(serializers.Serializer[Any]):
+    """What was used on a day for one combination of the dimensions its report has."""
+
+    day = serializers.DateField(source="fact.day")
+    connection = serializers.UUIDField(source="fact.connection_id")
+    origin = serializers.ChoiceField([origin.value for origin in Origin], source="fact.origin")
+    cost_center = TextOrNullField(source="fact.connection.cost_center")
+    state = serializers.ChoiceField(STATES, help_text="How final its day is.")
+    observed_at = serializers.DateTimeField(
+        source="fact.observed_at", help_text="When it was first stored so."
+    )
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = _row_fields(super().get_fields(), USAGE_DIMENSIONS)
+        tail = {name: fields.pop(name) for name in ("cost_center", "state", "observed_at")}
+        counts = {
+            name: serializers.IntegerField(source=f"fact.{name}", allow_null=name == "requests")
+            for name in COUNTS
+        }
+        return {**fields, **counts, **tail}
+
+
+class CountsField(serializers.Serializer[Any]):
+    """Counts by name."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {name: serializers.IntegerField(allow_null=name == "requests") for name in COUNTS}
 
 
 class GroupField(serializers.DictField):
@@ -66,6 +102,16 @@ def _range_fields() -> dict[str, Any]:
     }
 
 
+_SOURCES = "The reports the sums are read from: one for each day, never two added together."
+
+
+def _not_reported() -> Any:
+    return serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text="Of what is grouped by, which of these reports do not state it: their amounts are in the null group.",
+    )
+
+
 class SummarySerializer(serializers.Serializer[Any]):
     """Exact sums; the rows add up to the total."""
 
@@ -84,7 +130,42 @@ class SummarySerializer(serializers.Serializer[Any]):
         help_text="With `compare`, one of the same states: the worst among the days compared with; when they are `missing`, nothing "
         "is compared and the previous amounts are null.",
     )
+    sources = serializers.ListField(child=serializers.CharField(), help_text=_SOURCES)
+    not_reported = _not_reported()
+    as_of = serializers.DateTimeField(allow_null=True, help_text="Null: as known now.")
     rows = SummaryRowSerializer(many=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**_range_fields(), **super().get_fields()}
+
+
+class UsageSummaryRowSerializer(serializers.Serializer[Any]):
+    """One group of one period; its counts stand beside its group."""
+
+    bucket = serializers.DateField(allow_null=True, help_text="First day of the period; null for the total.")
+    group = GroupField(help_text="By dimension; names stand beside their ids.")
+    previous = CountsField(allow_null=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        previous = fields.pop("previous")
+        counts = {
+            name: serializers.IntegerField(source=f"counts.{name}", allow_null=name == "requests")
+            for name in COUNTS
+        }
+        return {**fields, **counts, "previous": previous}
+
+
+class UsageSummarySerializer(serializers.Serializer[Any]):
+    """Exact sums; the rows add up to the totals."""
+
+    granularity = serializers.ChoiceField(["total", "day", "week", "month"])
+    group_by = serializers.ListField(child=serializers.CharField())
+    totals = CountsField()
+    previous_totals = CountsField(allow_null=True)
+    sources = serializers.ListField(child=serializers.CharField(), help_text=_SOURCES)
+    not_reported = _not_reported()
+    rows = UsageSummaryRowSerializer(many=True)
 
     def get_fields(self) -> dict[str, Any]:
         return {**_range_fields(), **super().get_fields()}
@@ -94,6 +175,7 @@ class RestatementSerializer(serializers.Serializer[Any]):
     """One observed change of a day that was already stored."""
 
     connection = serializers.UUIDField(source="connection_id")
+    report = serializers.CharField(source="source", help_text="The report that changed.")
     day = serializers.DateField()
     observed_at = serializers.DateTimeField()
     before_usd = UsdTextField()
@@ -112,24 +194,97 @@ class NameSerializer(serializers.Serializer[Any]):
     valid_to = serializers.DateTimeField(allow_null=True, help_text="Null: it is called so now.")
 
 
-class WorkspaceSerializer(serializers.Serializer[Any]):
-    """A workspace; its identity is the id, names come and go."""
+class ResourceSerializer(serializers.Serializer[Any]):
+    """A key or person (also a service account); its identity is the id, names come and go."""
 
     id = serializers.CharField(source="resource.resource_id")
     connection = serializers.UUIDField(source="resource.connection_id")
     name = serializers.CharField(allow_null=True)
     names = NameSerializer(many=True)
-    is_default = serializers.BooleanField(
-        source="resource.is_default", help_text="Its costs have `workspace_id` null in the classic report."
-    )
-    first_day = serializers.DateField(allow_null=True)
+    first_day = serializers.DateField(allow_null=True, help_text="With costs or usage; null: never seen.")
     last_day = serializers.DateField(allow_null=True)
     archived = serializers.SerializerMethodField()
     archived_at = serializers.DateTimeField(source="resource.archived_at", allow_null=True)
+    is_listed = serializers.BooleanField(
+        source="resource.is_listed", help_text="False: seen in reports only, in no list of Anthropic's."
+    )
+    attributes = serializers.DictField(
+        source="resource.attributes",
+        help_text="Further fields as upstream sent them, such as tags and status.",
+    )
 
-    def get_archived(self, workspace: Any) -> bool:
+    def get_archived(self, found: Any) -> bool:
         """Say whether it is archived."""
-        return workspace.resource.archived_at is not None
+        return found.resource.archived_at is not None
+
+
+class WorkspaceSerializer(ResourceSerializer):
+    """A workspace; its identity is the id, names come and go."""
+
+    is_default = serializers.BooleanField(
+        source="resource.is_default", help_text="Its costs have `workspace_id` null."
+    )
+
+
+class ModelSerializer(serializers.Serializer[Any]):
+    """A model that costs or usage name."""
+
+    id = serializers.CharField(allow_null=True, help_text="Null: what has no model, such as code execution.")
+    first_day = serializers.DateField()
+    last_day = serializers.DateField()
+
+
+class ActivityRowSerializer(serializers.Serializer[Any]):
+    """What one person or key did with Claude Code on a day in one kind of terminal."""
+
+    day = serializers.DateField()
+    connection = serializers.UUIDField(source="connection_id")
+    actor_type = serializers.CharField(allow_null=True)
+    actor_id = serializers.CharField(allow_null=True, help_text="An e-mail address, or the name of a key.")
+    customer_type = serializers.CharField(allow_null=True)
+    subscription_type = serializers.CharField(allow_null=True)
+    terminal_type = serializers.CharField(allow_null=True)
+    is_remote = serializers.CharField(allow_null=True)
+    sessions = serializers.IntegerField()
+    lines_added = serializers.IntegerField()
+    lines_removed = serializers.IntegerField()
+    commits = serializers.IntegerField()
+    pull_requests = serializers.IntegerField()
+    estimated_cost_usd = UsdTextField(
+        help_text="An estimate of what is inside the bill already: never add it."
+    )
+    tool_actions = serializers.DictField(child=serializers.IntegerField())
+    model_tokens = serializers.DictField(child=serializers.IntegerField())
+    observed_at = serializers.DateTimeField()
+
+
+class DifferentRowSerializer(serializers.Serializer[Any]):
+    """A row on which both reports differ."""
+
+    dimensions = serializers.DictField(child=serializers.CharField(allow_null=True))
+    bill_usd = UsdTextField()
+    other_usd = UsdTextField()
+
+
+class ComparedDaySerializer(serializers.Serializer[Any]):
+    """One day; null: that report does not have it."""
+
+    day = serializers.DateField()
+    bill_usd = UsdTextField(allow_null=True)
+    other_usd = UsdTextField(allow_null=True)
+    difference_usd = UsdTextField(allow_null=True)
+    rows = DifferentRowSerializer(many=True, help_text="Where they differ: the largest differences first.")
+
+
+class GenerationsSerializer(serializers.Serializer[Any]):
+    """The report that is the bill beside the other one that tells the whole bill."""
+
+    bill = serializers.CharField(help_text="The report whose amounts count.")
+    other = serializers.CharField(allow_null=True, help_text="Never added; null: there is no other one.")
+    days_compared = serializers.IntegerField()
+    days_different = serializers.IntegerField()
+    difference_usd = UsdTextField(help_text="Other less bill, over all days that both have.")
+    days = ComparedDaySerializer(many=True)
 
 
 class CompletenessSerializer(serializers.Serializer[Any]):

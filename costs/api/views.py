@@ -1,5 +1,6 @@
-"""Endpoints of costs: rows, summaries, restatements, workspaces, completeness."""
+"""Endpoints of costs: rows, summaries, restatements, completeness."""
 
+import datetime as dt
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -11,14 +12,13 @@ from rest_framework.response import Response
 from config.api.pagination import KeysetPaginator, Page, page_of, page_response
 from config.api.parameters import range_or_default
 from config.api.views import ApiView
-from costs import comparison, freshness, selectors
-from costs.api import completeness, examples, rows
+from costs import choice, comparison, freshness, selectors, sources
+from costs.api import completeness, examples, rows, summaries
 from costs.api.parameters import (
     CompletenessQuery,
     CostRowQuery,
     RestatementQuery,
     SummaryQuery,
-    WorkspaceQuery,
     cost_query,
 )
 from costs.api.serializers import (
@@ -26,15 +26,15 @@ from costs.api.serializers import (
     CostRowSerializer,
     RestatementSerializer,
     SummarySerializer,
-    WorkspaceSerializer,
 )
 from costs.freshness import DayState
+from costs.money import sum_usd
+from costs.selectors import Summary
 from workers import lifecycle
 from workers.clock import database_now
 
 _BY_DAY = KeysetPaginator(("day", "id"))
 _LATEST_FIRST = KeysetPaginator(("observed_at", "id"), descending=True)
-_BY_ID = KeysetPaginator(("id",))
 
 
 class CostsView(ApiView):
@@ -51,9 +51,10 @@ class CostsView(ApiView):
     )
     def get(self, request: Request) -> Response:
         query = self.read_query()
-        facts = selectors.list_facts(cost_query(self.account.pk, query))
+        wanted = cost_query(self.account.pk, query)
+        facts = selectors.list_facts(wanted, dimensions=query.get("dimensions", ()))
         page = _BY_DAY.page(facts, request, query)
-        shown = rows.cost_rows(self.account.pk, page.rows)
+        shown = rows.fact_rows(self.account.pk, page.rows)
         return page_response(Page(shown, page.next, page.previous), CostRowSerializer)
 
 
@@ -81,16 +82,18 @@ class SummaryView(ApiView):
         if "compare" in query:
             before = comparison.range_before(wanted.days)
             previous_state = comparison.earlier_state(self.account.pk, before, connections)
+        by_day = query["names"] == "as_of_day"
         summary = selectors.summarise(
             wanted,
             group_by=query.get("group_by", ()),
-            granularity=query["granularity"],
+            granularity="day" if by_day else query["granularity"],
             # A sum that lacks days would show a rise that never was.
             compare=previous_state not in {None, DayState.MISSING},
         )
+        used = choice.sources_used(selectors.asked("cost", wanted, summary.group_by))
         document: dict[str, Any] = {
             "days": wanted.days,
-            "granularity": summary.granularity,
+            "granularity": query["granularity"],
             "group_by": summary.group_by,
             "currency": "USD",
             "total_usd": summary.total_usd,
@@ -100,17 +103,35 @@ class SummaryView(ApiView):
                 self.account.pk, wanted.days, today=database_now().date(), connections=connections
             ),
             "previous_state": previous_state,
-            "rows": [
-                {
-                    "bucket": row.bucket,
-                    "group": group,
-                    "amount_usd": row.amount_usd,
-                    "previous_usd": row.previous_usd,
-                }
-                for row, group in zip(summary.rows, rows.groups(self.account.pk, summary), strict=True)
-            ],
+            "sources": used,
+            "not_reported": sources.not_reported(used, summary.group_by),
+            "as_of": wanted.as_of,
+            "rows": self._rows(summary, query),
         }
         return Response(SummarySerializer(document).data)
+
+    def _rows(self, summary: Summary, query: dict[str, Any]) -> list[dict[str, Any]]:
+        words = summaries.namer(self.account.pk, summary.group_by)
+        if query["names"] == "current":
+            return [
+                {
+                    "bucket": row.bucket, "group": words.word(row.group), "amount_usd": row.amount_usd,
+                    "previous_usd": row.previous_usd,
+                }
+                for row in summary.rows
+            ]  # fmt: skip
+        named = summaries.by_name_of_day(
+            summary.rows,
+            words,
+            query["granularity"],
+            value=lambda row: row.amount_usd,
+            previous=lambda row: row.previous_usd,
+            add=lambda one, other: sum_usd((one, other)),
+        )
+        return [
+            {"bucket": row.bucket, "group": row.group, "amount_usd": row.value, "previous_usd": row.previous}
+            for row in sorted(named, key=lambda row: (row.bucket or dt.date.min, -row.value))
+        ]
 
 
 class RestatementsView(ApiView):
@@ -132,26 +153,6 @@ class RestatementsView(ApiView):
         query = self.read_query()
         found = rows.list_restatements(self.account.pk, query)
         return page_response(_LATEST_FIRST.page(found, request, query), RestatementSerializer)
-
-
-class WorkspacesView(ApiView):
-    """Workspaces and their names."""
-
-    queries: ClassVar = {"GET": WorkspaceQuery}
-
-    @extend_schema(
-        operation_id="workspaces_list",
-        summary="List workspaces",
-        parameters=[WorkspaceQuery],
-        responses=OpenApiResponse(
-            page_of(WorkspaceSerializer), "In the order they were first seen.", examples=[examples.WORKSPACES]
-        ),
-        tags=["workspaces"],
-    )
-    def get(self, request: Request) -> Response:
-        query = self.read_query()
-        page = _BY_ID.page(rows.list_workspaces(self.account.pk, query), request, query)
-        return page_response(Page(rows.workspaces(page.rows), page.next, page.previous), WorkspaceSerializer)
 
 
 class CompletenessView(ApiView):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from costs.periods import DayRange
 from costs.records import Origin
 from integrations.anthropic import endpoints
-from integrations.anthropic.streams import PLANNED, STREAMS
+from integrations.anthropic.streams import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ class Capability:
 
 def list_all(origin: Origin, outcomes: Mapping[str, Outcome]) -> list[Capability]:
     """Return a capability for every stream of a key that reads its bill; `outcomes` is by path."""
-    streams = [stream for stream in {**STREAMS, **PLANNED}.values() if stream.origin == origin]
+    streams = [stream for stream in STREAMS.values() if stream.origin == origin]
     read = {stream.name for stream in streams if (found := outcomes.get(_path(stream))) and found.ok}
     return [
         *_organization(outcomes),
@@ -70,7 +70,7 @@ def list_all(origin: Origin, outcomes: Mapping[str, Outcome]) -> list[Capability
 def list_asked(origin: Origin | None, outcomes: Mapping[str, Outcome]) -> list[Capability]:
     """Return what was tried of a key that does not pass, each endpoint under the first stream that reads it."""
     names: dict[str, str] = {}
-    for stream in {**STREAMS, **PLANNED}.values():
+    for stream in STREAMS.values():
         # A key that could not say whose it is was only tried as one of a Claude Enterprise organisation.
         if stream.origin == (origin or Origin.CLAUDE_AI):
             names.setdefault(_path(stream), stream.name)

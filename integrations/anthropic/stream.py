@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from costs.records import CostRecord
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date, datetime
@@ -33,11 +31,6 @@ class Reading:
     covered: frozenset[date]
     names: Sequence[NameRecord] = ()
     as_of: datetime | None = None
-
-    @property
-    def costs(self) -> list[CostRecord]:
-        """The cost records; none for a stream of another kind."""
-        return [record for record in self.records if isinstance(record, CostRecord)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     _FirstPage = Callable[[DayRange | None], PageRequest]
     _Read = Callable[[DayRange | None, Sequence[bytes], Sequence[str | None]], Reading]
 
-__all__ = ["PLANNED", "STREAMS", "Family", "Kind", "Reading", "Stream"]
+__all__ = ["STREAMS", "Family", "Kind", "Reading", "Stream"]
 
 # Both limits are upstream's (official Python SDK 2.12.0, read 2026-11). A day less than its 365, because the
 # midnight 365 days ago has passed out of them by the time anything is asked.
@@ -36,6 +36,7 @@ _ANALYTICS_BEGINS = date(2026, 1, 1)
 _ANALYTICS_DAYS = timedelta(days=364)
 # Adoption is looked at by week and month, and every day of it is a request of its own.
 _CLAUDE_CODE_DAYS = 31
+_CLAUDE_CODE_SETTLES = 2
 _ACTOR = frozenset({"actor_type", "actor_id"})
 _COST_TYPES = frozenset({"cost_type", "token_type"})
 
@@ -162,6 +163,7 @@ CLAUDE_CODE = Stream(
     *_by_day(claude_code.claude_code_request, claude_code.read_claude_code),
     dimensions=frozenset({"customer_type", "subscription_type", "terminal_type", "is_remote"}) | _ACTOR,
     depth_days=_CLAUDE_CODE_DAYS,
+    settle_days=_CLAUDE_CODE_SETTLES,
 )
 WORKSPACES = _names("classic", _CONSOLE, names.workspaces_request(), names.read_workspaces)
 
@@ -189,6 +191,4 @@ _ALL = (
     _fallback(EnterpriseQuery("enterprise_user_usage_report", endpoints.ENTERPRISE_USER_USAGE, _PRODUCT)),
 )
 
-STREAMS: Mapping[str, Stream] = {stream.name: stream for stream in (COST_REPORT, WORKSPACES)}
-# Read in full by this package, and not yet by the engine.
-PLANNED: Mapping[str, Stream] = {stream.name: stream for stream in _ALL if stream.name not in STREAMS}
+STREAMS: Mapping[str, Stream] = {stream.name: stream for stream in _ALL}

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import F, Max, Min
 
+from costs import sources
 from costs.freshness import Coverage
 from costs.models import DayDigest
 from integrations.models import Connection
@@ -58,7 +59,9 @@ def overviews(connections: Sequence[Connection]) -> list[Overview]:
 
 def _coverages(ids: Sequence[UUID]) -> dict[UUID, Coverage]:
     ends = (
-        DayDigest.objects.filter(connection_id__in=ids, day__gte=F("connection__wanted_from"))
+        DayDigest.objects.filter(
+            connection_id__in=ids, source__in=sources.BILLS, day__gte=F("connection__wanted_from")
+        )
         .values("connection_id")
         .annotate(first=Min("day"), last=Max("day"))
         .order_by()
@@ -69,18 +72,25 @@ def _coverages(ids: Sequence[UUID]) -> dict[UUID, Coverage]:
 def _progresses(connections: Sequence[Connection]) -> dict[UUID, Progress]:
     latest = {
         run.connection_id: run
-        for run in SyncRun.objects.filter(connection__in=connections, trigger=Trigger.CONNECT)
+        for run in SyncRun.objects.filter(
+            runs.OF_THE_BILL, connection__in=connections, trigger=Trigger.CONNECT
+        )
         .order_by("connection_id", "-requested_at")
         .distinct("connection_id")
     }
-    done = _days_done([run for run in latest.values() if run.status not in SyncRun.ACTIVE])
+    filling = set(
+        SyncRun.objects.filter(
+            connection__in=connections, trigger=Trigger.CONNECT, status__in=SyncRun.ACTIVE
+        ).values_list("connection_id", flat=True)
+    )
+    done = _days_done([run for run in latest.values() if run.connection_id not in filling])
     found: dict[UUID, Progress] = {}
     now = database_now()
     for connection in connections:
         run = latest.get(connection.pk)
         if run is None:
             continue
-        if run.status in SyncRun.ACTIVE:
+        if connection.pk in filling:
             progress = runs.backfill_progress(connection, now=now)
         else:
             progress = Progress((run.to_day - run.from_day).days, done[run.pk], 0, None)
@@ -92,7 +102,7 @@ def _progresses(connections: Sequence[Connection]) -> dict[UUID, Progress]:
 def _days_done(closed: Sequence[SyncRun]) -> dict[UUID, int]:
     days: dict[UUID, int] = defaultdict(int)
     windows = SyncStep.objects.filter(
-        run__in=closed, status=SyncStep.Status.DONE, stream="cost_report"
+        run__in=closed, status=SyncStep.Status.DONE, stream=F("run__connection__cost_source")
     ).values_list("run_id", "window_start", "window_end")
     for run_id, start, end in windows:
         days[run_id] += (end - start).days

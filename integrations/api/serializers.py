@@ -27,7 +27,7 @@ class OrganizationSerializer(serializers.Serializer[Any]):
 
 
 class CapabilitySerializer(serializers.Serializer[Any]):
-    """One thing a key can or cannot see."""
+    """One report a key can or cannot read."""
 
     name = serializers.CharField()
     ok = serializers.BooleanField(allow_null=True, help_text="Null: not tried yet, the first sync does.")
@@ -58,6 +58,19 @@ class BackfillSerializer(serializers.Serializer[Any]):
     eta_at = serializers.DateTimeField(allow_null=True, help_text="Null when it is done or stands still.")
 
 
+class ReportSerializer(serializers.Serializer[Any]):
+    """One report of a connection."""
+
+    report = serializers.CharField(source="stream")
+    kind = serializers.CharField(help_text="cost, usage, activity or names.")
+    is_refused = serializers.BooleanField(help_text="Upstream refuses it to this key; the others go on.")
+    from_day = serializers.DateField(source="wanted_from", allow_null=True, help_text="The first day it has.")
+    settled_through = serializers.DateField(allow_null=True)
+    read_at = serializers.DateTimeField(allow_null=True)
+    reason = TextOrNullField(help_text=_REASON)
+    detail = TextOrNullField()
+
+
 class ConnectionSerializer(serializers.Serializer[Any]):
     """An `Overview`; the key itself is never among its fields."""
 
@@ -77,6 +90,12 @@ class ConnectionSerializer(serializers.Serializer[Any]):
     last_synced_at = serializers.DateTimeField(source="connection.last_synced_at", allow_null=True)
     next_sync_at = serializers.DateTimeField(source="connection.next_sync_at", allow_null=True)
     backfill = BackfillSerializer(source="progress", allow_null=True)
+    cost_source = serializers.CharField(
+        source="connection.cost_source", help_text="The report whose amounts are the bill."
+    )
+    reports = ReportSerializer(
+        source="connection.reports.all", many=True, help_text="What its key reads, and how far."
+    )
     created_at = serializers.DateTimeField(source="connection.created_at")
 
 
@@ -150,6 +169,10 @@ class RunSerializer(serializers.Serializer[Any]):
     connection = serializers.UUIDField(source="connection_id")
     trigger = serializers.ChoiceField(Trigger.choices)
     status = serializers.ChoiceField(SyncRun.Status.choices)
+    family = serializers.CharField(
+        source="lane.family",
+        help_text="Which reports it fetches: the classic ones or those of the analytics API.",
+    )
     steps_total = serializers.IntegerField()
     steps_done = serializers.IntegerField()
     requests = serializers.IntegerField()

@@ -18,7 +18,7 @@ from accounts.tokens import Terms
 from costs.ingest import Window, replace_window
 from costs.models import CostFact
 from costs.records import CostRecord, Origin
-from integrations.models import Connection, Status
+from integrations.models import Connection, Report, Status
 from integrations.simulator.keys import key_text
 from workers import lifecycle
 from workers.lifecycle import NewConnection
@@ -81,6 +81,11 @@ def charlie(other_account) -> Caller:
     return caller(other_account, Role.ADMIN, user)
 
 
+@pytest.fixture(autouse=True)
+def one_report(bill_only: None) -> None:
+    """Most of what follows needs the bill only; tests of all reports are in tests/sources."""
+
+
 @pytest.fixture
 def acorn_key() -> str:
     return key_text(ACORN)
@@ -93,8 +98,8 @@ def connected(account, simulator) -> Connection:
 
 
 def stored_connection(account: Account, number: int = 1, **fields: Any) -> Connection:
-    """A connection as a row only, for tests that never ask upstream."""
-    return Connection.objects.create(
+    """A connection with its one report as rows only, for tests that never ask upstream."""
+    connection = Connection.objects.create(
         **{
             "account": account,
             "origin": "claude_platform",
@@ -108,6 +113,14 @@ def stored_connection(account: Account, number: int = 1, **fields: Any) -> Conne
             **fields,
         }
     )
+    Report.objects.create(
+        connection=connection,
+        stream="cost_report",
+        kind="cost",
+        is_bill=True,
+        wanted_from=connection.wanted_from,
+    )
+    return connection
 
 
 def record(day: dt.date, amount: str, **dimensions: Any) -> CostRecord:

@@ -23,7 +23,7 @@ from workers.models import SyncRun
 
 FIELDS = {
     "id", "provider", "origin", "label", "cost_center", "organization", "key_hint", "status", "reason", "detail",
-    "remedy", "data_from", "data_through", "last_synced_at", "next_sync_at", "backfill", "created_at",
+    "remedy", "data_from", "data_through", "last_synced_at", "next_sync_at", "backfill", "cost_source", "reports", "created_at",
 }  # fmt: skip
 
 
@@ -194,7 +194,7 @@ class TestRead:
         for number in range(3):
             stored_connection(account, number)
 
-        with django_assert_max_num_queries(SIGN_IN_QUERIES + 5):
+        with django_assert_max_num_queries(SIGN_IN_QUERIES + 7):
             listed = viewer.get("connections/").json()
 
         assert [one["label"] for one in listed["results"]] == ["Connection 0", "Connection 1", "Connection 2"]
@@ -373,7 +373,7 @@ class TestDisconnect:
 
 class TestRuns:
     FIELDS = (
-        "id", "connection", "trigger", "status", "from", "to", "steps_total", "steps_done", "requests", "rows_added",
+        "id", "connection", "trigger", "status", "from", "to", "family", "steps_total", "steps_done", "requests", "rows_added",
         "rows_changed", "rows_removed", "rows_unchanged", "reason", "detail", "next_attempt_at", "requested_at",
         "started_at", "finished_at",
     )  # fmt: skip

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import uuid
+from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.db import transaction
 
 from config.api.urls import urlpatterns
+from costs.ingest import Window, replace_window
+from costs.names import record_names
+from costs.records import NameRecord, Origin
+from costs.tables import ACTIVITY, USAGE
+from costs.usage_records import ActivityRecord, UsageRecord
 from tests.api.conftest import problem, record, store, utc
 from tests.api.test_costs import FIRST, named
 from workers.models import SyncRun
@@ -25,9 +32,20 @@ OBJECTS = [
     ("POST", "connections/{connection}/resume/", {}),
     ("GET", "connections/{connection}/runs/", None),
     ("GET", "connections/{connection}/completeness/", None),
+    ("GET", "connections/{connection}/generations/", None),
+    ("POST", "connections/{connection}/cost-source/", {"cost_source": "analytics_cost"}),
     ("GET", "runs/{run}/", None),
 ]
-LISTS = ["connections/", "costs/?from=2026-10-01&to=2026-11-01", "restatements/", "workspaces/"]
+LISTS = [
+    "connections/",
+    "costs/?from=2026-10-01&to=2026-11-01",
+    "restatements/",
+    "workspaces/",
+    "usage/?from=2026-10-01&to=2026-11-01",
+    "activity/?from=2026-10-01&to=2026-11-01",
+    "api-keys/",
+    "people/",
+]
 
 
 @pytest.fixture
@@ -36,7 +54,23 @@ def alices(connected):
     store(connected, record(FIRST, "1", workspace_id="wrkspc_1"))
     store(connected, record(FIRST, "2", workspace_id="wrkspc_1"), as_of=utc("2027-01-01"))
     named(connected, "wrkspc_1", "Secret project")
+    told = [NameRecord(kind="api_key", resource_id="apikey_1", name="Secret key"),
+            NameRecord(kind="person", resource_id="user_1", name="Secret person")]  # fmt: skip
+    record_names(connected.pk, told, observed_at=utc("2026-11-01"))
+    place = {"day": FIRST, "origin": Origin.CLAUDE_PLATFORM}
+    write(connected, UsageRecord(**place, source="usage_report", output_tokens=1), USAGE)
+    activity = ActivityRecord(
+        **place, source="claude_code", actor_id="a@b.example", estimated_cost_usd=Decimal(1)
+    )
+    write(connected, activity, ACTIVITY)
     return connected
+
+
+def write(connection, one, table):
+    moment = utc("2026-12-01")
+    window = Window(connection.pk, one.source, frozenset({one.day}), moment, moment, table=table)
+    with transaction.atomic():
+        replace_window(window, [one])
 
 
 @pytest.fixture

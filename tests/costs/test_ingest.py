@@ -44,7 +44,7 @@ def make_connection(account: Account) -> Connection:
 
 def put(connection: Connection, *records: CostRecord, minutes: int = 0, days=DAYS):
     at = T0 + dt.timedelta(minutes=minutes)
-    window = Window(connection.pk, "cost_report", days, requested_at=at, observed_at=at)
+    window = Window(connection.pk, "cost_report", days, as_of=at, observed_at=at)
     with transaction.atomic():
         return replace_window(window, records)
 

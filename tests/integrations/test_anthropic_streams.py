@@ -9,11 +9,11 @@ from costs.periods import DayRange
 from integrations.anthropic.endpoints import ENDPOINTS
 from integrations.anthropic.reports.classic_cost import cost_report_request
 from integrations.anthropic.reports.names import workspaces_request
-from integrations.anthropic.streams import PLANNED, STREAMS, analytics_floor
+from integrations.anthropic.streams import STREAMS, analytics_floor
 from integrations.pages import Page
 
 WINDOW = DayRange(date(2026, 11, 19), date(2026, 11, 20))
-ALL = {**STREAMS, **PLANNED}
+ALL = STREAMS
 COST = STREAMS["cost_report"]
 WORKSPACES = STREAMS["workspaces"]
 COST_BODY = b"""{"data":[{"starting_at":"2026-11-19T00:00:00Z","ending_at":"2026-11-20T00:00:00Z",

@@ -12,6 +12,11 @@ from workers.lifecycle import NewConnection
 from workers.models import Lane
 
 
+@pytest.fixture(autouse=True)
+def one_report(bill_only: None) -> None:
+    """The engine is one and the same for every report; tests of all of them are in tests/sources."""
+
+
 @pytest.fixture
 def connect(account: Account, simulator: Simulator) -> Callable[..., Connection]:
     """Connect a simulated organisation; its backfill is queued and nothing of it fetched yet."""

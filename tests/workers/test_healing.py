@@ -34,9 +34,8 @@ def forget(connection: Connection, *ages: int) -> None:
     DayDigest.objects.filter(connection=connection, day__in=days).delete()
     CostFact.objects.filter(connection=connection, day__in=days).delete()
     wanted = DayRange(connection.wanted_from, database_now().date())
-    Connection.objects.filter(pk=connection.pk).update(
-        settled_through=freshness.settled_through(connection.pk, wanted)
-    )
+    settled = freshness.settled_through(connection.pk, wanted)["cost_report"]
+    Connection.objects.filter(pk=connection.pk).update(settled_through=settled)
     connection.refresh_from_db()
 
 
@@ -266,7 +265,7 @@ class TestDisconnectedMeanwhile:
 class TestTestRateLimited:
     def test_is_obeyed_by_everybody(self, connect, simulator):
         from workers import lanes
-        from workers.bucket import Bucket
+        from workers.bucket import Bucket, rate_of
 
         connection = connect()
         simulator.fault("rate_limit_retry_after", seconds=300, times=-1)
@@ -275,6 +274,6 @@ class TestTestRateLimited:
 
         owner = lanes.owner_key(connection.organization_id, "classic")
         seed = lanes.seed_of(connection.organization_id, "classic")
-        answer = Bucket(owner, lanes.rate_of("classic")).acquire(seed)
+        answer = Bucket(owner, rate_of("classic")).acquire(seed)
         assert not answer.granted
         assert answer.wait_seconds > 290

@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 
 from workers import lanes
-from workers.bucket import Answer
+from workers.bucket import Answer, rate_of
 from workers.clock import database_now
 from workers.lanes import LeaseLostError
 from workers.models import Lane
@@ -157,4 +157,4 @@ class TestSeed:
         assert 15_000_000 <= level < 17_000_000
 
     def test_is_full_for_an_unknown_owner(self):
-        assert lanes.seed_of("nobody", "classic").level_us == lanes.rate_of("classic").full_us
+        assert lanes.seed_of("nobody", "classic").level_us == rate_of("classic").full_us

@@ -11,7 +11,7 @@ from alerts import outbox
 from costs.models import CostFact, Resource, Restatement, SupersededCost
 from integrations.models import Connection, Status
 from workers import lanes, lifecycle, turn
-from workers.bucket import redis_client
+from workers.bucket import rate_of, redis_client
 from workers.clock import database_now
 from workers.models import Lane, Page, SyncRun, SyncStep
 
@@ -268,7 +268,7 @@ class TestTemporaryTrouble:
 def lane_bucket(connection: Connection):
     from workers.bucket import Bucket
 
-    return Bucket(lanes.owner_key(connection.organization_id, "classic"), lanes.rate_of("classic"))
+    return Bucket(lanes.owner_key(connection.organization_id, "classic"), rate_of("classic"))
 
 
 class TestPersonNeeded:

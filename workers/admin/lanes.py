@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils import timezone
 
 from accounts.operators import ReadOnlyAdmin
-from workers import lanes
+from workers.bucket import rate_of
 from workers.models import Lane
 
 _MICROSECONDS = 1_000_000
@@ -23,6 +23,6 @@ class LaneAdmin(ReadOnlyAdmin):
     @admin.display(description="requests saved up")
     def tokens(self, lane: Lane) -> str:
         """Show the bucket's level by now from its shadow in the database, without asking Redis for each row."""
-        rate = lanes.rate_of(lane.family)
+        rate = rate_of(lane.family)
         earned_us = max(0.0, (timezone.now() - lane.level_at).total_seconds() * _MICROSECONDS)
         return f"{min(lane.level_us + earned_us, rate.full_us) / rate.interval_us:.1f} of {rate.capacity}"

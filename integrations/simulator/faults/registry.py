@@ -40,7 +40,7 @@ class Order:
         kind = KINDS[self.kind]
         return (
             (self.organisation is None or self.organisation == organisation)
-            and (self.path is None or self.path in request.path)
+            and (self.path is None or _is_at(request.path, self.path))
             and (is_report or not kind.needs_report)
             and (not kind.needs_cursor or any(name == "page" for name, _ in request.pairs()))
         )
@@ -115,3 +115,8 @@ class Faults:
         with self._lock:
             order.times += 1 if order.times >= 0 else 0
             order.struck -= 1
+
+
+def _is_at(path: str, part: str) -> bool:
+    """Say whether a request goes to a part of a path; a part with a dollar at its end is the end of it."""
+    return path.endswith(part[:-1]) if part.endswith("$") else part in path

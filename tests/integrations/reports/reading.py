@@ -13,11 +13,11 @@ from costs.periods import DayRange
 from costs.records import Origin
 from integrations.anthropic.client import AnthropicClient
 from integrations.anthropic.stream import Reading, Stream
-from integrations.anthropic.streams import PLANNED, STREAMS
+from integrations.anthropic.streams import STREAMS
 from integrations.http import HttpTransport
 from integrations.simulator.process import Simulator
 
-ALL = {**STREAMS, **PLANNED}
+ALL = STREAMS
 
 
 @dataclass(slots=True)

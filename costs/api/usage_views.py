@@ -1,0 +1,137 @@
+"""Endpoints of usage: rows, sums, and Claude Code activity."""
+
+import datetime as dt
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.api.pagination import KeysetPaginator, Page, page_of, page_response
+from config.api.views import ApiView
+from costs import comparison, sources, usage
+from costs.api import examples, rows, summaries
+from costs.api.parameters import ActivityQuery, UsageRowQuery, UsageSummaryQuery, cost_query
+from costs.api.serializers import ActivityRowSerializer, UsageRowSerializer, UsageSummarySerializer
+from costs.freshness import DayState
+from costs.models import ActivityFact
+from costs.usage import UsageSummary
+
+_BY_DAY = KeysetPaginator(("day", "id"))
+
+
+class UsageView(ApiView):
+    """Usage rows."""
+
+    queries: ClassVar = {"GET": UsageRowQuery}
+
+    @extend_schema(
+        operation_id="usage_list",
+        summary="List usage rows",
+        parameters=[UsageRowQuery],
+        responses=OpenApiResponse(
+            page_of(UsageRowSerializer), "Oldest day first.", examples=[examples.USAGE]
+        ),
+        tags=["usage"],
+    )
+    def get(self, request: Request) -> Response:
+        query = self.read_query()
+        wanted = cost_query(self.account.pk, query)
+        facts = usage.list_facts(wanted, dimensions=query.get("dimensions", ()))
+        page = _BY_DAY.page(facts, request, query)
+        shown = rows.fact_rows(self.account.pk, page.rows)
+        return page_response(Page(shown, page.next, page.previous), UsageRowSerializer)
+
+
+class UsageSummaryView(ApiView):
+    """Sums of usage."""
+
+    queries: ClassVar = {"GET": UsageSummaryQuery}
+
+    @extend_schema(
+        operation_id="usage_summary",
+        summary="Sum usage",
+        description="Exact sums by up to three dimensions and a period. Null is a group of its own. The first and "
+        "last week or month hold only the days of the range.",
+        parameters=[UsageSummaryQuery],
+        responses=OpenApiResponse(
+            UsageSummarySerializer,
+            "By bucket, then by tokens, most first.",
+            examples=[examples.USAGE_SUMMARY],
+        ),
+        tags=["usage"],
+    )
+    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+        query = self.read_query()
+        wanted = cost_query(self.account.pk, query)
+        connections = [value for value in wanted.filters.get("connection", ()) if value]
+        earlier = None
+        if "compare" in query:
+            before = comparison.range_before(wanted.days)
+            earlier = comparison.earlier_state(self.account.pk, before, connections)
+        summary = usage.summarise(
+            wanted,
+            group_by=query.get("group_by", ()),
+            granularity="day" if query["names"] == "as_of_day" else query["granularity"],
+            compare=earlier not in {None, DayState.MISSING},
+        )
+        used = usage.sources_used(wanted, summary.group_by)
+        document: dict[str, Any] = {
+            "days": wanted.days,
+            "granularity": query["granularity"],
+            "group_by": summary.group_by,
+            "totals": summary.totals,
+            "previous_totals": summary.previous_totals,
+            "sources": used,
+            "not_reported": sources.not_reported(used, summary.group_by),
+            "rows": self._rows(summary, query),
+        }
+        return Response(UsageSummarySerializer(document).data)
+
+    def _rows(self, summary: UsageSummary, query: dict[str, Any]) -> list[dict[str, Any]]:
+        words = summaries.namer(self.account.pk, summary.group_by)
+        if query["names"] == "current":
+            return [
+                {
+                    "bucket": row.bucket, "group": words.word(row.group), "counts": row.counts,
+                    "previous": row.previous,
+                }
+                for row in summary.rows
+            ]  # fmt: skip
+        named = summaries.by_name_of_day(
+            summary.rows,
+            words,
+            query["granularity"],
+            value=lambda row: row.counts,
+            previous=lambda row: row.previous,
+            add=lambda one, other: usage.added((one, other)),
+        )
+        return [
+            {"bucket": row.bucket, "group": row.group, "counts": row.value, "previous": row.previous}
+            for row in sorted(
+                named, key=lambda row: (row.bucket or dt.date.min, -(row.value["total_tokens"] or 0))
+            )
+        ]
+
+
+class ActivityView(ApiView):
+    """Claude Code activity."""
+
+    queries: ClassVar = {"GET": ActivityQuery}
+
+    @extend_schema(
+        operation_id="activity_list",
+        summary="List Claude Code activity",
+        description="Per day, person or key and terminal: adoption, not cost. The estimated cost is inside the bill.",
+        parameters=[ActivityQuery],
+        responses=OpenApiResponse(page_of(ActivityRowSerializer), "Oldest day first."),
+        tags=["usage"],
+    )
+    def get(self, request: Request) -> Response:
+        query = self.read_query()
+        facts = ActivityFact.objects.filter(
+            connection__account_id=self.account.pk, day__gte=query["from"], day__lt=query["to"]
+        )
+        if "connection" in query:
+            facts = facts.filter(connection__in=query["connection"])
+        return page_response(_BY_DAY.page(facts, request, query), ActivityRowSerializer)

@@ -1,0 +1,85 @@
+"""Choose for each day of each connection the one report that answers a question; reports are never added together.
+
+candidates of a day ─▶ its bill: the connection's own cost source, else another that is the whole bill
+─▶ of the bill and all that agree with it to the last digit, the one that knows most
+of what is filtered and grouped by
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection as database
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
+
+from costs import sources
+from costs.periods import DayRange
+from costs.sources import Kind, Ranking
+
+# A report that differs from the bill by a digit may have the keys and people of another day's bill: it is only
+# shown in comparisons. Usage has no bill; the report that knows most answers.
+_RANKED = """
+    SELECT digest.connection_id, digest.source, digest.day, digest.amount_usd,
+        array_position(%s::text[], digest.source::text) AS place,
+        first_value(digest.source) OVER bill AS bill_source, first_value(digest.amount_usd) OVER bill AS billed_usd
+    FROM costs_daydigest digest JOIN integrations_connection connection ON connection.id = digest.connection_id
+    WHERE connection.account_id = %s AND digest.day >= %s AND digest.day < %s AND digest.source = ANY(%s)
+    WINDOW bill AS (
+        PARTITION BY digest.connection_id, digest.day
+        ORDER BY digest.source = ANY(%s) DESC, digest.source = connection.cost_source DESC, digest.source
+    )
+"""
+_AGREES = "bill_source = ANY(%s) AND (source = bill_source OR amount_usd = billed_usd)"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whose days, and which dimensions have to be known: those filtered by before those grouped by."""
+
+    kind: Kind
+    account_id: Any
+    days: DayRange
+    filters: Collection[str] = ()
+    group_by: Sequence[str] = ()
+
+    @property
+    def ranking(self) -> Ranking:
+        """How well each report answers."""
+        return sources.rank(self.kind, filters=self.filters, group_by=self.group_by)
+
+
+def is_chosen(asked: Asked, table: str) -> RawSQL:
+    """Return the condition on a fact's row that its report is the one chosen for its day."""
+    chosen, parameters = _chosen(asked)
+    return RawSQL(  # noqa: S611 - our own text; whatever a person sends is a parameter
+        f"({table}.connection_id, {table}.source, {table}.day) IN ({chosen})",
+        parameters,
+        output_field=BooleanField(),
+    )
+
+
+def sources_used(asked: Asked) -> list[str]:
+    """Return the names of the reports that answer for at least one day, in their order of preference."""
+    chosen, parameters = _chosen(asked)
+    with database.cursor() as cursor:
+        cursor.execute(f"SELECT DISTINCT source FROM ({chosen}) chosen", parameters)  # noqa: S608 - our own text
+        found = {source for (source,) in cursor.fetchall()}
+    return [name for name in asked.ranking.names if name in found]
+
+
+def _chosen(asked: Asked) -> tuple[str, list[Any]]:
+    ranking, days = asked.ranking, asked.days
+    parameters: list[Any] = [
+        ranking.names, asked.account_id, days.start, days.end, ranking.names, sources.BILLS,
+    ]  # fmt: skip
+    agrees, bill_first = "true", ""
+    if asked.kind == "cost":
+        agrees, bill_first = _AGREES, "source = bill_source DESC,"
+        parameters.append(sources.BILLS)
+    chosen = f"""
+        SELECT DISTINCT ON (connection_id, day) connection_id, source, day
+        FROM ({_RANKED}) ranked WHERE {agrees}
+        ORDER BY connection_id, day, (%s::int[])[place] DESC, {bill_first} place
+    """  # noqa: S608 - our own text
+    return chosen, [*parameters, ranking.scores]

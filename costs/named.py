@@ -1,0 +1,84 @@
+"""What ids are called, now or on a day: the names of workspaces, keys and people of an account; reads only."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from costs.models import ResourceName
+from costs.periods import day_start
+
+# Which dimension is named by which kind of resource.
+KINDS: Mapping[str, str] = {"workspace_id": "workspace", "api_key_id": "api_key", "actor_id": "person"}
+_DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    name: str
+    valid_from: dt.datetime
+    valid_to: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of one kind of resource by (connection, id), oldest first; None is the default workspace."""
+
+    versions: Mapping[tuple[str, str | None], Sequence[_Version]]
+
+    def find(
+        self, connection_id: str | None, resource_id: str | None, day: dt.date | None = None
+    ) -> str | None:
+        """
+        Return the name now, or at the end of the day; of any connection when none is given.
+
+        Before anybody asked for it, a resource is called what it was called first.
+        """
+        if connection_id is not None:
+            found = self.versions.get((connection_id, resource_id))
+        else:
+            found = next((names for (_, key), names in self.versions.items() if key == resource_id), None)
+        return _at(found, day) if found else None
+
+    @property
+    def current(self) -> Mapping[tuple[str, str | None], str]:
+        """The names of now by (connection, id)."""
+        return {key: versions[-1].name for key, versions in self.versions.items()}
+
+
+def _at(versions: Sequence[_Version], day: dt.date | None) -> str:
+    if day is None:
+        return versions[-1].name
+    end = day_start(day) + _DAY
+    known = [version for version in versions if version.valid_from < end]
+    return (known[-1] if known else versions[0]).name
+
+
+def names_of(account_id: UUID, kind: str) -> Names:
+    """Return what the account's resources of a kind are and were called; one query."""
+    versions: dict[tuple[str, str | None], list[_Version]] = defaultdict(list)
+    rows = (
+        ResourceName.objects.filter(resource__connection__account_id=account_id, resource__kind=kind)
+        .order_by("valid_from", "id")
+        .values_list(
+            "resource__connection_id", "resource__resource_id", "resource__is_default", "name", "valid_from",
+            "valid_to",
+        )
+    )  # fmt: skip
+    for connection_id, resource_id, is_default, name, valid_from, valid_to in rows:
+        version = _Version(name, valid_from, valid_to)
+        versions[str(connection_id), resource_id].append(version)
+        if is_default:
+            versions[str(connection_id), None].append(version)
+    return Names(versions)
+
+
+def workspace_names(account_id: UUID) -> Names:
+    """Return what the account's workspaces are and were called."""
+    return names_of(account_id, "workspace")
+
+
+def names_for(account_id: UUID, dimensions: Sequence[str]) -> Mapping[str, Names]:
+    """Return the names of those dimensions that have any; one query each."""
+    return {name: names_of(account_id, KINDS[name]) for name in dimensions if name in KINDS}

@@ -1,0 +1,81 @@
+"""Which table a kind of record is stored in, and under which columns; the one description that ingest writes by."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Model
+
+from costs.models import ActivityFact, CostFact, SupersededCost, UsageFact
+from costs.records import CostRecord, Record
+from costs.usage_records import ActivityRecord, UsageRecord
+
+
+@dataclass(frozen=True, slots=True)
+class FactTable:
+    """
+    A table of facts.
+
+    Shape:   `key` are the dimensions of its rows, `values` what can change while the key stays; `history` is
+             the table that keeps what was overwritten, None where nobody asks for it
+    """
+
+    fact: type[Model]
+    key: tuple[str, ...]
+    values: tuple[str, ...]
+    history: type[Model] | None = None
+
+    @property
+    def name(self) -> str:
+        """The table in the database."""
+        return str(self.fact._meta.db_table)
+
+    @property
+    def history_name(self) -> str | None:
+        """The table of superseded rows."""
+        return str(self.history._meta.db_table) if self.history else None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns but the surrogate key, in the order in which rows are copied."""
+        return (
+            "connection_id", "source", "day", "row_key", "origin", *self.key, "extra", *self.values, "observed_at",
+        )  # fmt: skip
+
+    def row(self, record: Record) -> tuple[Any, ...]:
+        """Return the record's values for `key`, `extra` and `values`, ready to be copied."""
+        return (
+            *(getattr(record, name) for name in self.key),
+            _json(record.extra),
+            *(_stored(getattr(record, name)) for name in self.values),
+        )
+
+
+COSTS = FactTable(CostFact, CostRecord.KEY, ("amount_usd", "list_amount_usd"), SupersededCost)
+USAGE = FactTable(
+    UsageFact,
+    UsageRecord.KEY,
+    (
+        "uncached_input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_5m_tokens",
+        "cache_write_1h_tokens", "web_search_requests", "requests", "other_counts",
+    ),
+)  # fmt: skip
+ACTIVITY = FactTable(
+    ActivityFact,
+    ActivityRecord.KEY,
+    (
+        "sessions", "lines_added", "lines_removed", "commits", "pull_requests", "estimated_cost_usd",
+        "tool_actions", "model_tokens",
+    ),
+)  # fmt: skip
+
+TABLES: Mapping[str, FactTable] = {"cost": COSTS, "usage": USAGE, "activity": ACTIVITY}
+
+
+def _stored(value: Any) -> Any:
+    return _json(value) if isinstance(value, Mapping) else value
+
+
+def _json(fields: Mapping[str, Any]) -> str:
+    return json.dumps(dict(fields), sort_keys=True)

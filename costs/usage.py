@@ -1,0 +1,163 @@
+"""Every read query on usage: rows and sums of tokens, searches and requests. Starts from the account, always."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import Count, DateField, QuerySet, Sum, Value
+
+from costs import choice, selectors
+from costs.models import UsageFact
+from costs.periods import DayRange
+from costs.selectors import BUCKETS, MOST_GROUPS, CostQuery, Granularity, Key, bucket_of
+from costs.usage_records import TOKEN_COUNTS, USAGE_DIMENSIONS
+
+# What usage can be filtered and grouped by: public name → column.
+DIMENSIONS: Mapping[str, str] = {
+    "connection": "connection_id",
+    "origin": "origin",
+    "source": "source",
+    **{name: name for name in USAGE_DIMENSIONS},
+    "cost_center": "connection__cost_center",
+}
+COUNTS = (*TOKEN_COUNTS, "total_tokens", "web_search_requests", "requests")
+_STORED = (*TOKEN_COUNTS, "web_search_requests", "requests")
+Counts = Mapping[str, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """One group of one bucket; counts by name, `requests` None where a report among them does not count them."""
+
+    bucket: dt.date | None
+    group: Mapping[str, str | None]
+    counts: Counts
+    previous: Counts | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSummary:
+    """Exact sums: the rows add up to the totals, whatever they are grouped by."""
+
+    query: CostQuery
+    granularity: Granularity
+    group_by: tuple[str, ...]
+    totals: Counts
+    previous_totals: Counts | None
+    rows: tuple[UsageRow, ...]
+
+
+def list_facts(query: CostQuery, *, dimensions: Sequence[str] = ()) -> QuerySet[UsageFact]:
+    """Return the usage rows of the query with their connections, oldest day first; of reports that have the dimensions."""
+    return _facts(query, dimensions).select_related("connection").order_by("day", "id")
+
+
+def summarise(
+    query: CostQuery,
+    *,
+    group_by: Sequence[str] = (),
+    granularity: Granularity = "total",
+    compare: bool = False,
+) -> UsageSummary:
+    """
+    Sum the usage of the query by up to three dimensions and a period.
+
+    Shape:   rows ordered by bucket, then tokens, most first; null is a group of its own; `compare` as in costs
+    Raises:  KeyError — unknown dimension; ValueError — more than three
+    """
+    if len(group_by) > MOST_GROUPS:
+        raise ValueError(f"at most {MOST_GROUPS} dimensions")
+    sums = _sums(query, group_by, granularity)
+    previous = _previous(query, group_by, granularity) if compare else None
+    places = [*sums, *(place for place in previous or {} if place not in sums)]
+    rows = [
+        UsageRow(
+            bucket=bucket,
+            group=dict(zip(group_by, key, strict=True)),
+            counts=sums.get((bucket, key), _NOTHING),
+            previous=None if previous is None else previous.get((bucket, key), _NOTHING),
+        )
+        for bucket, key in places
+    ]
+    rows.sort(key=lambda row: (row.bucket or dt.date.min, -(row.counts["total_tokens"] or 0)))
+    before = None if previous is None else added(previous.values())
+    return UsageSummary(query, granularity, tuple(group_by), added(sums.values()), before, tuple(rows))
+
+
+def sources_used(query: CostQuery, group_by: Sequence[str] = ()) -> list[str]:
+    """Return the reports the sums are read from."""
+    return choice.sources_used(selectors.asked("usage", query, group_by))
+
+
+def filter_values(query: CostQuery, dimension: str) -> list[str | None]:
+    """Return the distinct values of one dimension inside the query, null included."""
+    column = selectors.column_of(dimension, DIMENSIONS[dimension], query.account_id)
+    values = _facts(query, [dimension]).values_list(column, flat=True).distinct().order_by()
+    return sorted({None if value is None else str(value) for value in values}, key=lambda value: value or "")
+
+
+def _facts(query: CostQuery, group_by: Sequence[str] = ()) -> QuerySet[UsageFact]:
+    facts = UsageFact.objects.filter(
+        choice.is_chosen(selectors.asked("usage", query, group_by), UsageFact._meta.db_table),
+        connection__account_id=query.account_id,
+        day__gte=query.days.start,
+        day__lt=query.days.end,
+    )
+    return selectors.narrow(facts, query, DIMENSIONS)
+
+
+_Sums = dict[tuple[dt.date | None, Key], Counts]
+_NOTHING: Counts = dict.fromkeys(COUNTS, 0)
+
+
+def _sums(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -> _Sums:
+    columns = {
+        f"by_{name}": selectors.column_of(name, DIMENSIONS[name], query.account_id) for name in group_by
+    }
+    bucket = Value(None, DateField()) if granularity == "total" else BUCKETS[granularity]
+    sums: dict[str, Any] = {f"sum_{name}": Sum(name) for name in _STORED}
+    grouped = (
+        _facts(query, group_by)
+        .values(bucket=bucket, **columns)
+        .annotate(**sums, rows=Count("id"), counted=Count("requests"))
+        .order_by()
+    )
+    found: _Sums = {}
+    names = [f"sum_{name}" for name in _STORED]
+    for bucket_day, rows, counted, *values in grouped.values_list(
+        "bucket", "rows", "counted", *names, *columns
+    ):
+        sums_of = dict(zip(_STORED, values, strict=False))
+        counts = {name: int(sums_of[name] or 0) for name in (*TOKEN_COUNTS, "web_search_requests")}
+        key = tuple(None if value is None else str(value) for value in values[len(_STORED) :])
+        found[bucket_day, key] = {
+            **counts,
+            "total_tokens": sum(counts[name] for name in TOKEN_COUNTS),
+            # Half of a sum would be read as the whole.
+            "requests": int(sums_of["requests"] or 0) if counted == rows else None,
+        }
+    return found
+
+
+def _previous(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -> _Sums:
+    length = dt.timedelta(days=len(query.days))
+    before = replace(query, days=DayRange(query.days.start - length, query.days.start))
+    if granularity == "total":
+        return _sums(before, group_by, "total")
+    moved: dict[tuple[dt.date | None, Key], list[Counts]] = defaultdict(list)
+    for (day, key), counts in _sums(before, group_by, "day").items():
+        assert day is not None  # noqa: S101 - sums by day have a day
+        moved[bucket_of(day + length, granularity), key].append(counts)
+    return {place: added(parts) for place, parts in moved.items()}
+
+
+def added(parts: Iterable[Counts]) -> Counts:
+    """Add counts up; what is not counted in one of them is not counted in the sum."""
+    total: dict[str, int | None] = dict.fromkeys(COUNTS, 0)
+    for counts in parts:
+        for name, count in counts.items():
+            so_far = total[name]
+            total[name] = None if so_far is None or count is None else so_far + count
+    return total

@@ -1,0 +1,57 @@
+"""What the domain knows of each report is what its stream reads."""
+
+from costs import sources
+from costs.records import Origin
+from integrations.anthropic.streams import STREAMS
+
+
+def test_every_report_by_day_is_known_as_it_is_read():
+    read = {
+        stream.name: (stream.origin, stream.kind, stream.dimensions, stream.is_bill)
+        for stream in STREAMS.values()
+        if stream.kind in {"cost", "usage"}
+    }
+
+    assert read == {
+        source.name: (source.origin, source.kind, source.dimensions, source.is_bill)
+        for source in sources.SOURCES.values()
+        if source.name != sources.ALLOCATED
+    }
+
+
+class TestRank:
+    def best(self, kind, **question):
+        ranking = sources.rank(kind, **question)
+        top = max(ranking.scores)
+        return [name for name, score in zip(ranking.names, ranking.scores, strict=True) if score == top]
+
+    def test_nothing_asked_leaves_all_equal(self):
+        assert len(self.best("cost")) == len(sources.rank("cost").names)
+
+    def test_keys_are_known_by_the_reports_of_who(self):
+        assert self.best("cost", group_by=["api_key_id"]) == ["analytics_cost", "allocated"]
+
+    def test_what_is_filtered_by_counts_before_what_is_grouped_by(self):
+        best = self.best("cost", filters=["context_window"], group_by=["actor_id", "api_key_id", "model"])
+
+        assert best == ["allocated"]
+
+    def test_what_is_grouped_by_first_counts_most(self):
+        best = self.best("usage", group_by=["product", "api_key_id"])
+
+        assert "analytics_usage_serving" in best
+        assert "analytics_usage" not in best
+
+
+class TestToldApart:
+    def test_two_dimensions_that_no_report_has_together(self):
+        assert not sources.told_apart(Origin.CLAUDE_PLATFORM, "usage", ["api_key_id", "context_window"])
+
+    def test_what_an_origin_never_has_is_no_obstacle(self):
+        assert sources.told_apart(Origin.CLAUDE_AI, "usage", ["api_key_id", "context_window"])
+
+
+def test_says_which_reports_do_not_state_a_dimension():
+    assert sources.not_reported(["cost_report", "analytics_cost"], ["api_key_id", "model", "connection"]) == {
+        "api_key_id": ["cost_report"]
+    }

@@ -1,0 +1,71 @@
+"""Choose which of two reports is a connection's bill: only between reports that agree on every final day."""
+
+import datetime as dt
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts import audit
+from accounts.actions import difference
+from costs import attribution, generations, sources
+from costs.generations import Comparison
+from costs.models import DayDigest
+from costs.periods import DayRange
+from integrations.models import Connection
+from workers import lanes, reports, states
+from workers.clock import database_now
+
+
+class GenerationsDifferError(Exception):
+    """The report cannot become the bill; the message says why."""
+
+
+def choose(connection: Connection, source: str, *, actor: str) -> None:
+    """
+    Make a report the bill of its connection; the other one goes on in its shadow.
+
+    Raises:  GenerationsDifferError — not a report of this surface, refused to the key, or both differ on a final day
+    Effects: every sum is read from the chosen report from now on; shares of keys and people follow; audited
+    """
+    with transaction.atomic():
+        lanes.hold(connection.organization_id, reports.families(connection))
+        current = states.hold(connection)
+        if current.cost_source == source:
+            return
+        _refuse_unless_equal(current, source)
+        before, current.cost_source = current.cost_source, source
+        current.save(update_fields=["cost_source"])
+        days = DayDigest.objects.filter(connection=current, source__in=sources.BILLS)
+        attribution.refresh(
+            reports.connected(current),
+            set(days.values_list("day", flat=True)),
+            observed_at=database_now(),
+        )
+        audit.record(
+            current.account, actor, "connection.cost_source_chosen", current.label, target_id=current.pk,
+            report=difference(before, source),
+        )  # fmt: skip
+    connection.refresh_from_db()
+
+
+def _refuse_unless_equal(connection: Connection, source: str) -> None:
+    if not connection.reports.filter(stream=source, is_bill=True, is_refused=False).exists():
+        raise GenerationsDifferError(f"{source} is not read for this connection.")
+    today = database_now().date()
+    last = max(connection.wanted_from, today - dt.timedelta(days=settings.REREAD_DAYS_PLATFORM))
+    final = DayRange(connection.wanted_from, last)
+    compared = generations.compare(connection.pk, connection.cost_source, source, final)
+    if not compared.days_compared:
+        raise GenerationsDifferError(
+            "There is no final day yet that both reports have. Wait for their backfill."
+        )
+    if compared.days_different:
+        raise GenerationsDifferError(_worded(compared))
+
+
+def _worded(compared: Comparison) -> str:
+    first = compared.days_different[0]
+    return (
+        f"The reports differ on {len(compared.days_different)} of {compared.days_compared} final days, first on "
+        f"{first.day} by {first.difference_usd} USD. See the comparison of both generations."
+    )

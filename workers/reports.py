@@ -1,0 +1,154 @@
+"""The reports of a connection: which it has, which days each should have, which are refused, how far each is settled."""
+
+import datetime as dt
+
+from django.conf import settings
+
+from costs import freshness
+from costs.attribution import Connected
+from costs.periods import DayRange
+from integrations.anthropic.streams import STREAMS, Stream
+from integrations.errors import UpstreamError
+from integrations.models import Connection, Report
+
+# The first family of an origin has the bill and the names; its run is the one people are shown.
+FIRST_FAMILY = {"claude_platform": "classic", "claude_ai": "analytics"}
+
+
+def streams() -> list[Stream]:
+    """Return the reports that are read here, in the order of the table; an operator may turn some off."""
+    return [stream for stream in STREAMS.values() if stream.name not in settings.REPORTS_OFF]
+
+
+def families_of(origin: str) -> tuple[str, ...]:
+    """Return the API families that connections of an origin are read through, the one with the bill first."""
+    used = {stream.family for stream in streams() if stream.origin == origin and stream.instead_of is None}
+    return tuple(sorted(used, key=lambda family: (family != FIRST_FAMILY[origin], family)))
+
+
+def families(connection: Connection) -> tuple[str, ...]:
+    """Return the API families this connection is read through, the one with the bill first."""
+    return families_of(connection.origin)
+
+
+def ensure(connection: Connection, today: dt.date) -> list[Report]:
+    """Return the connection's reports, creating rows for those it does not have yet; a new version may know more."""
+    known = {report.stream: report for report in connection.reports.all()}
+    missing = [
+        _new(connection, stream, today)
+        for stream in streams()
+        if stream.origin == connection.origin and stream.name not in known and stream.instead_of is None
+    ]
+    Report.objects.bulk_create(missing, ignore_conflicts=True)
+    return list(connection.reports.all()) if missing else list(known.values())
+
+
+def readable(connection: Connection, family: str, today: dt.date) -> list[tuple[Stream, Report]]:
+    """Return the streams of a family that upstream does not refuse, in the order of the table."""
+    reports = {report.stream: report for report in ensure(connection, today) if not report.is_refused}
+    return [
+        (stream, reports[stream.name])
+        for stream in streams()
+        if stream.name in reports and stream.family == family
+    ]
+
+
+def refuse(connection: Connection, stream: Stream, error: UpstreamError, today: dt.date) -> list[Stream]:
+    """
+    Note that upstream refuses this report to the key; return what is read instead from now on.
+
+    Effects: report rows, the connection's authoritative cost report when that was the one refused
+    """
+    Report.objects.filter(connection=connection, stream=stream.name).update(
+        is_refused=True, reason=error.reason, detail=error.detail
+    )
+    instead = [each for each in STREAMS.values() if each.instead_of == stream.name]
+    known = set(connection.reports.values_list("stream", flat=True))
+    Report.objects.bulk_create(_new(connection, each, today) for each in instead if each.name not in known)
+    Report.objects.filter(connection=connection, stream__in=[each.name for each in instead]).update(
+        is_refused=False, reason="", detail=""
+    )
+    bill = next((each for each in instead if each.is_bill), None)
+    if bill and connection.cost_source == stream.name:
+        connection.cost_source = bill.name
+        connection.save(update_fields=["cost_source"])
+    return instead
+
+
+def reopen(connection: Connection) -> None:
+    """Try refused reports again: the key was replaced, or a person says that it may read them now."""
+    connection.reports.filter(is_refused=True).update(is_refused=False, reason="", detail="")
+
+
+def note_trouble(connection: Connection, stream: str, error: UpstreamError) -> None:
+    """Say at the report what is wrong with it; the next window that is stored clears it."""
+    connection.reports.filter(stream=stream).update(reason=error.reason, detail=error.detail)
+
+
+def note_read(connection: Connection, stream: str, now: dt.datetime) -> None:
+    """Say that a window of the report was stored."""
+    connection.reports.filter(stream=stream).update(read_at=now, reason="", detail="")
+
+
+def raise_floor(connection: Connection, stream: str, first: dt.date) -> None:
+    """Want no day of the report before this one: upstream does not report it any more."""
+    report = connection.reports.filter(stream=stream).first()
+    if report is None or report.wanted_from is None:
+        return
+    report.wanted_from = max(report.wanted_from, first)
+    report.save(update_fields=["wanted_from"])
+    if stream == connection.cost_source:
+        connection.wanted_from = max(connection.wanted_from, first)
+        connection.save(update_fields=["wanted_from"])
+
+
+def settle(connection: Connection, today: dt.date) -> None:
+    """Work out how far each report, and with them the connection, is settled; the caller saves the connection."""
+    settled = freshness.settled_through(connection.pk, DayRange(dt.date.min, today))
+    reports = [
+        report for report in connection.reports.filter(wanted_from__isnull=False) if not report.is_refused
+    ]
+    for report in reports:
+        if report.settled_through != settled.get(report.stream):
+            report.settled_through = settled.get(report.stream)
+            report.save(update_fields=["settled_through"])
+    ends = [report.settled_through for report in reports]
+    known = [end for end in ends if end is not None]
+    connection.settled_through = min(known) if known and len(known) == len(ends) else None
+
+
+def connected(connection: Connection) -> Connected:
+    """Return what the shares of keys and people depend on."""
+    native = connection.reports.filter(stream="analytics_cost", is_refused=False).first()
+    return Connected(connection.pk, connection.cost_source, native.wanted_from if native else None)
+
+
+def window_of(stream: Stream, report: Report, days: DayRange, *, by_person: bool) -> DayRange | None:
+    """
+    Return the part of the days that the report can have; None when there is none.
+
+    Who asks for days by hand may have older ones than the connection was filled with, but none that upstream no
+    longer reports.
+    """
+    first = days.start if by_person else max(days.start, report.wanted_from or days.start)
+    if stream.floor:
+        first = max(first, stream.floor(days.end - dt.timedelta(days=1)))
+    return DayRange(first, days.end) if first < days.end else None
+
+
+def _new(connection: Connection, stream: Stream, today: dt.date) -> Report:
+    return Report(
+        connection=connection,
+        stream=stream.name,
+        kind=stream.kind,
+        is_bill=stream.is_bill,
+        settle_days=stream.settle_days,
+        wanted_from=None if stream.max_window_days is None else _wanted_from(connection, stream, today),
+    )
+
+
+def _wanted_from(connection: Connection, stream: Stream, today: dt.date) -> dt.date:
+    first = connection.wanted_from
+    if stream.depth_days is not None:
+        first = max(first, today - dt.timedelta(days=stream.depth_days))
+    return max(first, stream.floor(today)) if stream.floor else first
