@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from costs.periods import DayRange
 from costs.records import Origin
 from integrations.anthropic.client import AnthropicClient
-from integrations.anthropic.streams import PLANNED, STREAMS
+from integrations.anthropic.streams import STREAMS
 from integrations.http import HttpTransport
 from integrations.simulator.clock import SimulatorClock
 from integrations.simulator.keys import MEMBERS, key_text
@@ -122,7 +122,7 @@ def main() -> None:
     )
     with served() as base_url:
         transport = HttpTransport(base_url, timeout_seconds=60, user_agent="Tallystick/0.1")
-        for stream in {**STREAMS, **PLANNED}.values():
+        for stream in STREAMS.values():
             if wanted and stream.name not in wanted:
                 continue
             kind = "admin" if stream.origin == Origin.CLAUDE_PLATFORM else MEMBERS

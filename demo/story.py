@@ -58,7 +58,11 @@ def connect(api: Api, simulator: Simulator) -> list[dict[str, Any]]:
 
 
 def watch(api: Api, connections: Sequence[dict[str, Any]], tell: Callable[[list[Progress]], None]) -> None:
-    """Tell the progress until every backfill has ended; StoryError when one needs a person or stands still."""
+    """
+    Tell the progress until every bill is there; StoryError when one needs a person or stands still.
+
+    What tells more of the same money (tokens, keys, people) goes on arriving behind it.
+    """
     deadline = time.monotonic() + _LONGEST_SECONDS
     while True:
         seen = [api.get(f"connections/{each['id']}/") for each in connections]
@@ -66,11 +70,16 @@ def watch(api: Api, connections: Sequence[dict[str, Any]], tell: Callable[[list[
         broken = [each for each in seen if each["status"] == "error"]
         if broken:
             raise StoryError(f"{broken[0]['label']}: {broken[0]['detail']} {broken[0]['remedy']}")
-        if all(each["status"] == "active" for each in seen):
+        if all(_has_its_bill(each) for each in seen):
             return
         if time.monotonic() > deadline:
             raise StoryError(f"No end after {_LONGEST_SECONDS:g} s; see the logs of worker and beat.")
         time.sleep(_POLL_SECONDS)
+
+
+def _has_its_bill(connection: dict[str, Any]) -> bool:
+    backfill = connection["backfill"]
+    return bool(backfill["days_done"] == backfill["days_total"])
 
 
 def _progress(connection: dict[str, Any]) -> Progress:

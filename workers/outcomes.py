@@ -30,6 +30,9 @@ _log = structlog.get_logger(__name__)
 # A refused or unreadable answer is asked for again with growing waits (about two hours in all), then the
 # step is given up and says so; the next sync of the same days is a fresh start.
 _MOST_STEP_FAILURES = 8
+# Answers that concern one report, not the key; and those to a question that upstream does not know.
+_REFUSED = frozenset({Reason.SCOPE_MISSING, Reason.KEY_WRONG_KIND})
+_UNKNOWN = frozenset({400, 404})
 # Anthropic's reports follow within minutes; two days leave room for a pipeline in trouble.
 _LATEST_DAY_KNOWN = dt.timedelta(days=2)
 # Long enough for another worker to claim the lane first, short enough that nobody notices.
@@ -51,7 +54,12 @@ def record_page(lease: Lease, step: SyncStep, page: FetchedPage, *, requested_at
         crash("page-archived")
         held.cursor, held.query_hash = page.next_cursor, page.request.query_hash()
         problem = None if page.has_more else _complete(held)
-        if problem:
+        if problem and problem.fate is Fate.RESTART:
+            # Upstream's data was refreshed between the pages: nothing is wrong, the query is asked anew.
+            _restart(held)
+            held.save()
+            SyncRun.objects.filter(pk=held.run_id).update(claims_since_progress=0)
+        elif problem:
             _fail_step(held, problem)
         else:
             _note_progress(held)
@@ -73,7 +81,7 @@ def record_failure(lease: Lease, step: SyncStep, error: UpstreamError, *, reques
             SyncRun.objects.filter(pk=held.run_id).update(claims_since_progress=0)
         if error.reason is Reason.HISTORY_FLOOR:
             _skip_before_floor(held, error)
-        elif error.reason in states.NEEDS_PERSON:
+        elif error.reason in states.NEEDS_PERSON or _has_no_such_report(held, error):
             _stop_for_person(held, error)
         elif error.fate is Fate.RETRYABLE:
             _back_off_lane(lease, held, error)
@@ -324,7 +332,7 @@ def _skip(step: SyncStep, error: UpstreamError) -> None:
 def _stop_for_person(step: SyncStep, error: UpstreamError) -> None:
     """Leave the run open and the connection in error until its key is replaced; or do without one report."""
     stream, connection = STREAMS[step.stream], states.hold(step.run.connection)
-    is_refused = error.reason in {Reason.SCOPE_MISSING, Reason.KEY_WRONG_KIND}
+    is_refused = error.reason in _REFUSED or _has_no_such_report(step, error)
     if is_refused:
         was_bill = connection.cost_source == stream.name
         instead = reports.refuse(connection, stream, error, step.run.to_day - dt.timedelta(days=1))
@@ -334,6 +342,12 @@ def _stop_for_person(step: SyncStep, error: UpstreamError) -> None:
     SyncRun.objects.filter(pk=step.run_id).update(reason=error.reason, detail=error.detail)
     if connection.status != Status.PAUSED:
         states.break_down(connection, error, now=database_now())
+
+
+def _has_no_such_report(step: SyncStep, error: UpstreamError) -> bool:
+    """Say whether upstream does not know a report at all, for which there is an older one to read instead."""
+    has_fallback = any(each.instead_of == step.stream for each in STREAMS.values())
+    return has_fallback and error.fate is Fate.FATAL and error.status in _UNKNOWN
 
 
 def _do_without(step: SyncStep, error: UpstreamError, instead: Sequence[Stream]) -> None:

@@ -16,6 +16,11 @@ from workers import lifecycle
 from workers.lifecycle import NewConnection
 
 
+@pytest.fixture(autouse=True)
+def one_report(bill_only: None) -> None:
+    """Pages are the same for every report; tests of all of them are in tests/sources."""
+
+
 @pytest.fixture
 def key(simulator) -> str:
     return key_of(simulator, "acorn-studio")

@@ -43,6 +43,11 @@ def find_chromium() -> str | None:
     return os.environ.get("CHROMIUM") or next((path for name in _NAMES if (path := shutil.which(name))), None)
 
 
+@pytest.fixture(autouse=True)
+def one_report(bill_only: None) -> None:
+    """Pages are the same for every report; tests of all of them are in tests/sources."""
+
+
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
     # Playwright's loop lives in this thread, and Django would refuse queries beside any running loop.

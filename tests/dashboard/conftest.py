@@ -34,6 +34,11 @@ def figures_in(text: str) -> list[str]:
     return re.findall(r'<data value="([^"]+)"', text)
 
 
+@pytest.fixture(autouse=True)
+def one_report(bill_only: None) -> None:
+    """Pages are the same for every report; tests of all of them are in tests/sources."""
+
+
 @pytest.fixture
 def visit() -> Callable[[User | None], Client]:
     """Return a client signed in as somebody."""

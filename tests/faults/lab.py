@@ -28,6 +28,7 @@ from integrations.simulator.process import Simulator
 from runtime import environment, folders, processes, stack
 from runtime.processes import Process, Program
 from runtime.supervisor import ProcessSpec
+from tests.conftest import BILL_ONLY
 from tests.faults import servers
 from tests.faults.proxy import Proxy
 from tests.faults.servers import Servers
@@ -42,6 +43,8 @@ _LIMITS = {
     "ANTHROPIC_BURST": str(BURST),
     "ANTHROPIC_ANALYTICS_REQUESTS_PER_MINUTE": str(PER_MINUTE),
     "ANTHROPIC_ANALYTICS_BURST": str(BURST),
+    # The bill and the workspaces: every fault strikes the engine that all reports share.
+    "REPORTS_OFF": ",".join(BILL_ONLY),
     "ANTHROPIC_TIMEOUT_SECONDS": "3",  # below the lease, as by default
     "LEASE_SECONDS": str(LEASE_SECONDS),
     "WAKE_SECONDS": str(WAKE_SECONDS),

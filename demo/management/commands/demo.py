@@ -24,7 +24,10 @@ from runtime import services, stack
 from runtime.supervisor import Supervisor
 
 # The simulator on this machine has no limit, and nobody wants to watch a year arrive at one request a minute.
-_DEMO_RATE = {"ANTHROPIC_REQUESTS_PER_MINUTE": "600", "ANTHROPIC_BURST": "60"}
+_DEMO_RATE = {
+    "ANTHROPIC_REQUESTS_PER_MINUTE": "600",
+    "ANTHROPIC_BURST": "60",
+}
 
 
 class Command(BaseCommand):
@@ -75,6 +78,7 @@ class Command(BaseCommand):
         if not all(outcome.equal for outcome in outcomes):
             raise CommandError("The totals differ from the simulator's truth.")
         if not once:
+            console.print("Tokens, keys and people of the older months are still arriving.")
             console.print(f"\nOpen [bold]{address}[/bold]  ·  Ctrl-C ends everything")
             console.print(
                 f"Sign in as [bold]{sign_in.email}[/bold] with password [bold]{sign_in.password}[/bold]"
