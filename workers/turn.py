@@ -9,6 +9,7 @@ is decided in `outcomes`.
 """
 
 import datetime as dt
+from collections import Counter
 from dataclasses import replace
 
 import structlog
@@ -25,7 +26,7 @@ from integrations.errors import Fate, Reason, UpstreamError, advice
 from integrations.models import Credential
 from integrations.pages import PageRequest
 from integrations.vault import RingKeyMissingError, VaultError
-from workers import lanes, outcomes, runs
+from workers import backoff, lanes, outcomes, runs
 from workers.bucket import BucketUnavailableError
 from workers.clock import database_now
 from workers.crashpoints import crash
@@ -37,11 +38,13 @@ _log = structlog.get_logger(__name__)
 # After so many requests the lane goes to the back of the queue, so that one with a year to fetch and a
 # generous rate does not hold a thread while others are due.
 REQUESTS_A_TURN = 4
-_RETRY_SECONDS = 2.0
 # A step that was started so often without any outcome kills its worker every time (poison).
 _MOST_CLAIMS = 5
 # Backfill and daily sync leave one token to connection tests and to force syncs of people who wait.
 _FLOOR = {Trigger.FORCE: 0, Trigger.DAILY: 1, Trigger.REREAD: 1, Trigger.CONNECT: 1}
+# Lane → how often in a row our own servers failed it. Of this process only: a row cannot be trusted to count what
+# keeps rows from being written, and who forgets it waits two seconds once more.
+_own_trouble: Counter[int] = Counter()
 
 
 def run_turn(lane_id: int) -> int:
@@ -60,6 +63,7 @@ def run_turn(lane_id: int) -> int:
         while done < REQUESTS_A_TURN:
             if not _one_request(lease):
                 return done
+            _own_trouble.pop(lane_id, None)
             done += 1
         lanes.park(lease, 0)
     except LeaseLostError:
@@ -79,9 +83,10 @@ def run_turn(lane_id: int) -> int:
 
 def _give_back(lease: Lease) -> None:
     """Park the lane after trouble of our own servers; the worker lives, so no step of it ends its worker."""
+    _own_trouble[lease.lane_id] += 1
     try:
         with transaction.atomic():
-            lanes.park(lease, _RETRY_SECONDS)
+            lanes.park(lease, backoff.own_trouble(_own_trouble[lease.lane_id]))
             open_runs = SyncRun.objects.filter(lane_id=lease.lane_id, status__in=SyncRun.ACTIVE)
             open_runs.update(claims_since_progress=0)
     except (LeaseLostError, OperationalError, InterfaceError) as error:
