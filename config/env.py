@@ -8,6 +8,7 @@ import base64
 import binascii
 import datetime as dt
 import importlib
+import ipaddress
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -124,6 +125,19 @@ def origins(name: str) -> list[str]:
         if urlsplit(each).scheme not in {"http", "https"} or not urlsplit(each).hostname:
             raise _bad(name, f"{each!r} is not an http(s) address", "For example https://login.example.com.")
     return [origin_of(each) for each in found]
+
+
+def networks(name: str, default: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Read addresses and networks, comma separated."""
+    found = []
+    for part in filter(None, (each.strip() for each in text(name, default).split(","))):
+        try:
+            found.append(ipaddress.ip_network(part))
+        except ValueError as error:
+            raise _bad(
+                name, f"{part!r} is no address or network", "For example 10.0.0.0/8 or ::1."
+            ) from error
+    return found
 
 
 def key_ring(name: str, *, provider: str = "") -> tuple[tuple[str, bytes], ...]:

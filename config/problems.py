@@ -185,34 +185,35 @@ def read_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequ
     return guarded
 
 
-def _is_api(request: HttpRequest) -> bool:
+def is_api(request: HttpRequest) -> bool:
+    """Say whether a program asks, which is answered by a problem document."""
     return request.path.startswith(API_PREFIXES)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler400: what Django refuses before any view, such as a wrong Host header."""
-    if not _is_api(request):
+    if not is_api(request):
         return defaults.bad_request(request, exception)
     return response(exceptions.ParseError("The request cannot be read."), request.path)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler403."""
-    if not _is_api(request):
+    if not is_api(request):
         return defaults.permission_denied(request, exception)
     return response(exceptions.PermissionDenied(), request.path)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler404."""
-    if not _is_api(request):
+    if not is_api(request):
         return defaults.page_not_found(request, exception)
     return response(exceptions.NotFound(), request.path)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """handler500: a bug; its traceback is in the log, and nothing of it in the answer."""
-    if not _is_api(request):
+    if not is_api(request):
         return defaults.server_error(request)
     detail = "This is a fault of Tallystick, and it was logged."
     return response(ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail), request.path)

@@ -93,11 +93,19 @@ DAILY_JITTER_SECONDS = env.whole("DAILY_JITTER_SECONDS", "1800", low=0, high=43_
 DEBUG = False
 ALLOWED_HOSTS = [h.strip() for h in env.text("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")]
 CSRF_TRUSTED_ORIGINS = [o.strip() for o in env.text("CSRF_TRUSTED_ORIGINS", "").split(",") if o.strip()]
-# True once the service stands behind TLS; off by default so that http://localhost can sign in.
-_behind_tls = env.text("BEHIND_TLS", "no").lower() in {"1", "yes", "true", "on"}
+# Whose X-Forwarded-For and X-Forwarded-Proto are believed; from everybody else they are removed.
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "127.0.0.1,::1")
+IPWARE_META_PRECEDENCE_ORDER = ("REMOTE_ADDR",)  # the logs' reader of addresses: ours is the only answer
+# Where links in e-mails lead.
+PUBLIC_URL = env.http_url("PUBLIC_URL", "http://localhost:8000")
+# Off by default so that http://localhost can sign in; an https address for people is as good as saying so.
+_behind_tls = env.text("BEHIND_TLS", "no").lower() in {"1", "yes", "true", "on"} or PUBLIC_URL.startswith(
+    "https://"
+)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _behind_tls
 SECURE_HSTS_SECONDS = 31_536_000 if _behind_tls else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _behind_tls else None
+# Only what a trusted proxy sent is left of it (config.edge).
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
@@ -155,6 +163,7 @@ INSTALLED_APPS = [
     "rest_framework",
 ]
 MIDDLEWARE = [
+    "config.edge.proxy_middleware",
     "django.middleware.security.SecurityMiddleware",
     # Outside of whitenoise: where nobody ran collectstatic, its files are not compressed beforehand. Tokens in
     # forms are masked anew for each answer, so that compressing them together with what was sent tells nothing.
@@ -163,6 +172,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "accounts.audit.origin_middleware",
     "csp.middleware.CSPMiddleware",
+    "config.edge.size_middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -255,8 +265,6 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"
 vars().update(environ.Env.email_url_config(env.secret("EMAIL_URL", default="consolemail://")))
 EMAIL_TIMEOUT = 10  # a mail server that swallows packets must not hold the threads that do the work
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "Tallystick <tallystick@localhost>")
-# Where links in e-mails lead.
-PUBLIC_URL = env.http_url("PUBLIC_URL", "http://localhost:8000")
 
 # --- REST API ----------------------------------------------------------------------------------
 REST_FRAMEWORK = {

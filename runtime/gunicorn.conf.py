@@ -14,6 +14,8 @@ threads = 8
 timeout = 60
 graceful_timeout = 8
 keepalive = 5
+# The most it can do; shorter limits are config.edge's, which answers programs in their own form.
+limit_request_line = 8190
 # Its control socket is a file in the working folder, which read-only containers refuse (gunicorn 27).
 control_socket_disable = True
 # The heartbeat file must not wait for a disk.

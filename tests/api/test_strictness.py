@@ -54,7 +54,7 @@ class TestQueryStrings:
         assert viewer.get("costs/", **OCTOBER, origin="claude_ai").status_code == 200
 
     def test_may_not_hold_a_cursor_that_is_nested_without_end(self, viewer):
-        cursor = base64.urlsafe_b64encode(b"[" * 100_000).decode().rstrip("=")
+        cursor = base64.urlsafe_b64encode(b"[" * 4_000).decode().rstrip("=")
 
         document = problem(viewer.get("costs/", **OCTOBER, cursor=cursor), 400)
 

@@ -1,0 +1,95 @@
+"""The outermost door: whom a proxy may speak for, and how large a request may be; looks at nothing else."""
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+
+from config.problems import ProblemError, is_api, response
+
+# Longer than any address that our pages write: saved views keep 4,000 characters.
+MAX_QUERY_BYTES = 6_144
+# Of a length; Python refuses to read numbers of thousands of digits.
+_MOST_DIGITS = 20
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+View = Callable[[HttpRequest], HttpResponseBase]
+
+
+def proxy_middleware(get_response: View) -> View:
+    """
+    Believe what trusted proxies say about the client, and forget what anybody else says.
+
+    Afterwards REMOTE_ADDR is the client, for the lock-out, the audit log and the logs alike, and no X-Forwarded-For
+    is left to be read in another way. X-Forwarded-Proto stays only where a trusted proxy has sent it.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        believe(request.META, settings.TRUSTED_PROXIES)
+        return get_response(request)
+
+    return middleware
+
+
+def believe(meta: dict[str, Any], trusted: Sequence[_Network]) -> None:
+    """Set REMOTE_ADDR in a request's environment to the client, and remove headers that nobody trusted has sent."""
+    hops = [hop.strip() for hop in str(meta.pop("HTTP_X_FORWARDED_FOR", "")).split(",")]
+    for name in ("HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT"):
+        meta.pop(name, None)
+    if not _is_within(meta.get("REMOTE_ADDR", ""), trusted):
+        meta.pop("HTTP_X_FORWARDED_PROTO", None)
+        return
+    # Each proxy appends whom it heard from: from the right, the first who is no proxy of ours is the client.
+    for hop in reversed(hops):
+        if _address(hop) is None:
+            return
+        meta["REMOTE_ADDR"] = hop
+        if not _is_within(hop, trusted):
+            return
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _is_within(text: str, networks: Sequence[_Network]) -> bool:
+    address = _address(text)
+    return address is not None and any(address in network for network in networks)
+
+
+def size_middleware(get_response: View) -> View:
+    """Refuse a request that is larger than any of ours, before anything reads it."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        problem = too_large(request.META)
+        if problem is None:
+            return get_response(request)
+        if is_api(request):
+            return response(problem, request.path)
+        context = {"detail": problem.detail}
+        answer: HttpResponse = render(request, "413.html", context, status=problem.status_code)
+        return answer
+
+    return middleware
+
+
+def too_large(meta: Mapping[str, Any]) -> ProblemError | None:
+    """Return what is too large about a request; the query is measured as it was sent, the body by its length."""
+    if len(str(meta.get("QUERY_STRING", ""))) > MAX_QUERY_BYTES:
+        told = f"The query of an address may hold at most {MAX_QUERY_BYTES} bytes."
+        return ProblemError(HTTPStatus.BAD_REQUEST, "query_too_large", told)
+    length = str(meta.get("CONTENT_LENGTH") or "0")
+    if not (length.isascii() and length.isdigit()):
+        return ProblemError(HTTPStatus.BAD_REQUEST, "parse_error", "The Content-Length is no number.")
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    if len(length) > _MOST_DIGITS or int(length) > most:
+        told = f"The body may hold at most {most} bytes."
+        return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", told)
+    return None

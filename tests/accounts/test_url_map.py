@@ -1,0 +1,197 @@
+"""
+Every address there is, asked by an admin of another account: what belongs to Zanzibar does not exist for Charlie.
+
+A new route is walked by itself. One with a new kind of id fails until PARTS says which of Zanzibar's objects it
+names, or NO_OBJECT why it names none.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from allauth.account.internal.flows import login
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.apps import apps
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+
+from accounts import invitations, tokens
+from accounts.invitations import Offer
+from accounts.models import Account, Membership, Role, User
+from accounts.permissions import rows_of
+from accounts.tokens import Terms
+from dashboard.models import Dashboard, SavedView, Tile
+from tests.accounts.test_permissions import OWNED
+from tests.accounts.test_settings_pages import bare
+from tests.api.conftest import record, store, stored_connection
+from workers.models import Lane, SyncRun, Trigger
+
+MARK = "zanzibar"
+# Parts of an address that name no object of an account, and what to put there.
+NO_OBJECT = {"dimension": "model"}
+# Whoever has such a link may use it: it is a secret of its own, with tests of its own.
+SECRET_LINKS = {"invitation", "account_reset_password_from_key"}
+# The operators' pages show every account, to operators.
+NOT_WALKED = {"admin"}
+METHODS = ("get", "post", "patch", "delete")
+QUERIES = ("", "?from=2026-11-01&to=2026-11-08", "?range=12m", "?connection={connection_id}")
+
+
+def routes(found: URLResolver, before: str = "") -> Iterator[tuple[str, str | None]]:
+    for entry in found.url_patterns:
+        here = before + str(entry.pattern).lstrip("^").rstrip("$")
+        if isinstance(entry, URLPattern):
+            yield here, entry.name
+        elif entry.app_name not in NOT_WALKED:
+            yield from routes(entry, here)
+
+
+ALL = [route for route, name in routes(get_resolver()) if name not in SECRET_LINKS]
+WITH_PARTS = [route for route in ALL if "<" in route]
+WITHOUT = [route for route in ALL if "<" not in route]
+
+
+def parts_of(route: str) -> list[str]:
+    return re.findall(r"<(?:\w+:)?(\w+)>", route)
+
+
+def filled(route: str, values: dict[str, Any]) -> str:
+    plain = re.sub(r"\(\?P<provider_id>(\w+)\)", r"\1", route)
+    return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda part: str({**NO_OBJECT, **values}[part[1]]), plain)
+
+
+def somebody(account: Account, email: str) -> Membership:
+    """An admin who never uses a password, so that no time is spent on hashing one."""
+    return Membership.objects.create(account=account, user=User.objects.create_user(email), role=Role.ADMIN)
+
+
+@pytest.fixture
+def zanzibar(db) -> dict[str, Any]:
+    """An account with one of everything, each with the mark in its name; by the part of an address that names it."""
+    account = Account.objects.create(name="Zanzibar Ltd")
+    amina = somebody(account, "amina@zanzibar.example")
+    connection = stored_connection(
+        account, label="Zanzibar production", organization_id="org-zanzibar", organization_name="Zanzibar Org",
+        cost_center="Zanzibar R&D",
+    )  # fmt: skip
+    store(
+        connection,
+        record(dt.date(2026, 11, 3), "4711.4711", workspace_id="wrkspc_zanzibar", model="zanzibar-1"),
+    )
+    lane = Lane.objects.create(
+        organization_id="org-zanzibar", family="admin", level_us=0, level_at=timezone.now()
+    )
+    run = SyncRun.objects.create(
+        connection=connection, lane=lane, trigger=Trigger.FORCE, priority=10, from_day=dt.date(2026, 11, 1),
+        to_day=dt.date(2026, 11, 4), detail="Zanzibar failed",
+    )  # fmt: skip
+    view = SavedView.objects.create(account=account, owner=amina.user, name="Zanzibar view", is_shared=True)
+    board = Dashboard.objects.create(account=account, owner=amina.user, name="Zanzibar board", is_shared=True)
+    tile = Tile.objects.create(dashboard=board, view=view, position=1)
+    token, _ = tokens.issue(account, amina.user, Terms("Zanzibar token", Role.VIEWER), actor="amina")
+    invited = invitations.invite(
+        account,
+        Offer("new@zanzibar.example", Role.VIEWER),
+        invited_by=amina.user,
+        actor="amina",
+        now=timezone.now(),
+    )
+    factor = Authenticator.objects.create(user=amina.user, type="webauthn", data={"name": "Zanzibar key"})
+    session = UserSession.objects.create(
+        user=amina.user, ip="203.0.113.5", session_key="s", user_agent="Zanzibar"
+    )
+    return {
+        "connection_id": connection.pk, "run_id": run.pk, "view_id": view.pk, "dashboard_id": board.pk,
+        "tile_id": tile.pk, "public_id": token.public_id, "token_id": token.public_id, "invitation_id": invited.pk,
+        "membership_id": amina.pk, "pk": factor.pk, "session_id": session.pk,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def charlie_asks(other_account: Account) -> Client:
+    """Charlie's browser, signed in a moment ago, and his program, in one: each address takes what it knows."""
+    charlie = somebody(other_account, "charlie@example.com")
+    _, plain = tokens.issue(charlie.account, charlie.user, Terms("c", Role.ADMIN), actor="charlie")
+    client = Client(raise_request_exception=False, headers={"authorization": f"Bearer {plain}"})
+    client.force_login(charlie.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    session = client.session
+    shown = {"method": "password", "at": time.time(), "reauthenticated": True}
+    session[login.AUTHENTICATION_METHODS_SESSION_KEY] = [shown]
+    session[login._AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(charlie.user_id)
+    session.save()
+    return client
+
+
+def everything_of(connection_id: uuid.UUID) -> dict[str, list[Any]]:
+    """Every row of the account, to see that nothing of it was touched."""
+    account = Account.objects.get(connections=connection_id)
+    rows = {model.__name__: list(rows_of(account, model).order_by("pk").values()) for model in OWNED}
+    return {
+        **rows,
+        "factors": list(Authenticator.objects.values()),
+        "sessions": list(UserSession.objects.values()),
+    }
+
+
+def nobodys(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: uuid.uuid4() if isinstance(value, uuid.UUID) else 987_654 for name, value in values.items()}
+
+
+class TestAddressOfAnObject:
+    @pytest.mark.parametrize(
+        "route", [route for route in WITH_PARTS if not {*parts_of(route)} <= {*NO_OBJECT}]
+    )
+    def test_does_not_exist_for_another_account(self, charlie_asks, zanzibar, route):
+        unknown = {*parts_of(route)} - {*zanzibar} - {*NO_OBJECT} - {"provider_id"}
+        assert not unknown, f"Say in this test what {unknown} names."
+        before = everything_of(zanzibar["connection_id"])
+
+        theirs, nothing = (
+            [getattr(charlie_asks, method)(filled(route, values)) for method in METHODS]
+            for values in (zanzibar, nobodys(zanzibar))
+        )
+
+        assert {answer.status_code for answer in theirs} <= {404, 405}
+        assert [answer.status_code for answer in theirs] == [answer.status_code for answer in nothing]
+        assert [bare(answer) for answer in theirs] == [bare(answer) for answer in nothing]
+        assert everything_of(zanzibar["connection_id"]) == before
+
+
+class TestEveryOtherAddress:
+    @pytest.mark.parametrize("route", [*WITHOUT, *(r for r in WITH_PARTS if {*parts_of(r)} <= {*NO_OBJECT})])
+    def test_tells_nothing_of_another_account(self, charlie_asks, zanzibar, route):
+        address = filled(route, zanzibar)
+
+        answers = [charlie_asks.get(address + query.format(**zanzibar), follow=True) for query in QUERIES]
+
+        texts = " ".join((a.getvalue() if a.streaming else a.content).decode() for a in answers)
+        # Of what was asked for, the id of the connection may come back; nothing else of it.
+        assert 500 not in {answer.status_code for answer in answers}
+        assert [mark for mark in (MARK, "4711.4711", "4,711") if mark in texts.lower()] == []
+
+    def test_is_more_than_a_few(self):
+        assert len(ALL) > 90
+
+    def test_would_be_noticed(self, zanzibar):
+        """The marks are there to be found: the account's own admin reads them on every list."""
+        client = Client()
+        client.force_login(Membership.objects.get(pk=zanzibar["membership_id"]).user)
+
+        pages = {path: client.get(path).content.decode().lower() for path in (
+            "/connections/", "/settings/people/", "/settings/tokens/", "/settings/audit/", "/views/", "/dashboards/",
+            "/explore/?range=12m",
+        )}  # fmt: skip
+
+        assert [path for path, text in pages.items() if MARK not in text] == []
+
+
+def test_operators_are_the_only_ones_left_out():
+    assert {config.label for config in apps.get_app_configs()} >= NOT_WALKED

@@ -1,0 +1,211 @@
+"""The outermost door: who the client is, and what is too large."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
+
+from accounts.models import AuditEvent
+from config import edge, env
+from tests.accounts.test_sign_in import sign_in
+from tests.api.conftest import problem
+
+PROXIES = [
+    ipaddress.ip_network("127.0.0.1"),
+    ipaddress.ip_network("10.0.0.0/8"),
+    ipaddress.ip_network("fd00::/8"),
+]
+
+
+class TestBelieve:
+    @pytest.mark.parametrize(
+        ("remote", "forwarded", "client"),
+        [
+            ("203.0.113.5", None, "203.0.113.5"),
+            ("203.0.113.5", "198.51.100.1", "203.0.113.5"),  # a stranger speaks for nobody
+            ("127.0.0.1", "198.51.100.1", "198.51.100.1"),
+            (
+                "127.0.0.1",
+                "1.1.1.1, 198.51.100.1",
+                "198.51.100.1",
+            ),  # the left one is the client's own invention
+            ("127.0.0.1", "198.51.100.1, 10.0.0.7", "198.51.100.1"),  # two proxies of ours
+            ("127.0.0.1", "10.0.0.8, 10.0.0.7", "10.0.0.8"),
+            ("fd00::1", "2001:db8::1", "2001:db8::1"),
+            ("127.0.0.1", "198.51.100.1, nonsense", "127.0.0.1"),
+            ("127.0.0.1", "", "127.0.0.1"),
+            ("127.0.0.1", "198.51.100.1:443", "127.0.0.1"),
+            ("", "198.51.100.1", ""),
+        ],
+    )
+    def test_finds_the_client(self, remote, forwarded, client):
+        meta = {"REMOTE_ADDR": remote}
+        meta |= {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
+
+        edge.believe(meta, PROXIES)
+
+        assert meta == {"REMOTE_ADDR": client}
+
+    @pytest.mark.parametrize(("remote", "kept"), [("127.0.0.1", True), ("203.0.113.5", False)])
+    def test_lets_only_a_proxy_say_that_it_was_https(self, remote, kept):
+        meta = {"REMOTE_ADDR": remote, "HTTP_X_FORWARDED_PROTO": "https"}
+
+        edge.believe(meta, PROXIES)
+
+        assert ("HTTP_X_FORWARDED_PROTO" in meta) is kept
+
+    @pytest.mark.parametrize("name", ["HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_X_FORWARDED_HOST"])
+    def test_forgets_other_spellings_from_everybody(self, name):
+        meta = {"REMOTE_ADDR": "127.0.0.1", name: "198.51.100.1"}
+
+        edge.believe(meta, PROXIES)
+
+        assert name not in meta
+
+
+@pytest.mark.django_db
+class TestAddress:
+    def test_of_the_client_stands_in_the_audit_log(self, admin_user):
+        sign_in(Client(), admin_user.email, headers={"x-forwarded-for": "198.51.100.1"})
+
+        assert AuditEvent.objects.get().address == "198.51.100.1"
+
+    def test_is_not_what_the_client_says(self, admin_user):
+        headers = {"x-forwarded-for": "198.51.100.1", "x-real-ip": "198.51.100.1"}
+
+        sign_in(Client(), admin_user.email, REMOTE_ADDR="203.0.113.5", headers=headers)
+
+        assert AuditEvent.objects.get().address == "203.0.113.5"
+
+    def test_cannot_be_changed_to_get_around_the_lock(self, admin_user):
+        for attempt in range(10):
+            headers = {"x-forwarded-for": f"198.51.100.{attempt}"}
+            sign_in(Client(), f"p{attempt}@example.com", REMOTE_ADDR="203.0.113.5", headers=headers)
+
+        answer = sign_in(Client(), admin_user.email, REMOTE_ADDR="203.0.113.5")
+
+        assert "Too many failed login attempts" in answer.text
+
+
+class TestSize:
+    @pytest.mark.parametrize(
+        ("meta", "status"),
+        [
+            ({"QUERY_STRING": "a" * 6145}, 400),
+            ({"CONTENT_LENGTH": "1048577"}, 413),
+            ({"CONTENT_LENGTH": "9" * 5000}, 413),
+            ({"CONTENT_LENGTH": "-1"}, 400),
+            ({"CONTENT_LENGTH": "1e3"}, 400),
+            ({"CONTENT_LENGTH": "²"}, 400),
+        ],
+    )
+    def test_is_refused(self, meta, status):
+        assert edge.too_large(meta).status_code == status
+
+    @pytest.mark.parametrize(
+        "meta", [{}, {"CONTENT_LENGTH": ""}, {"CONTENT_LENGTH": "1048576"}, {"QUERY_STRING": "a" * 6144}]
+    )
+    def test_is_let_through(self, meta):
+        assert edge.too_large(meta) is None
+
+    def test_is_refused_to_a_program_as_a_problem(self, db):
+        body = json.dumps({"api_key": "x" * 1_100_000})
+
+        answer = Client().post("/api/v1/connections/test/", body, content_type="application/json")
+
+        assert problem(answer, 413)["code"] == "body_too_large"
+
+    def test_of_a_query_is_refused_to_a_program_as_a_problem(self, db):
+        assert problem(Client().get(f"/api/v1/costs/?model={'m' * 6200}"), 400)["code"] == "query_too_large"
+
+    def test_of_a_query_with_a_thousand_names_is_refused(self, db, admin_user):
+        from accounts import tokens
+        from accounts.models import Account, Role
+        from accounts.tokens import Terms
+
+        _, token = tokens.issue(Account.objects.get(), admin_user, Terms("t", Role.VIEWER), actor="x")
+        query = "&".join(f"{number:x}=1" for number in range(1100))
+
+        answer = Client(headers={"authorization": f"Bearer {token}"}).get(f"/api/v1/costs/?{query[:6100]}")
+
+        problem(answer, 400)
+
+    def test_is_refused_to_a_person_as_a_page(self, db, client):
+        answer = client.post("/accounts/login/", {"login": "x" * 1_100_000})
+
+        assert answer.status_code == 413
+        assert "This is too large" in answer.text
+        assert "Content-Security-Policy" in answer.headers
+
+    @pytest.mark.parametrize(("count", "status"), [(900, 200), (1100, 400)])
+    def test_of_a_form_is_counted_in_fields_too(self, db, client, count, status):
+        assert client.post("/accounts/login/", {f"f{n}": "1" for n in range(count)}).status_code == status
+
+
+class TestTransport:
+    """What the settings make of an address with TLS; each in a process of its own, since settings are read once."""
+
+    ASKED = """
+import json, django; django.setup()
+from django.conf import settings
+from django.test import Client
+answer = Client().get("/healthz/live", headers={"x-forwarded-proto": "https"})
+print(json.dumps({
+    "secure": [settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE],
+    "hsts": answer.headers.get("Strict-Transport-Security"),
+    "form": [part for part in answer.headers["Content-Security-Policy"].split("; ") if part.startswith("form-")],
+}))
+"""
+
+    def settings_with(self, **environment: str) -> dict:
+        told = subprocess.run(
+            [sys.executable, "-c", self.ASKED],
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **environment},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(told.stdout.splitlines()[-1])
+
+    @pytest.mark.parametrize("name", ["BEHIND_TLS", "PUBLIC_URL"])
+    def test_makes_cookies_secure_and_browsers_remember(self, name):
+        found = self.settings_with(
+            **{name: {"BEHIND_TLS": "yes", "PUBLIC_URL": "https://costs.example.com"}[name]}
+        )
+
+        assert found["secure"] == [True, True]
+        assert found["hsts"] == "max-age=31536000"
+
+    def test_without_tls_lets_localhost_sign_in(self):
+        found = self.settings_with()
+
+        assert (found["secure"], found["hsts"]) == ([False, False], None)
+
+    def test_lets_forms_lead_to_the_identity_provider_and_nowhere_else(self):
+        found = self.settings_with(
+            OIDC_ISSUER="https://login.example.com/tenant", OIDC_CLIENT_ID="t", OIDC_CLIENT_SECRET="s",
+            OIDC_ORIGINS="https://accounts.example.net",
+        )  # fmt: skip
+
+        assert found["form"] == ["form-action 'self' https://login.example.com https://accounts.example.net"]
+        assert self.settings_with()["form"] == ["form-action 'self'"]
+
+
+class TestSettings:
+    def test_read_networks(self, monkeypatch):
+        monkeypatch.setenv("NAME", "10.0.0.0/8, ::1")
+
+        assert [str(each) for each in env.networks("NAME", "")] == ["10.0.0.0/8", "::1/128"]
+
+    def test_refuse_what_is_none(self, monkeypatch):
+        monkeypatch.setenv("NAME", "proxy.example.com")
+
+        with pytest.raises(ImproperlyConfigured, match="no address or network"):
+            env.networks("NAME", "")
