@@ -101,6 +101,8 @@ class UsageFact(models.Model):
     Null is a value, as in costs: no key is the Playground or a sign-in without one.
     """
 
+    account_path = "connection__account"
+
     connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="+")
     source = models.CharField(max_length=40, help_text="The report (stream) the row came from.")
     day = models.DateField(help_text="UTC day.")
@@ -151,6 +153,8 @@ class ActivityFact(models.Model):
 
     Adoption, not cost: the estimate is upstream's, and its dollars are inside the bill already.
     """
+
+    account_path = "connection__account"
 
     connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="+")
     source = models.CharField(max_length=40, help_text="The report (stream) the row came from.")

@@ -109,6 +109,8 @@ class Report(models.Model):
     A refused report stands still and says why, while the others go on.
     """
 
+    account_path = "connection__account"
+
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="reports")
     stream = models.CharField(max_length=40)
     kind = models.CharField(max_length=8, help_text="cost, usage, activity or names.")

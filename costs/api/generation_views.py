@@ -95,8 +95,8 @@ class CostSourceView(_ConnectionView):
         tags=["connections"],
     )
     def post(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002 - DRF's signature
-        body = self.read_body(CostSourceSerializer)
         connection = self.find(connection_id)
+        body = self.read_body(CostSourceSerializer)
         billing.choose(connection, body["cost_source"], actor=self.principal.name)
         return Response(CostSourceAnswer({"cost_source": connection.cost_source}).data)
 

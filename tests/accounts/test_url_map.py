@@ -141,6 +141,13 @@ def everything_of(connection_id: uuid.UUID) -> dict[str, list[Any]]:
     }
 
 
+def ask(client: Client, method: str, address: str) -> Any:
+    """Send what the address takes: JSON to the API, a form to a page; what is in it comes after whether it is there."""
+    if method in {"post", "patch"} and address.startswith("/api/"):
+        return getattr(client, method)(address, b"{}", content_type="application/json")
+    return getattr(client, method)(address)
+
+
 def nobodys(values: dict[str, Any]) -> dict[str, Any]:
     return {name: uuid.uuid4() if isinstance(value, uuid.UUID) else 987_654 for name, value in values.items()}
 
@@ -155,7 +162,7 @@ class TestAddressOfAnObject:
         before = everything_of(zanzibar["connection_id"])
 
         theirs, nothing = (
-            [getattr(charlie_asks, method)(filled(route, values)) for method in METHODS]
+            [ask(charlie_asks, method, filled(route, values)) for method in METHODS]
             for values in (zanzibar, nobodys(zanzibar))
         )
 
