@@ -13,9 +13,9 @@ from django.db import connection as database
 from django.db import transaction
 
 from integrations.models import Connection, Status
-from workers import reports, runs
+from workers import lanes, reports, runs
 from workers.clock import database_now
-from workers.models import PRIORITY, SyncRun, Trigger
+from workers.models import PRIORITY, Lane, SyncRun, Trigger
 
 _BATCH = 1000
 
@@ -62,9 +62,21 @@ def _due_connections() -> list[Connection]:
     return list(due.order_by("next_sync_at")[:_BATCH])
 
 
+def _ensure_lanes(connections: list[Connection]) -> None:
+    """Create lanes that connections from before a new API family do not have yet."""
+    wanted = {(each.organization_id, family) for each in connections for family in reports.families(each)}
+    organizations = {organization_id for organization_id, _ in wanted}
+    known = set(
+        Lane.objects.filter(organization_id__in=organizations).values_list("organization_id", "family")
+    )
+    for organization_id, family in sorted(wanted - known):
+        lanes.ensure(organization_id, family)
+
+
 def _start(batch: list[Connection]) -> int:
     now = database_now()
     working = [each for each in batch if each.status not in {Status.PAUSED, Status.ERROR}]
+    _ensure_lanes(working)
     backfilling = set(
         SyncRun.objects.filter(
             connection__in=working, trigger=Trigger.CONNECT, status__in=SyncRun.ACTIVE

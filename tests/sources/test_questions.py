@@ -11,10 +11,13 @@ import pytest
 from accounts.models import Membership, Role
 from costs.models import ResourceName
 from costs.periods import DayRange
+from integrations.models import Connection
 from tests.api.conftest import Caller, caller, problem
+from tests.conftest import BILL_ONLY
 from tests.sources.conftest import CONSOLE, ENTERPRISE
 from workers import lifecycle
 from workers.clock import database_now
+from workers.models import Lane
 
 pytestmark = pytest.mark.django_db(transaction=True)
 _DAY = dt.timedelta(days=1)
@@ -210,3 +213,17 @@ class TestCapabilities:
             "usage_report"
         ] is False
         assert all(report["read_at"] for report in shown["reports"])
+
+
+class TestUpgrade:
+    def test_a_connection_from_before_a_family_gets_its_lane_and_reports(self, filled, settings, run_due):
+        settings.REPORTS_OFF = BILL_ONLY
+        connection = filled(CONSOLE)
+        assert set(Lane.objects.values_list("family", flat=True)) == {"classic"}
+        settings.REPORTS_OFF = frozenset()
+        Connection.objects.update(next_sync_at=database_now())
+
+        run_due()
+
+        assert set(Lane.objects.values_list("family", flat=True)) == {"classic", "analytics"}
+        assert connection.reports.get(stream="analytics_cost").read_at is not None
