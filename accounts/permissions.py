@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -48,9 +49,9 @@ class Principal:
         return rows_of(self.account, model)
 
 
-def rows_of(account: Account, model: type[Rows]) -> QuerySet[Rows]:
+def rows_of(account: Account | UUID, model: type[Rows]) -> QuerySet[Rows]:
     """
-    Return the rows of a table that belong to an account.
+    Return the rows of a table that belong to an account, given as such or by its id.
 
     Shape:   a model names the way to its account in `account_path`; without it, it has a column `account`
     """

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Max, Min, QuerySet
 
+from accounts.permissions import rows_of
 from costs.models import CostFact, Resource, ResourceName, UsageFact
 from costs.named import KINDS
 
@@ -42,7 +43,7 @@ class UsedModel:
 
 def list_resources(account_id: UUID, kind: str, query: Mapping[str, Any]) -> QuerySet[Resource]:
     """Return the account's known resources of a kind, of the given connections."""
-    rows = Resource.objects.filter(kind=kind, connection__account_id=account_id)
+    rows = rows_of(account_id, Resource).filter(kind=kind)
     return rows.filter(connection__in=query["connection"]) if "connection" in query else rows
 
 
@@ -61,7 +62,7 @@ def used_models(account_id: UUID) -> list[UsedModel]:
     """Return the models of the account's costs and usage, by id."""
     found: dict[str | None, _Days] = {}
     for table in (CostFact, UsageFact):
-        rows: Any = table._default_manager.filter(connection__account_id=account_id)  # noqa: SLF001
+        rows: Any = rows_of(account_id, table)
         for model, first, last in _ends(rows, "model"):
             found[model] = _widest(found.get(model), (first, last))
     return [UsedModel(model, *found[model]) for model in sorted(found, key=lambda model: model or "")]

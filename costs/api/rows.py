@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from accounts.permissions import rows_of
 from costs import freshness, named, selectors
 from costs.freshness import DayState
 from costs.models import Restatement
@@ -59,7 +60,7 @@ def _name_of(names: Names, connection_id: UUID, resource_id: str | None) -> str 
 def list_restatements(account_id: UUID, query: Mapping[str, Any]) -> QuerySet[Restatement]:
     """Return the account's restatements: of the days, of the connections, observed on a day or later."""
     if "report" in query:
-        rows = Restatement.objects.filter(connection__account_id=account_id, source__in=query["report"])
+        rows = rows_of(account_id, Restatement).filter(source__in=query["report"])
     else:
         rows = of_the_bill(account_id)
     if "connection" in query:

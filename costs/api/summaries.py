@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
+from accounts.permissions import rows_of
 from costs import named
 from costs.named import Names
 from costs.selectors import Granularity, bucket_of
@@ -43,7 +44,7 @@ def namer(account_id: UUID, group_by: Sequence[str]) -> Namer:
     """Return what words the groups; a query for each dimension that has names."""
     labels: Mapping[str, str] = {}
     if "connection" in group_by:
-        rows = Connection.objects.filter(account_id=account_id).values_list("pk", "label")
+        rows = rows_of(account_id, Connection).values_list("pk", "label")
         labels = {str(pk): label for pk, label in rows}
     return Namer(named.names_for(account_id, group_by), labels)
 

@@ -129,9 +129,7 @@ class ActivityView(ApiView):
     )
     def get(self, request: Request) -> Response:
         query = self.read_query()
-        facts = ActivityFact.objects.filter(
-            connection__account_id=self.account.pk, day__gte=query["from"], day__lt=query["to"]
-        )
+        facts = self.principal.rows(ActivityFact).filter(day__gte=query["from"], day__lt=query["to"])
         if "connection" in query:
             facts = facts.filter(connection__in=query["connection"])
         return page_response(_BY_DAY.page(facts, request, query), ActivityRowSerializer)

@@ -122,8 +122,8 @@ class ConnectionsView(ConnectionApiView):
     )
     def get(self, request: Request) -> Response:
         query = self.read_query()
-        live = Connection.objects.filter(account=self.account, disconnected_at__isnull=True).prefetch_related(
-            "reports"
+        live = (
+            self.principal.rows(Connection).filter(disconnected_at__isnull=True).prefetch_related("reports")
         )
         page = _NEWEST_LAST.page(live, request, query)
         return page_response(Page(overviews(page.rows), page.next, page.previous), ConnectionSerializer)

@@ -1,6 +1,6 @@
 """Endpoints of sync runs: why something was fetched, and how far it is."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -20,9 +20,9 @@ _NEWEST_FIRST = KeysetPaginator(("requested_at", "id"), descending=True)
 PAGE = page_of(RunSerializer)
 
 
-def _with_lane(**conditions: Any) -> QuerySet[SyncRun]:
+def _with_lane(runs: QuerySet[SyncRun]) -> QuerySet[SyncRun]:
     # The next attempt is read from the lane and from whether the connection stands still.
-    return SyncRun.objects.select_related("lane", "connection").filter(**conditions)
+    return runs.select_related("lane", "connection")
 
 
 class ConnectionRunsView(ConnectionApiView):
@@ -41,7 +41,7 @@ class ConnectionRunsView(ConnectionApiView):
         connection = self.find(connection_id)
         query = self.read_query()
         chosen = {f"{name}__in": query[name] for name in ("status", "trigger") if name in query}
-        rows = _with_lane(connection=connection, **chosen)
+        rows = _with_lane(self.principal.rows(SyncRun).filter(connection=connection, **chosen))
         return page_response(_NEWEST_FIRST.page(rows, request, query), RunSerializer)
 
 
@@ -55,7 +55,7 @@ class RunView(ApiView):
         tags=["runs"],
     )
     def get(self, request: Request, run_id: UUID) -> Response:  # noqa: ARG002 - DRF's signature
-        run = _with_lane(pk=run_id, connection__account=self.account).first()
+        run = _with_lane(self.principal.rows(SyncRun).filter(pk=run_id)).first()
         if run is None:
             raise NotFound("There is no such run in this account.")
         return Response(RunSerializer(run).data)

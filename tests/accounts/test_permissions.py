@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from django.apps import apps
 from django.db.models import ForeignKey
@@ -38,3 +41,17 @@ class TestRows:
         mine, _ = stored_connection(account), stored_connection(other_account, 2)
 
         assert list(Principal(account, Role.VIEWER, "alice").rows(Connection)) == [mine]
+
+
+ROOT = Path(__file__).resolve().parents[2]
+INTERFACES = ("accounts/api", "accounts/pages", "costs/api", "integrations/api")
+
+
+class TestQueries:
+    @pytest.mark.parametrize("room", INTERFACES)
+    def test_of_the_api_and_the_settings_pages_start_from_the_one_place(self, room):
+        """Nobody there filters by an account on their own: rows come from `Principal.rows` or `rows_of`."""
+        own_way = re.compile(r"\.objects\.[^\n]*\baccount(_id)?=|__account(_id)?=")
+        texts = {path: path.read_text("utf-8") for path in (ROOT / room).rglob("*.py")}
+
+        assert [path.name for path, text in texts.items() if own_way.search(text)] == []
