@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any
@@ -12,6 +12,7 @@ from costs.money import sum_usd
 from costs.periods import DayRange
 from costs.selectors import Granularity, Key, bucket_of
 from dashboard import figures, palette
+from dashboard.figures import Unit
 
 MOST_SERIES = 8
 Amounts = Mapping[tuple[dt.date, Key], Decimal]
@@ -46,13 +47,21 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """What is drawn: which days in which steps, which of them are provisional, added up or not, and of what."""
+    """
+    What is drawn: which days in which steps, which of them are provisional, and of what.
+
+    Shape:   `cumulative`: each bar holds what came since the first day; `stacked` False: lines beside each other,
+             for what cannot be added up, with the whole given by bucket in `totals`
+    """
 
     days: DayRange
     granularity: Granularity
     provisional: Collection[dt.date]
     subject: str = "cost by model"
     cumulative: bool = False
+    unit: Unit = "usd"
+    stacked: bool = True
+    totals: Mapping[dt.date, Decimal] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -77,24 +86,29 @@ class Chart:
     summary: str
 
     def document(self, link: Callable[[Bucket], str] | None = None) -> dict[str, Any]:
-        """Return the chart for the browser; amounts are decimal text in USD, rounded to cents for drawing."""
+        """Return the chart for the browser; amounts are decimal text, rounded for drawing."""
+
+        def text(amount: Decimal) -> str:
+            return str(int(amount)) if self.canvas.unit == "tokens" else str(figures.cents(amount))
+
         return {
             "summary": self.summary,
+            "unit": self.canvas.unit,
+            "stacked": self.canvas.stacked,
             "cumulative": self.canvas.cumulative,
             "labels": [bucket.label for bucket in self.buckets],
             "short": [f"{bucket.first.day} {bucket.first:%b}" for bucket in self.buckets],
             "provisional": [bucket.is_provisional for bucket in self.buckets],
-            "totals": [str(figures.cents(bucket.total)) for bucket in self.buckets],
+            "totals": [text(bucket.total) for bucket in self.buckets],
             "previous": [
-                None if bucket.previous is None else str(figures.cents(bucket.previous))
-                for bucket in self.buckets
+                None if bucket.previous is None else text(bucket.previous) for bucket in self.buckets
             ],
             "links": [link(bucket) for bucket in self.buckets] if link else [],
             "series": [
                 {
                     "label": series.label,
                     "slot": series.slot,
-                    "amounts": [str(figures.cents(amount)) for amount in series.amounts],
+                    "amounts": [text(amount) for amount in series.amounts],
                 }
                 for series in self.series
             ],
@@ -149,7 +163,7 @@ def draw(
         return _shown([sum_usd(cells[bucket, key]) for bucket in spans], canvas)
 
     series = [Series(key, name(key), slots[palette.colour_key(key)], line(key)) for key in named]
-    if len(named) < len(ranked):
+    if len(named) < len(ranked) and canvas.stacked:
         series.append(Series(None, f"Other ({len(ranked) - len(named)})", palette.OTHER, line(None)))
     buckets = _buckets(series, canvas, previous)
     return Chart(canvas, buckets, series, _summary(buckets, canvas, name(ranked[0]) if ranked else ""))
@@ -176,9 +190,10 @@ def _buckets(
     return [
         Bucket(
             days[0], days[-1], any(day in canvas.provisional for day in days),
-            sum_usd(one.amounts[place] for one in series), earlier[place] if earlier else None,
+            sum_usd(one.amounts[place] for one in series) if canvas.stacked else canvas.totals.get(bucket, Decimal(0)),
+            earlier[place] if earlier else None,
         )
-        for place, days in enumerate(spans.values())
+        for place, (bucket, days) in enumerate(spans.items())
     ]  # fmt: skip
 
 
@@ -190,8 +205,8 @@ def _summary(buckets: list[Bucket], canvas: Canvas, largest: str) -> str:
     open_count = sum(bucket.is_provisional for bucket in buckets)
     open_words = f" {open_count} of {len(buckets)} bars are provisional." if open_count else ""
     peak = (
-        f"{figures.dollars(buckets[-1].total)} at the end"
+        f"{figures.measure(buckets[-1].total, canvas.unit)} at the end"
         if canvas.cumulative
-        else f"highest {figures.dollars(highest.total)} on {highest.label}"
+        else f"highest {figures.measure(highest.total, canvas.unit)} on {highest.label}"
     )
     return f"{canvas.title}, {span}: {peak}; {largest} is the largest.{open_words}"

@@ -14,8 +14,10 @@ from dashboard import stored
 # Name, address of the first page, and the addresses that belong to it.
 _SECTIONS = (
     ("Overview", "dashboard:overview", ("/overview/",)),
-    ("Explorer", "dashboard:explore", ("/explore/",)),
+    ("Explorer", "dashboard:explore", ("/explore/", "/workspaces/", "/keys/", "/models/", "/people/")),
+    ("Usage", "dashboard:usage", ("/usage/",)),
     ("Dashboards", "dashboard:dashboards", ("/dashboards/", "/views/")),
+    ("Exports", "dashboard:exports", ("/exports/",)),
     ("Connections", "dashboard:connections", ("/connections/",)),
 )
 _SETTINGS = "/settings/"

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Literal
 
 from costs.money import sum_usd
 
@@ -32,6 +33,39 @@ def dollars(amount: Decimal) -> str:
         return f"{sign}<$0.01" if not sign else f">{sign}$0.01"
     # copy_abs, not abs(): the latter rounds to the ambient precision.
     return f"{sign}${rounded.copy_abs():,.2f}"
+
+
+_STEPS = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k"))
+Unit = Literal["usd", "tokens", "usd_per_million"]
+
+
+def count(value: int) -> str:
+    """Write a count in full, with separators."""
+    return f"{value:,}"
+
+
+def compact(value: int) -> str:
+    """Write a count with three digits that matter: `12.3 M`; small ones in full."""
+    for step, letter in _STEPS:
+        if abs(value) >= step:
+            scaled = _SHOWN.divide(Decimal(value), Decimal(step))
+            places = max(0, 2 - scaled.adjusted())
+            return f"{scaled.quantize(Decimal(1).scaleb(-places), context=_SHOWN)}{_NO_BREAK}{letter}"
+    return str(value)
+
+
+def measure(amount: Decimal, unit: Unit) -> str:
+    """Write an amount of a chart in its unit."""
+    return compact(int(amount)) if unit == "tokens" else dollars(amount)
+
+
+def per_million(amount: Decimal, tokens: int) -> Decimal | None:
+    """Return what a million tokens cost on average in USD, to a hundredth of a cent; None without tokens."""
+    if not tokens:
+        return None
+    return _SHOWN.divide(_SHOWN.multiply(amount, Decimal(10**6)), Decimal(tokens)).quantize(
+        Decimal("0.0001"), context=_SHOWN
+    )
 
 
 def share(part: Decimal, whole: Decimal) -> Decimal:

@@ -1,11 +1,12 @@
 """How dimensions and their values are called for people; names come from the selectors, never from here."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from costs.named import names_of, workspace_names
+from costs.records import DOLLAR_SHARE, TOKEN_SHARE, UNATTRIBUTED
 from dashboard.wording import origin_words
 from integrations.models import Connection
 
@@ -27,6 +28,7 @@ DIMENSIONS: Mapping[str, str] = {
     "speed": "Speed",
     "description": "Description",
     "actor_type": "Kind of actor",
+    "attribution": "How it was attributed",
     "source": "Report",
 }
 # What the absence of a value means: it is a value of its own, never "unknown".
@@ -38,6 +40,12 @@ _NULLS: Mapping[str, str] = {
     "product": "No product",
     "cost_center": "No cost centre",
     "token_type": "Not tokens",
+    "attribution": "As Anthropic stated it",
+}
+_ATTRIBUTIONS: Mapping[str, str] = {
+    TOKEN_SHARE: "Shared out by tokens used",
+    DOLLAR_SHARE: "Shared out by cost per key and person",
+    UNATTRIBUTED: "Could not be attributed",
 }
 _TOKEN_TYPES: Mapping[str, str] = {
     "uncached_input_tokens": "Input, not cached",
@@ -57,6 +65,7 @@ _NEXT: Mapping[str, Sequence[str]] = {
     "origin": ("connection", "model"),
     "model": ("workspace_id", "token_type"),
 }
+_TAIL = 4
 _NEXT_OTHERWISE = ("model", "workspace_id")
 
 
@@ -68,6 +77,12 @@ def dimension(name: str) -> str:
 def null_label(name: str) -> str:
     """Say what having no value means."""
     return _NULLS.get(name, f"No {dimension(name).lower()}")
+
+
+def inline(name: str) -> str:
+    """Say what a dimension is called inside of a sentence."""
+    label = dimension(name)
+    return label if label[:2].isupper() else label[0].lower() + label[1:]
 
 
 def next_dimension(name: str, taken: Sequence[str]) -> str | None:
@@ -87,6 +102,7 @@ _WORDS: Mapping[str, Callable[[str], str]] = {
     "service_tier": _spaced,
     "actor_type": _spaced,
     "source": _spaced,
+    "attribution": lambda value: _ATTRIBUTIONS.get(value, _spaced(value)),
     "speed": _spaced,
 }
 
@@ -112,14 +128,28 @@ def names(account_id: UUID, dimensions: Sequence[str]) -> Names:
     known: dict[str, Mapping[str | None, str]] = {}
     if "workspace_id" in dimensions:
         known["workspace_id"] = _workspaces(account_id)
-    for dimension, kind in (("api_key_id", "api_key"), ("actor_id", "person")):
-        if dimension in dimensions:
-            current = names_of(account_id, kind).current
-            known[dimension] = {resource_id: name for (_, resource_id), name in current.items()}
+    if "api_key_id" in dimensions:
+        known["api_key_id"] = _current(account_id, "api_key")
+    if "actor_id" in dimensions:
+        # Whatever is not done by a person is done by a key or a service account, under its own id.
+        keys = {key: f"{name} (API key)" for key, name in _current(account_id, "api_key").items()}
+        known["actor_id"] = {**keys, **_current(account_id, "person")}
     if "connection" in dimensions:
         rows = Connection.objects.filter(account_id=account_id).values_list("pk", "label")
         known["connection"] = {str(pk): label for pk, label in rows}
     return Names(known)
+
+
+def _current(account_id: UUID, kind: str) -> dict[str | None, str]:
+    """Name resources by id; where several have one name, the end of the id tells them apart."""
+    current = names_of(account_id, kind).current
+    ids: defaultdict[str, set[str | None]] = defaultdict(set)
+    for (_, resource_id), name in current.items():
+        ids[name].add(resource_id)
+    return {
+        resource_id: f"{name} …{(resource_id or '')[-_TAIL:]}" if len(ids[name]) > 1 else name
+        for (_, resource_id), name in current.items()
+    }
 
 
 def _workspaces(account_id: UUID) -> dict[str | None, str]:

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from dashboard import entities
 from dashboard.views import (
     account,
     actions,
@@ -10,8 +11,10 @@ from dashboard.views import (
     connections,
     dashboards,
     explore,
+    exports,
     overview,
     saved,
+    usage,
 )
 
 app_name = "dashboard"
@@ -24,6 +27,14 @@ urlpatterns = [
     path("explore/chart.csv", explore.chart_csv, name="chart_csv"),
     path("explore/movers/", explore.movers, name="movers"),
     path("explore/filters/<slug:dimension>/", explore.filter_values, name="filter_values"),
+    *(
+        path(f"{kind}/<str:value>/", explore.entity, {"kind": kind}, name=f"entity_{kind}")
+        for kind in entities.DIMENSIONS
+    ),
+    path("usage/", usage.usage, name="usage"),
+    path("usage/table.csv", usage.usage_csv, name="usage_csv"),
+    path("usage/caching/", usage.caching, name="caching"),
+    path("exports/", exports.exports, name="exports"),
     path("views/", saved.views, name="views"),
     path("views/save/", saved.save, name="save_view"),
     path("views/<uuid:view_id>/", saved.open_view, name="view"),

@@ -5,10 +5,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
+from django.urls import reverse
+
 from costs import selectors
 from costs.periods import DayRange
 from dashboard import naming, ranges
-from dashboard.explore.state import GRANULARITIES, NONE, NULL, State
+from dashboard.entities import PATHS
+from dashboard.explore.state import GRANULARITIES, METRICS, NONE, NULL, State
+from dashboard.explore.table import Table
 from dashboard.naming import Names
 
 # More than fits a list that is read; the search narrows it.
@@ -35,11 +39,12 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One value of a filter, and the address without it."""
+    """One value of a filter, the address without it, and the page of the value, if it has one."""
 
     dimension: str
     label: str
     link: str
+    page: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ def selects(state: State) -> dict[str, Select]:
         _select("granularity", "Granularity", GRANULARITIES.items(), state.granularity),
         _select("group_by", "Group by", dimensions, first),
         _select("then_by", "Then by", dimensions, second),
+        _select("metric", "Metric", METRICS.items(), state.metric),
         _select(
             "compare", "Compare with", [("previous", "Previous period"), ("none", "Nothing")], state.compare
         ),
@@ -76,13 +82,23 @@ def _select(name: str, label: str, options: Iterable[tuple[str, str]], chosen: s
     return Select(name, label, tuple(Option(value, words, value == chosen) for value, words in options))
 
 
+def entity_page(name: str, value: str | None) -> str:
+    """Return the address of the page of a workspace, key, model or person; empty for anything else."""
+    if name not in PATHS or (value and "/" in value):
+        return ""
+    return reverse(f"dashboard:entity_{PATHS[name]}", args=(NULL if value is None else value,))
+
+
 def chips(state: State, names: Names) -> list[Chip]:
     """Return a chip for each value of each filter."""
     return [
-        Chip(naming.dimension(name), names.label(name, value), state.without(name, value).address)
+        Chip(
+            naming.dimension(name), names.label(name, value), state.without(name, value).address,
+            entity_page(name, value),
+        )
         for name, values in state.filters
         for value in values
-    ]
+    ]  # fmt: skip
 
 
 def filter_values(
@@ -122,8 +138,9 @@ class Head:
     css: str = "n wide-only"
 
 
-def sort_heads(state: State, heads: Iterable[str], *, compare: bool) -> list[Head]:
+def sort_heads(state: State, table: Table) -> list[Head]:
     """Return the heads of the table of groups; one that is used again turns the order around."""
+    compare = table.total.previous is not None
 
     def head(name: str, label: str, css: str) -> Head:
         used = state.sort.removeprefix("-") == name
@@ -133,11 +150,13 @@ def sort_heads(state: State, heads: Iterable[str], *, compare: bool) -> list[Hea
         order = ("descending" if falls else "ascending") if used else ""
         return Head(label, f"{state.changed(sort=sort).address}#groups-title", order, css)
 
-    found = [head("name", ", ".join(heads), ""), head("amount", "Cost", "n"), Head("Share")]
+    found = [head("name", ", ".join(table.heads), ""), head("amount", "Cost", "n")]
     if compare:
         found += [
             head("previous", "Previous", "n desk-only"),
             head("change", "Change", "n wide-only"),
             head("percent", "%", "n wide-only"),
         ]
+    if table.has_tokens:
+        found += [head("tokens", "Tokens", "n desk-only"), head("per_million", "$ per M", "n desk-only")]
     return found

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from costs.money import usd_text
+from costs.usage import COUNTS
 from dashboard.chart import Chart
 from dashboard.explore.table import Table
+from dashboard.explore.usage import UsageReport
 from dashboard.figures import Change
 
 # A spreadsheet would run a text that begins like this as a formula; amounts are ours and stay numbers.
@@ -22,11 +24,13 @@ def safe(text: str) -> str:
 def of_table(table: Table) -> str:
     """Write the table: a line for each line shown, the rest and the total included."""
     heads = [*table.heads, "Cost (USD)", "Share (%)", "Previous (USD)", "Change (USD)", "Change (%)"]
+    heads += ["Tokens", "USD per million tokens"] if table.has_tokens else []
     width = len(table.heads)
     lines: list[Sequence[str]] = []
     for row in (*table.lines, table.total):
         labels = [safe(label) for label in row.labels] + [""] * (width - len(row.labels))
-        lines.append([*labels, usd_text(row.amount), str(row.share), *_change(row.change)])
+        tokens = [str(row.tokens or 0), _text(row.per_million)] if table.has_tokens else []
+        lines.append([*labels, usd_text(row.amount), str(row.share), *_change(row.change), *tokens])
     return _write(heads, lines)
 
 
@@ -46,6 +50,22 @@ def of_chart(chart: Chart) -> str:
         for bucket, amounts in reversed(chart.rows)
     ]
     return _write(heads, lines)
+
+
+def of_usage(report: UsageReport) -> str:
+    """Write the table of usage: a line for each line shown, the rest and the total included."""
+    heads = [*report.heads, *(name.replace("_", " ") for name in COUNTS), "previous total tokens"]
+    width = len(report.heads)
+    lines: list[Sequence[str]] = []
+    for line in (*report.lines, *([report.rest] if report.rest else []), report.total):
+        labels = [safe(label) for label in line.labels] + [""] * (width - len(line.labels))
+        counts = [_count(line.counts[name]) for name in COUNTS]
+        lines.append([*labels, *counts, _count(line.previous["total_tokens"] if line.previous else None)])
+    return _write(heads, lines)
+
+
+def _count(count: int | None) -> str:
+    return "" if count is None else str(count)
 
 
 def _change(change: Change | None) -> tuple[str, str, str]:

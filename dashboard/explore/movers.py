@@ -82,7 +82,12 @@ def _mover(ground: Ground, movement: Movement, cause: Cause | None) -> Mover:
         part = figures.share(cause.difference_usd, movement.difference_usd)
         # Others may have moved the other way, so that one part is more than the whole.
         how = "all" if part >= _WHOLE else "mostly" if part >= _HALF else "partly"
-        words = f"{how} {naming.dimension(cause.dimension).lower()} {name}"
+        is_none = cause.value is None and name.startswith("No ")
+        words = (
+            f"{how} with {name[0].lower()}{name[1:]}"
+            if is_none
+            else f"{how} {naming.inline(cause.dimension)} {name}"
+        )
     return Mover(
         label=ground.label(movement.key),
         link=ground.drill(movement.key),
@@ -95,10 +100,14 @@ def _mover(ground: Ground, movement: Movement, cause: Cause | None) -> Mover:
 def _arrivals(ground: Ground, moved: Movements) -> list[Arrival]:
     """List keys and people with cost in one of the two ranges only, the most expensive first."""
     found = []
+    seen: set[str | None] = set()
     for name in _ARRIVING:
         if name not in moved.dimensions:
             continue
         for each in moved.by((name,)):
+            if each.key[0] in seen:
+                continue  # a key that acts for itself is one arrival, not two
+            seen.add(each.key[0])
             if each.key[0] is not None and bool(each.now_usd) != bool(each.before_usd):
                 link = ground.state.narrowed({name: each.key[0]}).address
                 label = ground.names.label(name, each.key[0])

@@ -5,18 +5,19 @@ Reads through the selectors only, adds exactly, and holds no word of markup.
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import Final
 
-from costs import selectors
+from costs import selectors, usage
 from costs.caveats import Caveats, list_caveats
 from costs.forecast import LOOK_BACK_DAYS, Forecast, forecast_month
 from costs.freshness import summarise_days
 from costs.money import sum_usd
 from costs.movers import Movement, SeriesCell, read_series
 from costs.periods import DayRange
+from costs.selectors import Granularity, Key
 from dashboard import figures, naming
 from dashboard.chart import Bucket, Canvas, Chart, draw
 from dashboard.explore import table
@@ -26,15 +27,28 @@ from dashboard.explore.table import Layout, Table
 from dashboard.figures import Change
 from dashboard.ranges import CUSTOM, Period
 
-if TYPE_CHECKING:
-    from costs.selectors import Key
-
 _DAY = dt.timedelta(days=1)
+_WHO = frozenset({"api_key_id", "actor_id", "actor_type"})
+_PER_MILLION: Final = "usd_per_million"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A total as it was known on an earlier day, beside the one of now."""
+
+    day: dt.date
+    now: Decimal
+    change: Change
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything the page shows; `not_compared` says why there is no comparison where one was asked for."""
+    """
+    Everything the page shows.
+
+    Shape:   `not_compared` says why there is no comparison where one was asked for; `known` is there when the
+             state asks for what was known on a day
+    """
 
     state: State
     period: Period
@@ -48,6 +62,17 @@ class Report:
     caveats: Caveats
     notes: list[str]
     ground: Ground
+    known: Known | None
+
+    @property
+    def groups_title(self) -> str:
+        """What the table is of."""
+        return f"By {_and(self.state.group_by)}" if self.state.group_by else "In total"
+
+    @property
+    def as_known_now(self) -> str:
+        """The address of the same as it is known now."""
+        return self.state.changed(as_of=None).address
 
     @property
     def without_filters(self) -> str:
@@ -76,11 +101,15 @@ def read_report(subject: Subject, *, with_forecast: bool = True, most: int = tab
     ground = prepare(subject)
     state, period = ground.state, ground.period
     cells = read_series(ground.query, ground.before, group_by=state.group_by, granularity=state.step(period))
+    tokens = _read_tokens(ground)
     caveats = list_caveats(
         subject.account_id, period.days, today=subject.today, connections=state.connections
     )
-    chart = _chart(ground, cells, caveats)
-    built = table.build(_gathered(cells), _layout(ground, chart, most))
+    is_rate = state.metric == _PER_MILLION and tokens is not None
+    chart = _rates(ground, cells, tokens or {}, caveats) if is_rate else _chart(ground, cells, caveats)
+    built = table.build(
+        _gathered(cells), _layout(ground, chart, None if tokens is None else _by_key(tokens), most)
+    )
     return Report(
         state=state,
         period=period,
@@ -88,13 +117,53 @@ def read_report(subject: Subject, *, with_forecast: bool = True, most: int = tab
         change=built.total.change,
         not_compared=ground.not_compared,
         daily_average=figures.mean(built.total.amount, len(period.days)),
-        forecast=_forecast(ground, cells) if with_forecast else None,
+        forecast=_forecast(ground, cells) if with_forecast and not state.as_of else None,
         chart=chart,
         table=built,
         caveats=caveats,
-        notes=_notes(ground, built),
+        notes=[*_notes(ground, built), *_attribution(ground)],
         ground=ground,
+        known=_known(ground, built.total.amount),
     )
+
+
+def _known(ground: Ground, total: Decimal) -> Known | None:
+    """Compare a total as it was known on a day with the one of now."""
+    if ground.state.as_of is None:
+        return None
+    now = selectors.total(replace(ground.query, as_of=None))
+    return Known(ground.state.as_of, now, Change(now, total))
+
+
+Tokens = Mapping[tuple[dt.date | None, Key], int]
+
+
+def _read_tokens(ground: Ground) -> Tokens | None:
+    """
+    Return the tokens of each group, by bucket where the chart needs them; None where usage does not know the groups.
+
+    Shape:   without buckets every bucket is None
+    """
+    state = ground.state
+    if not {*state.group_by, *ground.query.filters} <= usage.DIMENSIONS.keys() or state.as_of:
+        return None
+    step: Granularity = state.step(ground.period) if state.metric == _PER_MILLION else "total"
+    found = usage.summarise(ground.query, group_by=state.group_by, granularity=step)
+    return {
+        (row.bucket, tuple(row.group[name] for name in state.group_by)): row.counts["total_tokens"] or 0
+        for row in found.rows
+    }
+
+
+def _by_key(tokens: Tokens) -> dict[Key, int]:
+    by_key: defaultdict[Key, int] = defaultdict(int)
+    for (_, key), count in tokens.items():
+        by_key[key] += count
+    return by_key
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(naming.inline(name) for name in names)
 
 
 def _gathered(cells: Sequence[SeriesCell]) -> list[Movement]:
@@ -107,16 +176,39 @@ def _gathered(cells: Sequence[SeriesCell]) -> list[Movement]:
     ]
 
 
-def _chart(ground: Ground, cells: Sequence[SeriesCell], caveats: Caveats) -> Chart:
+def _canvas(ground: Ground, caveats: Caveats, what: str) -> Canvas:
     state, period = ground.state, ground.period
-    by = " and ".join(naming.dimension(name).lower() for name in state.group_by)
-    canvas = Canvas(
+    by = f" by {_and(state.group_by)}" if state.group_by else ""
+    return Canvas(
         days=period.days,
         granularity=state.step(period),
         provisional=frozenset(caveats.provisional),
-        subject=f"cost by {by}" if by else "cost",
-        cumulative=state.is_cumulative,
+        subject=f"{what}{by}",
     )
+
+
+def _rates(ground: Ground, cells: Sequence[SeriesCell], tokens: Tokens, caveats: Caveats) -> Chart:
+    """Draw what a million tokens cost, group by group: rates are not added up, so they are lines beside each other."""
+    costs = {(cell.bucket, cell.key): cell.now_usd for cell in cells if cell.bucket is not None}
+    rates: dict[tuple[dt.date, Key], Decimal] = {}
+    for (each_bucket, key), cost in costs.items():
+        rate = figures.per_million(cost, tokens.get((each_bucket, key), 0))
+        if each_bucket is not None and rate is not None:
+            rates[each_bucket, key] = rate
+    used: defaultdict[dt.date | None, int] = defaultdict(int)
+    for (bucket, _), count in tokens.items():
+        used[bucket] += count
+    totals = {
+        each: figures.per_million(cost, used[each]) or Decimal(0)
+        for each, cost in _by_bucket(cells).items()
+        if each is not None
+    }
+    canvas = _canvas(ground, caveats, "cost per million tokens")
+    return draw(rates, replace(canvas, unit=_PER_MILLION, stacked=False, totals=totals), ground.label)
+
+
+def _chart(ground: Ground, cells: Sequence[SeriesCell], caveats: Caveats) -> Chart:
+    canvas = replace(_canvas(ground, caveats, "cost"), cumulative=ground.state.is_cumulative)
     # Earlier days without a counterpart count in the table; there is no place for them in the chart.
     placed = [(cell.bucket, cell) for cell in cells if cell.bucket is not None]
     amounts = {(bucket, cell.key): cell.now_usd for bucket, cell in placed}
@@ -130,7 +222,7 @@ def _earlier(placed: Sequence[tuple[dt.date, SeriesCell]]) -> dict[dt.date, Deci
     return {bucket: sum_usd(amounts) for bucket, amounts in earlier.items()}
 
 
-def _layout(ground: Ground, chart: Chart, most: int) -> Layout:
+def _layout(ground: Ground, chart: Chart, tokens: Mapping[Key, int] | None, most: int) -> Layout:
     state = ground.state
     return Layout(
         heads=tuple(naming.dimension(name) for name in state.group_by) or ("Costs",),
@@ -140,6 +232,7 @@ def _layout(ground: Ground, chart: Chart, most: int) -> Layout:
         compare=ground.compare,
         sort=state.sort,
         most=table.ALL_ROWS if state.all_rows else most,
+        tokens=tokens,
     )
 
 
@@ -167,6 +260,26 @@ def _by_bucket(cells: Sequence[SeriesCell]) -> dict[dt.date | None, Decimal]:
     return {bucket: sum_usd(amounts) for bucket, amounts in by_bucket.items()}
 
 
+def _attribution(ground: Ground) -> list[str]:
+    """Say how costs came to keys and people, where Anthropic's bill does not name them itself."""
+    if not _WHO & {*ground.state.group_by, *ground.query.filters}:
+        return []
+    # The dimensions that are asked for choose the report; the attribution is read beside them.
+    who = [name for name in (*ground.state.group_by, *ground.query.filters) if name in _WHO]
+    sums = selectors.summarise(ground.query, group_by=(who[0], "attribution"))
+    by_method: defaultdict[str | None, list[Decimal]] = defaultdict(list)
+    for row in sums.rows:
+        by_method[row.group["attribution"]].append(row.amount_usd)
+    shared = {method: sum_usd(amounts) for method, amounts in by_method.items() if method is not None}
+    total = sum_usd((*shared.values(), *by_method.get(None, [])))
+    return [
+        f"{figures.share(amount, total)} % of this: {naming.Names({}).label('attribution', method).lower()}. Anthropic's "
+        "own bill of these days names neither key nor person."
+        for method, amount in sorted(shared.items(), key=lambda each: -each[1])
+        if amount
+    ]
+
+
 def _notes(ground: Ground, built: Table) -> list[str]:
     """Say where a grouping cannot say what it seems to say."""
     notes = []
@@ -174,7 +287,7 @@ def _notes(ground: Ground, built: Table) -> list[str]:
         keys: Sequence[Key] = [row.key for row in built.rows if row.key]
         if keys and all(key[place] in {None, ""} for key in keys):
             notes.append(
-                f"Nothing in this range has a value for {naming.dimension(name).lower()}: the reports that are "
+                f"Nothing in this range has a value for {naming.inline(name)}: the reports that are "
                 "read do not tell it apart."
             )
     return notes

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.http import QueryDict
 from django.urls import reverse
 
-from costs.periods import DayRange
+from costs.periods import DayRange, day_start
 from costs.selectors import DIMENSIONS, CostQuery, Granularity
 from dashboard import naming, ranges
 from dashboard.ranges import Period
@@ -29,13 +29,19 @@ GRANULARITIES = {
     "month": "Monthly",
     "cumulative": "Cumulative",
 }
-SORTS = ("name", "amount", "previous", "change", "percent")
+SORTS = ("name", "amount", "previous", "change", "percent", "tokens", "per_million")
+METRICS = {
+    "cost": "Billed cost",
+    "tokens": "Tokens",
+    "usd_per_million": "USD per million tokens",
+}
 Compare = Literal["previous", "none"]
 # As many days as the API sums at once.
 _MOST_DAYS = 3660
 _DEFAULT_GROUP = "model"
 _OWN_PARAMETERS = {
     "range", "from", "to", "granularity", "group_by", "then_by", "compare", "sort", "rows", "view",
+    "metric", "as_of",
 }  # fmt: skip
 Filters = tuple[tuple[str, tuple[str | None, ...]], ...]
 
@@ -55,7 +61,8 @@ class State:
 
     Shape:   `first` and `last` are inclusive and matter for the range `custom` only; `sort` begins with a minus
              for largest first; `all_rows` shows the groups that are otherwise one line; `view` is the id of
-             the saved view that one came from, which does not change what is shown
+             the saved view that one came from, which does not change what is shown; `as_of`: as it was known at
+             the end of that day
     """
 
     range: str = ranges.DEFAULT
@@ -68,6 +75,8 @@ class State:
     sort: str = "-amount"
     all_rows: bool = False
     view: str = ""
+    metric: str = "cost"
+    as_of: dt.date | None = None
 
     def period(self, today: dt.date) -> Period:
         """Return the days shown and those they are compared with."""
@@ -92,7 +101,9 @@ class State:
         if None in filters.get("cost_center", ()):
             # A connection without a cost centre keeps empty text, not null.
             filters["cost_center"].append("")
-        return CostQuery(account_id, days, filters)
+        # The end of the day is the beginning of the next one; today's has not come, and what is known is known now.
+        known_until = day_start(self.as_of + _DAY) if self.as_of else None
+        return CostQuery(account_id, days, filters, as_of=known_until)
 
     @property
     def connections(self) -> list[str]:
@@ -102,26 +113,24 @@ class State:
     def pairs(self) -> list[tuple[str, str]]:
         """Return the state as parameters of an address, without what is the default anyway."""
         default = State()
-        pairs: list[tuple[str, str]] = []
-        if self.range != default.range:
-            pairs.append(("range", self.range))
-        if self.range == ranges.CUSTOM and self.first and self.last:
-            pairs += [("from", self.first.isoformat()), ("to", self.last.isoformat())]
-        if self.granularity != default.granularity:
-            pairs.append(("granularity", self.granularity))
+        days = [("from", self.first), ("to", self.last)] if self.range == ranges.CUSTOM else []
+        plain = [
+            ("range", self.range, default.range),
+            *((name, day.isoformat(), "") for name, day in days if day),
+            ("granularity", self.granularity, default.granularity),
+            # Tokens have a page of their own, whose path says so.
+            ("metric", "cost" if self.is_usage else self.metric, default.metric),
+            ("as_of", self.as_of.isoformat() if self.as_of else "", ""),
+            ("compare", self.compare, default.compare),
+            ("sort", self.sort, default.sort),
+            ("rows", "all" if self.all_rows else "", ""),
+            ("view", self.view, ""),
+        ]
+        pairs = [(name, value) for name, value, usual in plain if value != usual]
         if self.group_by != default.group_by:
             pairs.append(("group_by", self.group_by[0] if self.group_by else NONE))
             pairs += [("then_by", name) for name in self.group_by[1:]]
-        if self.compare != default.compare:
-            pairs.append(("compare", self.compare))
-        pairs += list(self.filter_pairs())
-        if self.sort != default.sort:
-            pairs.append(("sort", self.sort))
-        if self.all_rows:
-            pairs.append(("rows", "all"))
-        if self.view:
-            pairs.append(("view", self.view))
-        return pairs
+        return [*pairs, *self.filter_pairs()]
 
     def filter_pairs(self) -> Iterator[tuple[str, str]]:
         """Return the filters as parameters."""
@@ -140,10 +149,16 @@ class State:
         return self.changed(view="").text
 
     @property
+    def is_usage(self) -> bool:
+        """True when tokens are shown, which the page of usage does."""
+        return self.metric == "tokens"
+
+    @property
     def address(self) -> str:
-        """The path of the explorer's page with the state."""
+        """The path of the page with the state."""
         text = self.text
-        return f"{reverse('dashboard:explore')}{'?' if text else ''}{text}"
+        path = reverse("dashboard:usage" if self.is_usage else "dashboard:explore")
+        return f"{path}{'?' if text else ''}{text}"
 
     def changed(self, **changes: object) -> "State":
         """Return the state with some of it changed."""
@@ -193,6 +208,8 @@ def read(parameters: QueryDict, today: dt.date) -> tuple[State, list[Problem]]:
         sort=reading.one_of("sort", (*SORTS, *(f"-{name}" for name in SORTS)), "-amount"),
         all_rows=reading.one_of("rows", ("all",), "") == "all",
         view=reading.view(),
+        metric=reading.one_of("metric", tuple(METRICS), "cost"),
+        as_of=reading.as_of(),
     )
     reading.refuse_unknown()
     return state, reading.problems
@@ -244,6 +261,14 @@ class _Reading:
             return True
         self.tell(f"connection={value}", "this is not the id of a connection; the filter is left out")
         return False
+
+    def as_of(self) -> dt.date | None:
+        day = self._day("as_of")
+        if day is None or day < self.today:
+            return day
+        if day > self.today:
+            self.tell(f"as_of={day}", "that day is still to come; what is known now is shown")
+        return None
 
     def view(self) -> str:
         given = self.parameters.get("view", "")

@@ -25,6 +25,12 @@ class Row:
     share: Decimal
     slot: str = ""
     link: str = ""
+    tokens: int | None = None
+
+    @property
+    def per_million(self) -> Decimal | None:
+        """What a million of its tokens cost on average; None where tokens are not known."""
+        return figures.per_million(self.amount, self.tokens) if self.tokens else None
 
     @property
     def change(self) -> Change | None:
@@ -48,6 +54,11 @@ class Table:
     total: Row
 
     @property
+    def has_tokens(self) -> bool:
+        """True when usage knows the groups."""
+        return self.total.tokens is not None
+
+    @property
     def lines(self) -> list[Row]:
         """All lines but the total, as they are shown."""
         return [*self.rows, *([self.rest] if self.rest else [])]
@@ -55,7 +66,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How groups are shown: heads, labels, colours (none where there is no chart), and where each line leads."""
+    """
+    How groups are shown: heads, labels, colours (none where there is no chart), and where each line leads.
+
+    Shape:   `tokens` None: usage does not know these groups
+    """
 
     heads: tuple[str, ...]
     label: Callable[[Key], tuple[str, ...]]
@@ -64,6 +79,7 @@ class Layout:
     compare: bool
     sort: str
     most: int
+    tokens: Mapping[Key, int] | None = None
 
 
 def build(movements: Sequence[Movement], layout: Layout) -> Table:
@@ -87,6 +103,7 @@ def build(movements: Sequence[Movement], layout: Layout) -> Table:
             share=figures.share(each.now_usd, total),
             slot=layout.slots.get(each.key, "other") if layout.slots else "",
             link=layout.link(each.key),
+            tokens=_tokens(layout, [each]),
         )
         for each in shown
     ]
@@ -95,9 +112,24 @@ def build(movements: Sequence[Movement], layout: Layout) -> Table:
         amount = sum_usd(each.now_usd for each in hidden)
         earlier = sum_usd(each.before_usd for each in hidden) if layout.compare else None
         slot = "other" if layout.slots else ""
-        rest = Row(None, (f"Other ({len(hidden)})",), amount, earlier, figures.share(amount, total), slot)
-    whole = Row(None, ("Total",), total, before if layout.compare else None, figures.share(total, total))
+        rest = Row(
+            None,
+            (f"Other ({len(hidden)})",),
+            amount,
+            earlier,
+            figures.share(amount, total),
+            slot,
+            tokens=_tokens(layout, hidden),
+        )
+    earlier = before if layout.compare else None
+    whole = Row(None, ("Total",), total, earlier, figures.share(total, total), tokens=_tokens(layout, ranked))
     return Table(layout.heads, _sorted(rows, layout.sort), rest, len(hidden), whole)
+
+
+def _tokens(layout: Layout, movements: Sequence[Movement]) -> int | None:
+    if layout.tokens is None:
+        return None
+    return sum(layout.tokens.get(each.key, 0) for each in movements)
 
 
 def _sorted(rows: list[Row], sort: str) -> list[Row]:
@@ -109,6 +141,10 @@ def _sorted(rows: list[Row], sort: str) -> list[Row]:
 
 
 def _measure(row: Row, name: str) -> Decimal:
+    if name == "tokens":
+        return Decimal(row.tokens or 0)
+    if name == "per_million":
+        return row.per_million or Decimal(0)
     if name == "amount" or row.previous is None:
         return row.amount
     change = Change(row.amount, row.previous)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django import template
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from costs.money import usd_text
 from dashboard import figures, wording
@@ -27,6 +27,22 @@ def usd(amount: Decimal) -> SafeString:
 def plain_usd(amount: Decimal) -> str:
     """Write an amount to the cent without its exact value: for cells by the thousand, which the CSV has in full."""
     return figures.dollars(amount)
+
+
+@register.filter
+def measure(amount: Decimal, unit: figures.Unit) -> str:
+    """Write an amount of a chart in its unit."""
+    return figures.measure(amount, unit)
+
+
+@register.filter
+def tokens(value: int | None) -> SafeString:
+    """Write a count in short; in full in the title. None: not counted."""
+    if value is None:
+        return mark_safe('<span title="not counted by this report">–</span>')
+    return format_html(
+        '<data value="{}" title="{}">{}</data>', value, figures.count(value), figures.compact(value)
+    )
 
 
 @register.filter

@@ -13,7 +13,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.models import Role
 from accounts.permissions import Principal
 from costs.models import Restatement
-from dashboard import cards, notices
+from costs.periods import utc_day
+from dashboard import cards, day_map, notices
 from dashboard.access import get_connection, page
 from dashboard.forms import DisconnectForm, EditForm, KeyForm
 from integrations.connections import LabelTakenError, RefusedError
@@ -35,6 +36,8 @@ def connection(request: HttpRequest, principal: Principal, connection_id: UUID) 
         "card": cards.card(found, timezone.now()),
         "capabilities": cards.capabilities(found),
         "budget": cards.budget(found),
+        "map": day_map.connection_map(found, utc_day(timezone.now())),
+        "map_days": day_map.MAP_DAYS,
         "restatements": Paginator(restatements, _RESTATEMENTS_A_PAGE).get_page(request.GET.get("changes")),
         **_runs(request, found),
     }

@@ -8,8 +8,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.permissions import Principal
+from costs.periods import utc_day
 from dashboard.access import page
 from dashboard.cards import cards
+from dashboard.day_map import card_strips
 from integrations.models import Connection, Status
 
 _PAGE_SIZE = 20
@@ -29,9 +31,11 @@ def connections(request: HttpRequest, principal: Principal) -> HttpResponse:
     )
     live = rows.filter(disconnected_at__isnull=True).order_by(urgency, "created_at", "pk")
     shown = Paginator(live, _PAGE_SIZE).get_page(request.GET.get("page"))
+    now = timezone.now()
+    strips = card_strips(list(shown), utc_day(now))
     context = {
         "page": shown,
-        "cards": cards(principal.account, list(shown), timezone.now()),
+        "cards": [(card, strips[card.connection.pk]) for card in cards(principal.account, list(shown), now)],
         "disconnected": rows.filter(disconnected_at__isnull=False).order_by("-disconnected_at")[
             :_MOST_DISCONNECTED
         ],

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
@@ -13,13 +13,13 @@ from accounts.permissions import Principal
 from costs.periods import utc_day
 from dashboard import keeping, ranges
 from dashboard.access import action, page
-from dashboard.explore import state as states
 from dashboard.explore.ground import Subject
 from dashboard.explore.report import read_report
+from dashboard.explore.usage import read_usage
 from dashboard.forms import KeptForm, TileForm
 from dashboard.keeping import TooManyError
 from dashboard.models import Dashboard, SavedView, Tile
-from dashboard.views.saved import edit_kept, get_kept, person_of, problems_of
+from dashboard.views.saved import edit_kept, get_kept, person_of, problems_of, state_of
 
 _TILE_ROWS = 7
 _MOVES = {"up": -1, "down": 1}
@@ -62,7 +62,7 @@ def dashboard(request: HttpRequest, principal: Principal, dashboard_id: UUID) ->
     chosen = request.GET.get("range", "")
     context = {
         "dashboard": found,
-        "tiles": [(tile, _state(tile).address) for tile in keeping.tiles(person, found)],
+        "tiles": [(tile, state_of(tile.view).address) for tile in keeping.tiles(person, found)],
         "ranges": ranges.PRESETS.values(),
         "chosen": chosen if chosen in ranges.PRESETS else "",
         "home": keeping.home_of(person),
@@ -75,11 +75,15 @@ def dashboard(request: HttpRequest, principal: Principal, dashboard_id: UUID) ->
 def tile(request: HttpRequest, principal: Principal, dashboard_id: UUID, tile_id: int) -> HttpResponse:
     """Return what one tile shows."""
     found = _get_tile(request, principal, dashboard_id, tile_id)
-    state = _state(found).changed(view=str(found.view_id))
+    state = state_of(found.view)
     chosen = request.GET.get("range", "")
     if chosen in ranges.PRESETS:
         state = state.changed(range=chosen, first=None, last=None)
     subject = Subject(principal.account.pk, state, utc_day(timezone.now()))
+    if state.is_usage:
+        used = read_usage(subject)
+        context = {"tile": found, "state": state, "report": used, "chart_document": used.chart.document()}
+        return render(request, "dashboard/parts/usage_tile.html", context)
     report = read_report(subject, with_forecast=False, most=_TILE_ROWS)
     context = {
         "tile": found,
@@ -158,7 +162,3 @@ def _chosen_view(request: HttpRequest, principal: Principal) -> SavedView:
     except ValueError as error:
         raise Http404("There is no such view.") from error
     return get_kept(request, principal, SavedView, key)
-
-
-def _state(tile: Tile) -> states.State:
-    return states.read(QueryDict(tile.view.query), utc_day(timezone.now()))[0]

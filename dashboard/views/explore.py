@@ -1,26 +1,25 @@
 """The cost explorer: the page, the choice of filter values, and what it shows as CSV."""
 
-from uuid import UUID
-
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django_htmx.http import push_url
 
 from accounts.permissions import Principal
 from costs.periods import utc_day
-from dashboard import keeping, naming
+from dashboard import entities, naming
 from dashboard.access import page
+from dashboard.entities import Entity
 from dashboard.explore import choices, csv_file
 from dashboard.explore import state as states
 from dashboard.explore.ground import Subject
 from dashboard.explore.movers import read_movers
 from dashboard.explore.report import Report, read_report
-from dashboard.explore.state import Problem
-from dashboard.models import SavedView
 from dashboard.trouble import list_trouble
-from dashboard.views.saved import person_of
+from dashboard.views.saved import find_view
+from dashboard.views.usage import leave
 
 
 @require_safe
@@ -28,25 +27,51 @@ from dashboard.views.saved import person_of
 def explore(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Show the costs that the address asks for."""
     state, problems = states.read(request.GET, utc_day(timezone.now()))
+    return _show(request, principal, state, problems)
+
+
+@require_safe
+@page()
+def entity(request: HttpRequest, principal: Principal, kind: str, value: str) -> HttpResponse:
+    """Show one workspace, key, model or person: its names over time, and the explorer narrowed to it."""
+    dimension = entities.DIMENSIONS[kind]
+    own = None if value == entities.NULL else value
+    found = entities.find_entity(principal.account.pk, dimension, own, utc_day(timezone.now()))
+    if found is None:
+        raise Http404("There is no such thing in the costs of this account.")
+    state, problems = states.read(request.GET, utc_day(timezone.now()))
+    narrowed = state.narrowed({dimension: own})
+    if "group_by" not in request.GET:
+        by = naming.next_dimension(dimension, [dimension])
+        narrowed = narrowed.changed(group_by=(by,) if by else ())
+    return _show(request, principal, narrowed, problems, found)
+
+
+def _show(
+    request: HttpRequest,
+    principal: Principal,
+    state: states.State,
+    problems: list[states.Problem],
+    shown: Entity | None = None,
+) -> HttpResponse:
+    if state.is_usage:
+        return leave(request, state)
+    saved, state = find_view(request, principal, state, problems)
     report = _report(principal, state)
     names = naming.names(principal.account.pk, list(dict(state.filters)))
-    saved = _saved_view(request, principal, state)
-    if state.view and saved is None:
-        problems.append(
-            Problem("the saved view", "it was deleted or is not shared with you; its costs are shown")
-        )
-        state = state.changed(view="")
     context = {
         "report": report,
+        "entity": shown,
         "saved": saved,
         "state": state,
         "problems": problems,
         "selects": choices.selects(state),
         "chips": choices.chips(state, names),
         "chart_document": report.chart.document(report.day_link),
-        "sort_heads": choices.sort_heads(state, report.table.heads, compare=report.change is not None),
+        "sort_heads": choices.sort_heads(state, report.table),
         "dimensions": naming.DIMENSIONS,
         "trouble": list_trouble(principal.account, state.connections),
+        "form_address": reverse("dashboard:explore"),
         "link": request.build_absolute_uri(state.address),
     }
     response = render(request, "dashboard/explore.html", context)
@@ -82,6 +107,7 @@ def filter_values(request: HttpRequest, principal: Principal, dimension: str) ->
     context = {
         "dimension": dimension,
         "label": naming.dimension(dimension),
+        "inline": naming.inline(dimension),
         "dimensions": naming.DIMENSIONS,
         "search": search,
         "state": state,
@@ -112,10 +138,6 @@ def chart_csv(request: HttpRequest, principal: Principal) -> HttpResponse:
     state, _ = states.read(request.GET, utc_day(timezone.now()))
     report = _report(principal, state, with_forecast=False)
     return _file("costs-over-time", report, csv_file.of_chart(report.chart))
-
-
-def _saved_view(request: HttpRequest, principal: Principal, state: states.State) -> SavedView | None:
-    return keeping.find(person_of(request, principal), SavedView, UUID(state.view)) if state.view else None
 
 
 def _report(principal: Principal, state: states.State, *, with_forecast: bool = True) -> Report:

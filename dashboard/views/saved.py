@@ -15,6 +15,7 @@ from costs.periods import utc_day
 from dashboard import keeping
 from dashboard.access import action, page
 from dashboard.explore import state as states
+from dashboard.explore.state import Problem, State
 from dashboard.forms import KeptForm, ViewForm
 from dashboard.keeping import K, NewView, Person, TooManyError
 from dashboard.models import QUERY_LENGTH, Dashboard, SavedView
@@ -34,6 +35,21 @@ def get_kept(request: HttpRequest, principal: Principal, model: type[K], key: UU
     return found
 
 
+def find_view(
+    request: HttpRequest, principal: Principal, state: State, problems: list[Problem]
+) -> tuple[SavedView | None, State]:
+    """Return the saved view that a state came from, if the person sees it; otherwise say so and forget it."""
+    if not state.view:
+        return None, state
+    found = keeping.find(person_of(request, principal), SavedView, UUID(state.view))
+    if found is None:
+        problems.append(
+            Problem("the saved view", "it was deleted or is not shared with you; its costs are shown")
+        )
+        return None, state.changed(view="")
+    return found, state
+
+
 @require_safe
 @page()
 def views(request: HttpRequest, principal: Principal) -> HttpResponse:
@@ -48,11 +64,14 @@ def views(request: HttpRequest, principal: Principal) -> HttpResponse:
 def save(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Keep what a page shows under a name; from the explorer, so mistakes lead back there."""
     form = ViewForm(request.POST)
-    state = _state(request.POST.get("query", ""))
+    state = _state(request.POST.get("query", ""), request.POST.get("page", ""))
     if not form.is_valid():
         messages.error(request, problems_of(form))
         return redirect(state.address)
-    new = NewView(form.cleaned_data["name"], state.kept_text, is_shared=form.cleaned_data["is_shared"])
+    page_of = SavedView.Page.USAGE if state.is_usage else SavedView.Page.EXPLORE
+    new = NewView(
+        form.cleaned_data["name"], state.kept_text, page_of, is_shared=form.cleaned_data["is_shared"]
+    )
     try:
         view = keeping.save_view(person_of(request, principal), new)
     except TooManyError as error:
@@ -68,14 +87,14 @@ def save(request: HttpRequest, principal: Principal) -> HttpResponse:
 def open_view(request: HttpRequest, principal: Principal, view_id: UUID) -> HttpResponse:
     """Show the page in the state that was saved; a relative range means the days of today."""
     view = get_kept(request, principal, SavedView, view_id)
-    return redirect(_state(view.query).changed(view=str(view.pk)).address)
+    return redirect(state_of(view).address)
 
 
 @action(Role.EDITOR)
 def replace_state(request: HttpRequest, principal: Principal, view_id: UUID) -> HttpResponse:
     """Keep what the page shows now under the same name."""
     view = get_kept(request, principal, SavedView, view_id)
-    state = _state(request.POST.get("query", "")[:QUERY_LENGTH])
+    state = _state(request.POST.get("query", "")[:QUERY_LENGTH], view.page)
     keeping.replace_state(person_of(request, principal), view, state.kept_text)
     messages.success(request, f"“{view.name}” shows this from now on.")
     return redirect(state.changed(view=str(view.pk)).address)
@@ -139,7 +158,12 @@ def _uuid(text: str) -> UUID:
         raise Http404("There is no such view or dashboard.") from error
 
 
-def _state(query: str) -> states.State:
+def state_of(view: SavedView) -> State:
+    """Return the state that a view was saved with, with where it comes from."""
+    return _state(view.query, view.page).changed(view=str(view.pk))
+
+
+def _state(query: str, page_of: str) -> State:
     """Read a state that a page of ours wrote; what it no longer understands it leaves at its default."""
     state, _ = states.read(QueryDict(query), utc_day(timezone.now()))
-    return state
+    return state.changed(metric="tokens") if page_of == SavedView.Page.USAGE else state

@@ -5,7 +5,13 @@
   if (!window.echarts) return;
   const money = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" });
   const compact = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", notation: "compact", maximumFractionDigits: 1 });
+  const counts = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 2 });
   const charts = new Map();
+  const UNITS = {
+    usd: { full: (value) => money.format(value), axis: (value) => compact.format(value) },
+    usd_per_million: { full: (value) => money.format(value), axis: (value) => money.format(value) },
+    tokens: { full: (value) => counts.format(value), axis: (value) => counts.format(value) },
+  };
 
   // Custom properties hold unresolved light-dark() pairs; an element's computed colour is the one in use.
   function resolver() {
@@ -28,6 +34,7 @@
       this.place = block.querySelector("[data-chart]");
       this.data = JSON.parse(block.querySelector('script[type="application/json"]').textContent);
       this.legend = block.querySelector(".legend");
+      this.unit = UNITS[this.data.unit];
       this.picked = new Set(); // none picked: all are shown
       this.chart = echarts.init(this.place, null, { renderer: "canvas" });
       if (this.legend) this.legend.addEventListener("click", (event) => this.pick(event));
@@ -77,7 +84,7 @@
         // Rich text is drawn on the canvas; HTML would need inline styles, which the page's policy forbids.
         renderMode: "richText",
         confine: true,
-        axisPointer: { type: data.cumulative ? "line" : "shadow", shadowStyle: { color: colours.hover }, lineStyle: { color: colours.line } },
+        axisPointer: { type: data.cumulative || !data.stacked ? "line" : "shadow", shadowStyle: { color: colours.hover }, lineStyle: { color: colours.line } },
         backgroundColor: colours.raised,
         borderColor: colours.line,
         textStyle: { color: colours.ink, fontFamily: colours.font, fontSize: 12, rich: { b: { fontWeight: 600, fontFamily: colours.font, color: colours.ink } } },
@@ -85,11 +92,11 @@
           const at = points[0].dataIndex;
           const lines = points
             .filter((point) => point.seriesIndex < data.series.length && Number(data.series[point.seriesIndex].amounts[at]) !== 0)
-            .map((point) => `${point.marker} ${data.series[point.seriesIndex].label}  ${money.format(data.series[point.seriesIndex].amounts[at])}`)
+            .map((point) => `${point.marker} ${data.series[point.seriesIndex].label}  ${this.unit.full(data.series[point.seriesIndex].amounts[at])}`)
             .reverse();
           const state = data.provisional[at] ? "  (provisional)" : "";
-          const before = data.previous[at] === null ? [] : [`Previous period  ${money.format(data.previous[at])}`];
-          return [`{b|${data.labels[at]}${state}}`, `Total  ${money.format(data.totals[at])}`, ...before, ...lines].join("\n");
+          const before = data.previous[at] === null ? [] : [`Previous period  ${this.unit.full(data.previous[at])}`];
+          return [`{b|${data.labels[at]}${state}}`, `Total  ${this.unit.full(data.totals[at])}`, ...before, ...lines].join("\n");
         },
       };
     }
@@ -99,6 +106,9 @@
       const stacked = data.series.map((one, index) => {
         const colour = read("slot-" + one.slot);
         const shown = one.amounts.map((amount) => (this.shows(index) ? Number(amount) : 0));
+        if (!data.stacked) {
+          return { name: one.label, type: "line", symbol: "circle", symbolSize: 4, showSymbol: data.labels.length < 40, lineStyle: { width: 2, color: colour }, itemStyle: { color: colour }, data: this.shows(index) ? one.amounts.map((amount) => (Number(amount) ? Number(amount) : null)) : [] };
+        }
         if (data.cumulative) {
           return { name: one.label, type: "line", stack: "cost", symbol: "none", lineStyle: { width: 1, color: colour }, itemStyle: { color: colour }, areaStyle: { color: colour, opacity: 0.85 }, data: shown };
         }
@@ -140,7 +150,7 @@
           axisLabel: { color: colours.quiet, hideOverlap: true, fontSize: 11 },
         },
         yAxis: {
-          type: "value", axisLabel: { color: colours.quiet, formatter: (value) => compact.format(value), fontSize: 11 },
+          type: "value", axisLabel: { color: colours.quiet, formatter: this.unit.axis, fontSize: 11 },
           splitLine: { lineStyle: { color: colours.line } },
         },
         series,

@@ -1,0 +1,194 @@
+"""What the page of usage shows for one state: tokens by kind over time, a table of groups, and what caching saved.
+
+Reads through the selectors only; counts are exact, what caching saved is an estimate.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from costs import usage
+from costs.caching import CacheEconomics, read_caching
+from costs.caveats import Caveats, list_caveats
+from costs.selectors import Key
+from costs.usage import Counts, UsageRow
+from costs.usage_records import TOKEN_COUNTS
+from dashboard import figures, naming
+from dashboard.chart import Canvas, Chart, draw
+from dashboard.explore.ground import Ground, Subject, prepare
+from dashboard.figures import Change
+from dashboard.ranges import Period
+
+_KINDS: Mapping[str, str] = {
+    "uncached_input_tokens": "Input, not cached",
+    "output_tokens": "Output",
+    "cache_read_input_tokens": "Cache read",
+    "cache_write_5m_tokens": "Cache write, 5 minutes",
+    "cache_write_1h_tokens": "Cache write, 1 hour",
+}
+_INPUT = tuple(name for name in TOKEN_COUNTS if name != "output_tokens")
+MOST_ROWS, ALL_ROWS = 15, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLine:
+    """One line of the table: a group, several together, or all; `key` None for the latter two."""
+
+    key: Key | None
+    labels: tuple[str, ...]
+    counts: Counts
+    previous: Counts | None
+    link: str = ""
+
+    @property
+    def input_tokens(self) -> int:
+        """All input, from the cache or not."""
+        return sum(self.counts[name] or 0 for name in _INPUT)
+
+    @property
+    def written_tokens(self) -> int:
+        """Tokens written to the cache, for however long."""
+        return (self.counts["cache_write_5m_tokens"] or 0) + (self.counts["cache_write_1h_tokens"] or 0)
+
+    @property
+    def read_share(self) -> Decimal:
+        """Which percentage of the input came from the cache."""
+        return figures.share(Decimal(self.counts["cache_read_input_tokens"] or 0), Decimal(self.input_tokens))
+
+    @property
+    def change(self) -> Change | None:
+        """All tokens against those of the period before."""
+        if self.previous is None:
+            return None
+        return Change(Decimal(self.counts["total_tokens"] or 0), Decimal(self.previous["total_tokens"] or 0))
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """Everything the page shows; the lines add up to the total."""
+
+    ground: Ground
+    heads: tuple[str, ...]
+    lines: list[UsageLine]
+    rest: UsageLine | None
+    total: UsageLine
+    chart: Chart
+    caveats: Caveats
+    unknown: tuple[str, ...]
+
+    @property
+    def period(self) -> Period:
+        """The days shown, and those compared with."""
+        return self.ground.period
+
+    @property
+    def all_rows(self) -> str:
+        """The address with every group on a line of its own."""
+        return self.ground.state.changed(all_rows=True).address
+
+    @property
+    def without_filters(self) -> str:
+        """The address without any filter."""
+        return self.ground.state.changed(filters=()).address
+
+    @property
+    def groups_title(self) -> str:
+        """What the table is of."""
+        names = " and ".join(naming.inline(name) for name in self.ground.state.group_by)
+        return f"By {names}" if names else "In total"
+
+
+def read_usage(subject: Subject) -> UsageReport:
+    """
+    Read the usage of one state of an account.
+
+    Shape:   groups and filters that no report of usage knows are left out and named in `unknown`
+    """
+    asked = subject.state
+    known = asked.changed(
+        group_by=tuple(name for name in asked.group_by if name in usage.DIMENSIONS),
+        filters=tuple(each for each in asked.filters if each[0] in usage.DIMENSIONS),
+    )
+    unknown = tuple(name for name in (*asked.group_by, *dict(asked.filters)) if name not in usage.DIMENSIONS)
+    ground = prepare(replace(subject, state=known))
+    step = known.step(ground.period)
+    found = usage.summarise(ground.query, group_by=known.group_by, granularity=step)
+    before = None
+    if ground.compare:
+        earlier = replace(ground.query, days=ground.before)
+        before = usage.summarise(earlier, group_by=known.group_by)
+    caveats = list_caveats(
+        subject.account_id, ground.period.days, today=subject.today, connections=known.connections
+    )
+    lines, rest = _lines(ground, found.rows, None if before is None else before.rows)
+    return UsageReport(
+        ground=ground,
+        heads=tuple(naming.dimension(name) for name in known.group_by) or ("Usage",),
+        lines=lines,
+        rest=rest,
+        total=UsageLine(None, ("Total",), found.totals, None if before is None else before.totals),
+        chart=_chart(ground, found.rows, caveats),
+        caveats=caveats,
+        unknown=unknown,
+    )
+
+
+def read_cache_economics(subject: Subject) -> CacheEconomics:
+    """Estimate what caching saved on the days and filters of a state."""
+    state = subject.state
+    known = state.changed(filters=tuple(each for each in state.filters if each[0] in usage.DIMENSIONS))
+    return read_caching(known.query(subject.account_id, known.period(subject.today).days))
+
+
+def _lines(
+    ground: Ground, rows: Sequence[UsageRow], before: Sequence[UsageRow] | None
+) -> tuple[list[UsageLine], UsageLine | None]:
+    now = _by_key(ground, rows)
+    earlier = None if before is None else _by_key(ground, before)
+    keys = sorted({**now, **(earlier or {})}, key=lambda key: (-(_total(now.get(key))), ground.label(key)))
+    most = ALL_ROWS if ground.state.all_rows else MOST_ROWS
+    shown, hidden = (keys, []) if len(keys) <= most + 1 else (keys[:most], keys[most:])
+
+    def line(labels: tuple[str, ...], group: Sequence[Key], key: Key | None, link: str) -> UsageLine:
+        return UsageLine(
+            key,
+            labels,
+            usage.added(now[each] for each in group if each in now),
+            None if earlier is None else usage.added(earlier[each] for each in group if each in earlier),
+            link,
+        )
+
+    lines = [line(ground.labels(key), [key], key, ground.drill(key)) for key in shown]
+    return lines, line((f"Other ({len(hidden)})",), hidden, None, "") if hidden else None
+
+
+def _by_key(ground: Ground, rows: Sequence[UsageRow]) -> dict[Key, Counts]:
+    grouped: defaultdict[Key, list[Counts]] = defaultdict(list)
+    for row in rows:
+        grouped[tuple(row.group[name] for name in ground.state.group_by)].append(row.counts)
+    return {key: usage.added(parts) for key, parts in grouped.items()}
+
+
+def _total(counts: Counts | None) -> int:
+    return (counts["total_tokens"] or 0) if counts else 0
+
+
+def _chart(ground: Ground, rows: Sequence[UsageRow], caveats: Caveats) -> Chart:
+    """Draw tokens by kind: what they are matters more than whose, which is in the table."""
+    sums: defaultdict[tuple[dt.date, Key], int] = defaultdict(int)
+    for row in rows:
+        for name in TOKEN_COUNTS:
+            sums[row.bucket or dt.date.min, (name,)] += row.counts[name] or 0
+    state, period = ground.state, ground.period
+    canvas = Canvas(
+        days=period.days,
+        granularity=state.step(period),
+        provisional=frozenset(caveats.provisional),
+        subject="tokens by kind",
+        cumulative=state.is_cumulative,
+        unit="tokens",
+    )
+    amounts = {place: Decimal(count) for place, count in sums.items()}
+    return draw(amounts, canvas, lambda key: _KINDS.get(key[0] or "", str(key[0])))

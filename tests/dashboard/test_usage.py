@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from decimal import Decimal
+
+import pytest
+
+from costs import usage
+from costs.caching import read_caching
+from costs.selectors import CostQuery
+from costs.usage_records import TOKEN_COUNTS
+from dashboard import ranges
+from dashboard.models import Dashboard, SavedView, Tile
+from tests.dashboard.conftest import today
+
+FEW = 24
+
+
+def of_last_week(connection, **filters) -> CostQuery:
+    return CostQuery(connection.account_id, ranges.period("7d", today()).days, filters)
+
+
+def counts_in(text: str) -> list[int]:
+    return [int(value) for value in re.findall(r'<data value="(\d+)"', text)]
+
+
+def rows_of(answer) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+
+
+class TestTotal:
+    @pytest.mark.parametrize("granularity", ["day", "week", "cumulative"])
+    def test_is_exact_and_what_the_chart_adds_up_to(self, viewer, visit, filled, granularity):
+        text = visit(viewer).get(f"/usage/?range=7d&granularity={granularity}").text
+
+        exact = usage.summarise(of_last_week(filled)).totals["total_tokens"]
+        chart = json.loads(re.search(r'<script type="application/json">(.*?)</script>', text)[1])
+        drawn = [int(total) for total in chart["totals"]]
+        assert counts_in(text)[0] == exact > 0
+        assert (drawn[-1] if granularity == "cumulative" else sum(drawn)) == exact
+
+    @pytest.mark.parametrize("group_by", ["none", "model", "api_key_id", "workspace_id"])
+    def test_is_what_the_table_adds_up_to(self, viewer, visit, filled, group_by):
+        found = rows_of(visit(viewer).get(f"/usage/table.csv?range=7d&group_by={group_by}&rows=all"))
+
+        exact = usage.summarise(of_last_week(filled)).totals
+        for name in TOKEN_COUNTS:
+            column = name.replace("_", " ")
+            assert sum(int(row[column]) for row in found[:-1]) == int(found[-1][column]) == exact[name]
+
+    def test_follows_filters(self, viewer, visit, filled):
+        model = usage.filter_values(of_last_week(filled), "model")[0]
+
+        text = visit(viewer).get(f"/usage/?range=7d&model={model}").text
+
+        exact = usage.summarise(of_last_week(filled, model=[model])).totals["total_tokens"]
+        assert counts_in(text)[0] == exact
+
+
+class TestUnknown:
+    def test_groups_and_filters_are_named(self, viewer, visit, filled):
+        text = visit(viewer).get("/usage/?range=7d&group_by=cost_type&description=x").text
+
+        assert "No report of usage tells cost type, description apart" in text
+        assert counts_in(text)[0] == usage.summarise(of_last_week(filled)).totals["total_tokens"]
+
+
+class TestMetric:
+    def test_leads_from_costs_to_tokens_and_back_with_the_same_question(self, viewer, visit, filled):
+        client = visit(viewer)
+        query = "range=7d&group_by=workspace_id"
+
+        there = client.get(f"/explore/?{query}&metric=tokens").headers["Location"]
+        back = client.get(f"{there}&metric=cost").headers["Location"]
+
+        assert (there, back) == (f"/usage/?{query}", f"/explore/?{query}")
+
+    def test_leaves_the_whole_page_when_a_part_was_asked_for(self, viewer, visit, filled):
+        answer = visit(viewer).get("/explore/?metric=tokens", headers={"HX-Request": "true"})
+
+        assert answer.headers["HX-Redirect"] == "/usage/"
+
+    def test_of_a_rate_is_cost_by_tokens(self, viewer, visit, filled):
+        """The whole week in one bar: its total is the week's cost by the week's tokens."""
+        from costs import selectors
+
+        query = "range=7d&metric=usd_per_million&group_by=none&granularity=month"
+        text = visit(viewer).get(f"/explore/?{query}").text
+
+        chart = json.loads(re.search(r'<script type="application/json">(.*?)</script>', text)[1])
+        tokens = usage.summarise(of_last_week(filled)).totals["total_tokens"]
+        rate = selectors.total(of_last_week(filled)) * 1_000_000 / tokens
+        assert not chart["stacked"]
+        assert abs(Decimal(chart["totals"][-1]) - rate) < Decimal("0.01")
+
+
+class TestCaching:
+    def test_comes_after_the_page_and_says_what_was_saved(self, viewer, visit, filled):
+        client = visit(viewer)
+
+        assert 'hx-get="/usage/caching/?range=7d" hx-trigger="load"' in client.get("/usage/?range=7d").text
+        text = client.get("/usage/caching/?range=7d", headers={"HX-Request": "true"}).text
+
+        total = read_caching(of_last_week(filled)).total
+        assert total.net_usd > 0
+        assert f'<data value="{total.net_usd}"' in text
+        assert "<html" not in text
+
+
+class TestKeeping:
+    def test_a_view_of_usage_opens_as_usage(self, editor, visit, filled):
+        client = visit(editor)
+        form = {"name": "Tokens", "query": "range=7d", "page": "usage"}
+
+        client.post("/views/save/", form)
+
+        view = SavedView.objects.get()
+        assert view.page == "usage"
+        assert client.get(f"/views/{view.pk}/").headers["Location"] == f"/usage/?range=7d&view={view.pk}"
+
+    @pytest.mark.parametrize("shows", ["chart", "table", "figure"])
+    def test_a_tile_of_usage_shows_tokens(self, editor, account, visit, filled, shows):
+        view = SavedView.objects.create(
+            account=account, owner=editor, name="T", query="range=7d", page="usage"
+        )
+        board = Dashboard.objects.create(account=account, owner=editor, name="B")
+        tile = Tile.objects.create(dashboard=board, view=view, position=1, shows=shows)
+
+        text = visit(editor).get(f"/dashboards/{board.pk}/tiles/{tile.pk}/").text
+
+        assert counts_in(text)[0] == usage.summarise(of_last_week(filled)).totals["total_tokens"]
+
+
+class TestAccounts:
+    @pytest.mark.parametrize("path", ["", "table.csv", "caching/"])
+    def test_do_not_see_each_other(self, charlie, filled, visit, path):
+        model = usage.filter_values(of_last_week(filled), "model")[0]
+
+        assert model not in visit(charlie).get(f"/usage/{path}").content.decode()
+
+
+class TestCost:
+    def test_asks_few_questions(self, viewer, visit, filled, django_assert_max_num_queries):
+        client = visit(viewer)
+        with django_assert_max_num_queries(FEW):
+            client.get("/usage/?range=7d&group_by=api_key_id&then_by=model")
