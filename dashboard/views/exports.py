@@ -33,5 +33,9 @@ def exports(request: HttpRequest, principal: Principal) -> HttpResponse:  # noqa
         for name, title, note in _FILES
         if _is_there(name)
     ]
-    context = {"files": files, "base": settings.PUBLIC_URL.rstrip("/"), "tokens": is_valid_path("/settings/tokens/")}
+    context = {
+        "files": files,
+        "base": settings.PUBLIC_URL.rstrip("/"),
+        "tokens": is_valid_path("/settings/tokens/"),
+    }
     return render(request, "dashboard/exports.html", context)

@@ -14,6 +14,14 @@ from workers.lifecycle import NewConnection
 
 EXPLORER = (
     "/explore/",
+    "/explore/?range=7d&metric=usd_per_million",
+    "/explore/?range=7d&as_of=2026-01-05",
+    "/explore/movers/?range=7d",
+    "/usage/?range=7d",
+    "/usage/?range=7d&group_by=cost_type",
+    "/usage/caching/?range=7d",
+    "/exports/",
+    "/workspaces/null/",
     "/explore/?range=7d&group_by=workspace_id&then_by=model&granularity=cumulative&model=null",
     "/explore/?range=nonsense",
     "/explore/filters/model/",
@@ -51,6 +59,11 @@ def problems(surfer: Any, paths: list[str]) -> list[str]:
             if overflow(surfer.page) > 0:
                 found.append(f"{path} at {width}: wider than the screen")
     return found
+
+
+@pytest.fixture(autouse=True)
+def one_report() -> None:
+    """Here every report is read: pages with something on them."""
 
 
 @pytest.fixture

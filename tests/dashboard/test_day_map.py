@@ -2,9 +2,16 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
+
 from costs.models import DayDigest
 from dashboard.day_map import card_strips, connection_map
 from tests.dashboard.conftest import today
+
+
+@pytest.fixture(autouse=True)
+def one_report() -> None:
+    """Here every report is read: the map is of all of them."""
 
 
 class TestConnectionMap:

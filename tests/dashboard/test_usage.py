@@ -19,6 +19,11 @@ from tests.dashboard.conftest import today
 FEW = 24
 
 
+@pytest.fixture(autouse=True)
+def one_report() -> None:
+    """Here every report is read: usage is what they tell."""
+
+
 def of_last_week(connection, **filters) -> CostQuery:
     return CostQuery(connection.account_id, ranges.period("7d", today()).days, filters)
 
