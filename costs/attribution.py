@@ -47,16 +47,17 @@ def refresh(connection: Connected, days: Collection[dt.date], *, observed_at: dt
     Key:     the same stored rows give the same shares, and write nothing
     Effects: facts and digests of the source `allocated`; call inside the transaction that changed the days
     """
-    if sources.SOURCES[connection.cost_source].dimensions >= _WHO or not days:
+    if not days:
         return
+    bills = [connection.cost_source, *(name for name in sources.BILLS if name != connection.cost_source)]
     digests: dict[dt.date, dict[str, DayDigest]] = defaultdict(dict)
     for digest in DayDigest.objects.filter(connection_id=connection.id, day__in=days):
         digests[digest.day][digest.source] = digest
     for day, stored in digests.items():
-        bill = stored.get(connection.cost_source)
-        if bill is None:
+        bill = next((stored[name] for name in bills if name in stored), None)
+        if bill is None or sources.SOURCES[bill.source].dimensions >= _WHO:
             continue
-        records = _shares_of_day(connection, day, stored)
+        records = _shares_of_day(connection, bill, stored)
         if records is None or (not records and sources.ALLOCATED not in stored):
             continue
         window = ingest.Window(
@@ -66,10 +67,10 @@ def refresh(connection: Connected, days: Collection[dt.date], *, observed_at: dt
 
 
 def _shares_of_day(
-    connection: Connected, day: dt.date, stored: Mapping[str, DayDigest]
+    connection: Connected, bill: DayDigest, stored: Mapping[str, DayDigest]
 ) -> list[CostRecord] | None:
     """Return the shares of a day: none when the analytics report answers, None when there is nothing to share by yet."""
-    native, bill = stored.get(_NATIVE), stored[connection.cost_source]
+    native, day = stored.get(_NATIVE), bill.day
     if native and native.amount_usd == bill.amount_usd:
         return []
     if native is None and connection.native_from is not None and day >= connection.native_from:
@@ -78,7 +79,7 @@ def _shares_of_day(
     if native is None and used is None:
         return None
     default = _default_workspace(connection.id)
-    rows = [_record(fact) for fact in _costs(connection.id, connection.cost_source, day)]
+    rows = [_record(fact) for fact in _costs(connection.id, bill.source, day)]
     if native:
         weights, method = _dollars(_costs(connection.id, _NATIVE, day), default), DOLLAR_SHARE
     else:

@@ -5,6 +5,7 @@ candidates of a day ─▶ its bill: the connection's own cost source, else anot
 of what is filtered and grouped by
 """
 
+import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,13 +24,21 @@ _RANKED = """
     SELECT digest.connection_id, digest.source, digest.day, digest.amount_usd,
         array_position(%s::text[], digest.source::text) AS place,
         first_value(digest.source) OVER bill AS bill_source, first_value(digest.amount_usd) OVER bill AS billed_usd
-    FROM costs_daydigest digest JOIN integrations_connection connection ON connection.id = digest.connection_id
+    FROM {days} digest JOIN integrations_connection connection ON connection.id = digest.connection_id
     WHERE connection.account_id = %s AND digest.day >= %s AND digest.day < %s AND digest.source = ANY(%s)
     WINDOW bill AS (
         PARTITION BY digest.connection_id, digest.day
         ORDER BY digest.source = ANY(%s) DESC, digest.source = connection.cost_source DESC, digest.source
     )
 """
+# What each report said of its days at a moment: one that came later cannot answer for what was known then.
+_KNOWN_AT = """(
+    SELECT fact.connection_id, fact.source, fact.day, sum(fact.amount_usd) AS amount_usd
+    FROM costs_costhistory fact JOIN integrations_connection owner ON owner.id = fact.connection_id
+    WHERE owner.account_id = %s AND fact.day >= %s AND fact.day < %s
+    AND fact.observed_at <= %s AND (fact.superseded_at IS NULL OR fact.superseded_at > %s)
+    GROUP BY fact.connection_id, fact.source, fact.day
+)"""
 _AGREES = "bill_source = ANY(%s) AND (source = bill_source OR amount_usd = billed_usd)"
 
 
@@ -42,6 +51,7 @@ class Asked:
     days: DayRange
     filters: Collection[str] = ()
     group_by: Sequence[str] = ()
+    as_of: dt.datetime | None = None
 
     @property
     def ranking(self) -> Ranking:
@@ -70,16 +80,20 @@ def sources_used(asked: Asked) -> list[str]:
 
 def _chosen(asked: Asked) -> tuple[str, list[Any]]:
     ranking, days = asked.ranking, asked.days
+    of_then: list[Any] = []
+    if asked.as_of:
+        of_then = [asked.account_id, days.start, days.end, asked.as_of, asked.as_of]
     parameters: list[Any] = [
-        ranking.names, asked.account_id, days.start, days.end, ranking.names, sources.BILLS,
+        ranking.names, *of_then, asked.account_id, days.start, days.end, ranking.names, sources.BILLS,
     ]  # fmt: skip
+    ranked = _RANKED.format(days=_KNOWN_AT if asked.as_of else "costs_daydigest")
     agrees, bill_first = "true", ""
     if asked.kind == "cost":
         agrees, bill_first = _AGREES, "source = bill_source DESC,"
         parameters.append(sources.BILLS)
     chosen = f"""
         SELECT DISTINCT ON (connection_id, day) connection_id, source, day
-        FROM ({_RANKED}) ranked WHERE {agrees}
+        FROM ({ranked}) ranked WHERE {agrees}
         ORDER BY connection_id, day, (%s::int[])[place] DESC, {bill_first} place
     """  # noqa: S608 - our own text
     return chosen, [*parameters, ranking.scores]

@@ -26,6 +26,7 @@ class Names:
     """The names of one kind of resource by (connection, id), oldest first; None is the default workspace."""
 
     versions: Mapping[tuple[str, str | None], Sequence[_Version]]
+    of_any: Mapping[str | None, Sequence[_Version]]
 
     def find(
         self, connection_id: str | None, resource_id: str | None, day: dt.date | None = None
@@ -38,7 +39,7 @@ class Names:
         if connection_id is not None:
             found = self.versions.get((connection_id, resource_id))
         else:
-            found = next((names for (_, key), names in self.versions.items() if key == resource_id), None)
+            found = self.of_any.get(resource_id)
         return _at(found, day) if found else None
 
     @property
@@ -71,7 +72,10 @@ def names_of(account_id: UUID, kind: str) -> Names:
         versions[str(connection_id), resource_id].append(version)
         if is_default:
             versions[str(connection_id), None].append(version)
-    return Names(versions)
+    of_any: dict[str | None, Sequence[_Version]] = {}
+    for (_, key), found in versions.items():
+        of_any.setdefault(key, found)
+    return Names(versions, of_any)
 
 
 def workspace_names(account_id: UUID) -> Names:

@@ -109,7 +109,10 @@ def _facts(query: CostQuery, group_by: Sequence[str] = ()) -> QuerySet[Any]:
 
 def asked(kind: Kind, query: CostQuery, group_by: Sequence[str] = ()) -> choice.Asked:
     """Return which dimensions a report must know to answer the query."""
-    return choice.Asked(kind, query.account_id, query.days, tuple(query.filters), tuple(group_by))
+    return choice.Asked(
+        kind, query.account_id, query.days, tuple(query.filters), tuple(group_by),
+        query.as_of if kind == "cost" else None,
+    )  # fmt: skip
 
 
 def narrow(facts: QuerySet[Any], query: CostQuery, dimensions: Mapping[str, str]) -> QuerySet[Any]:

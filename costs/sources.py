@@ -75,7 +75,6 @@ SOURCES: dict[str, Source] = {
 BILLS = [source.name for source in SOURCES.values() if source.is_bill]
 # Every dimension some report can fill; a connection's own columns are known for all of them.
 DIMENSIONS = frozenset().union(*(source.dimensions for source in SOURCES.values()))
-_FILTER_WEIGHT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +93,29 @@ def rank(kind: Kind, *, filters: Collection[str] = (), group_by: Sequence[str] =
     earlier the more.
     """
     wanted_filters = DIMENSIONS.intersection(filters)
-    groups = [name for name in group_by if name in DIMENSIONS]
+    groups = [name for name in dict.fromkeys(group_by) if name in DIMENSIONS]
     sources = [source for source in SOURCES.values() if source.kind == kind]
     scores = [
-        _FILTER_WEIGHT * len(wanted_filters & source.dimensions)
+        2 ** (len(groups) + 1) * len(wanted_filters & source.dimensions)
         + sum(2 ** (len(groups) - n) for n, name in enumerate(groups) if name in source.dimensions)
         for source in sources
     ]
     return Ranking([source.name for source in sources], scores)
 
 
-def told_apart(origin: Origin, kind: Kind, dimensions: Collection[str]) -> bool:
-    """Say whether some report of the origin has all of these dimensions that any report of it has."""
-    mine = [source for source in SOURCES.values() if source.origin == origin and source.kind == kind]
+def told_apart(origins: Collection[Origin], kind: Kind, dimensions: Collection[str]) -> bool:
+    """
+    Say whether some report has all of these dimensions together that any report of the origins has.
+
+    Shares state more than upstream does, but only of days that need them: they count when asked for by name.
+    """
+    mine = [
+        source
+        for source in SOURCES.values()
+        if source.origin in origins
+        and source.kind == kind
+        and (source.name != ALLOCATED or "attribution" in dimensions)
+    ]
     known = frozenset().union(*(source.dimensions for source in mine))
     asked = known.intersection(dimensions)
     return any(asked <= source.dimensions for source in mine)

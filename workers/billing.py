@@ -7,9 +7,8 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.actions import difference
-from costs import attribution, generations, sources
+from costs import attribution, generations
 from costs.generations import Comparison
-from costs.models import DayDigest
 from costs.periods import DayRange
 from integrations.models import Connection
 from workers import lanes, reports, states
@@ -29,16 +28,17 @@ def choose(connection: Connection, source: str, *, actor: str) -> None:
     """
     with transaction.atomic():
         lanes.hold(connection.organization_id, reports.families(connection))
-        current = states.hold(connection)
+        current = states.find_and_hold(connection)
+        if current is None or current.is_disconnected:
+            raise GenerationsDifferError("This connection was disconnected meanwhile.")
         if current.cost_source == source:
             return
         _refuse_unless_equal(current, source)
         before, current.cost_source = current.cost_source, source
         current.save(update_fields=["cost_source"])
-        days = DayDigest.objects.filter(connection=current, source__in=sources.BILLS)
         attribution.refresh(
             reports.connected(current),
-            set(days.values_list("day", flat=True)),
+            reports.billed_days(current),
             observed_at=database_now(),
         )
         audit.record(

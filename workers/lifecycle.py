@@ -88,6 +88,7 @@ def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connectio
             account, wanted.api_key, result, label=wanted.label, cost_center=wanted.cost_center
         )
         now = database_now()
+        reports.revive(connection, now.date())
         connection.next_sync_at = schedule.next_daily(connection.pk, after=now)
         connections.set_state(connection, Status.BACKFILLING, save=False)
         connection.save(update_fields=["next_sync_at", "status", "reason", "detail", "remedy"])

@@ -161,6 +161,8 @@ def _complete(step: SyncStep) -> UpstreamError | None:
     left_out = _left_out(step, stream, reading)
     if left_out:
         return unreadable(f"it leaves out {left_out} and later days of the window")
+    # Another lane may read the same connection: names, shares and reports are written by one at a time.
+    step.run.connection = states.hold(step.run.connection)
     now = database_now()
     names.record_names(step.run.connection_id, reading.names, observed_at=now)
     if stream.kind != "names":
@@ -179,8 +181,9 @@ def _write_window(step: SyncStep, stream: Stream, reading: Reading, now: dt.date
     )  # fmt: skip
     written = ingest.replace_window(window, reading.records)
     _count_rows(run, written)
-    if stream.name in attribution.MATTERS and written.days_changed:
-        attribution.refresh(reports.connected(connection), written.days_changed, observed_at=now)
+    if stream.name in attribution.MATTERS:
+        # Every day, not only changed ones: what was still expected when a day was stored may not come any more.
+        attribution.refresh(reports.connected(connection), reading.covered, observed_at=now)
     if stream.name == connection.cost_source:
         states.after_window(connection, has_rows=bool(reading.records), now=now)
 
@@ -285,7 +288,7 @@ def _back_off_lane(lease: Lease, step: SyncStep, error: UpstreamError) -> None:
 
 def _tell(step: SyncStep, error: UpstreamError) -> None:
     """Say at the report that it is in trouble; and at the connection when the bill waits for it."""
-    connection = step.run.connection
+    connection = states.hold(step.run.connection)
     reports.note_trouble(connection, step.stream, error)
     if step.run.lane.family == reports.families(connection)[0] and STREAMS[step.stream].kind == "cost":
         states.degrade(connection, error)
@@ -317,8 +320,16 @@ def _record_rate_limit(lease: Lease, step: SyncStep, error: UpstreamError) -> bo
 
 
 def _skip_before_floor(step: SyncStep, error: UpstreamError) -> None:
-    """Do without a window that lies before what upstream reports, and want no day of it any more."""
-    reports.raise_floor(states.hold(step.run.connection), step.stream, step.window_end)
+    """Do without the days of a window that lie before what upstream reports, and want them no more."""
+    connection, floor = states.hold(step.run.connection), STREAMS[step.stream].floor
+    first = floor(database_now().date()) if floor else step.window_end
+    if step.window_start < first < step.window_end:
+        reports.raise_floor(connection, step.stream, first)
+        step.window_start = first
+        _restart(step)
+        step.save()
+        return
+    reports.raise_floor(connection, step.stream, step.window_end)
     _skip(step, error)
     _close_run_if_done(step, database_now())
 
@@ -335,7 +346,13 @@ def _stop_for_person(step: SyncStep, error: UpstreamError) -> None:
     is_refused = error.reason in _REFUSED or _has_no_such_report(step, error)
     if is_refused:
         was_bill = connection.cost_source == stream.name
-        instead = reports.refuse(connection, stream, error, step.run.to_day - dt.timedelta(days=1))
+        now = database_now()
+        instead = reports.refuse(connection, stream, error, now.date())
+        if stream.name in attribution.MATTERS:
+            # What was expected from it will not come: the days it would have answered for are shared out now.
+            attribution.refresh(
+                reports.connected(connection), reports.billed_days(connection), observed_at=now
+            )
         if instead or not was_bill:
             _do_without(step, error, instead)
             return

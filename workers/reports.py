@@ -4,8 +4,9 @@ import datetime as dt
 
 from django.conf import settings
 
-from costs import freshness
+from costs import freshness, sources
 from costs.attribution import Connected
+from costs.models import DayDigest
 from costs.periods import DayRange
 from integrations.anthropic.streams import STREAMS, Stream
 from integrations.errors import UpstreamError
@@ -117,13 +118,31 @@ def settle(connection: Connection, today: dt.date) -> None:
     connection.settled_through = min(known) if known and len(known) == len(ends) else None
 
 
+def billed_days(connection: Connection) -> set[dt.date]:
+    """Return every day that some report which tells the whole bill has."""
+    stored = DayDigest.objects.filter(connection=connection, source__in=sources.BILLS)
+    return set(stored.values_list("day", flat=True))
+
+
+def revive(connection: Connection, today: dt.date) -> None:
+    """Begin anew with the reports of a connection that was disconnected: its key, its depth and the day are others."""
+    for report in connection.reports.all():
+        stream = STREAMS[report.stream]
+        report.is_refused, report.reason, report.detail, report.settled_through = False, "", "", None
+        if report.wanted_from is not None:
+            report.wanted_from = _wanted_from(connection, stream, today)
+        report.save()
+
+
 def connected(connection: Connection) -> Connected:
     """Return what the shares of keys and people depend on."""
     native = connection.reports.filter(stream="analytics_cost", is_refused=False).first()
     return Connected(connection.pk, connection.cost_source, native.wanted_from if native else None)
 
 
-def window_of(stream: Stream, report: Report, days: DayRange, *, by_person: bool) -> DayRange | None:
+def window_of(
+    stream: Stream, report: Report, days: DayRange, today: dt.date, *, by_person: bool
+) -> DayRange | None:
     """
     Return the part of the days that the report can have; None when there is none.
 
@@ -132,7 +151,7 @@ def window_of(stream: Stream, report: Report, days: DayRange, *, by_person: bool
     """
     first = days.start if by_person else max(days.start, report.wanted_from or days.start)
     if stream.floor:
-        first = max(first, stream.floor(days.end - dt.timedelta(days=1)))
+        first = max(first, stream.floor(today))
     return DayRange(first, days.end) if first < days.end else None
 
 

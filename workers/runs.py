@@ -119,7 +119,7 @@ def plan(run: SyncRun) -> None:
     The newest month is what people look at first, and names make it readable; older months can wait, and what
     is read day by day waits for all of them.
     """
-    today = run.to_day - dt.timedelta(days=1)
+    today = database_now().date()
     days = DayRange(run.from_day, run.to_day)
     ordered = _in_order(
         (stream, window)
@@ -167,7 +167,9 @@ def _in_order(windows: Iterable[tuple[Stream, DayRange]]) -> list[tuple[Stream, 
 def _windows(run: SyncRun, stream: Stream, report: Report, days: DayRange) -> list[DayRange]:
     if stream.max_window_days is None:
         return [days]
-    wanted = reports.window_of(stream, report, days, by_person=run.trigger == Trigger.FORCE)
+    wanted = reports.window_of(
+        stream, report, days, database_now().date(), by_person=run.trigger == Trigger.FORCE
+    )
     if wanted is None:
         return []
     windows = wanted.split_newest_first(stream.max_window_days)

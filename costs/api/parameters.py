@@ -14,6 +14,7 @@ from costs import sources, usage
 from costs.records import Origin
 from costs.selectors import DIMENSIONS, MOST_GROUPS, CostQuery
 from costs.sources import Kind
+from integrations.models import Connection
 
 _MAX_SUMMARY_DAYS = 3660
 _AS_OF = (
@@ -48,20 +49,6 @@ class FactFilters(RangeFields, ConnectionFilter):
                 fields[name] = NullableListField(help_text="Repeatable; `null` selects rows without one.")
         return fields
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse filters that no report of any origin can apply to the same rows."""
-        attrs = super().validate(attrs)
-        filtered = [name for name in self.known if name in attrs]
-        origins = [Origin(value) for value in attrs.get("origin", [])] or list(Origin)
-        if not any(sources.told_apart(origin, self.kind, filtered) for origin in origins):
-            raise invalid(
-                filtered[-1],
-                "Anthropic has no report that states all of these dimensions together: "
-                f"{', '.join(filtered)}. Filter by fewer of them.",
-                "not_reported_together",
-            )
-        return attrs
-
 
 class CostFilters(FactFilters):
     """Which costs, and as they were known when."""
@@ -80,7 +67,7 @@ class CostRowQuery(CostFilters, PageQuery):
     """Parameters of the rows."""
 
     dimensions = serializers.ListField(
-        child=Choice(sorted(sources.DIMENSIONS)), required=False, help_text=_DIMENSIONS
+        child=Choice(sorted(sources.DIMENSIONS)), required=False, max_length=5, help_text=_DIMENSIONS
     )
 
 
@@ -88,7 +75,7 @@ class UsageRowQuery(UsageFilters, PageQuery):
     """Parameters of the usage rows."""
 
     dimensions = serializers.ListField(
-        child=Choice(sorted(sources.DIMENSIONS)), required=False, help_text=_DIMENSIONS
+        child=Choice(sorted(sources.DIMENSIONS)), required=False, max_length=5, help_text=_DIMENSIONS
     )
 
 
@@ -163,8 +150,14 @@ class ActivityQuery(RangeFields, ConnectionFilter, PageQuery):
     """Parameters of Claude Code activity."""
 
 
-def cost_query(account_id: UUID, query: dict[str, Any]) -> CostQuery:
-    """Return the cost query the checked parameters stand for."""
+def cost_query(account_id: UUID, query: dict[str, Any], kind: Kind = "cost") -> CostQuery:
+    """
+    Return the query the checked parameters stand for.
+
+    Raises:  ProblemError — filters that no report of the account's surfaces states together, so that nothing
+             would be found without a word
+    """
+    _refuse_untold(account_id, query, kind)
     filters = {name: list(query[name]) for name in DIMENSIONS if name in query}
     if "connection" in filters:
         filters["connection"] = [str(value) for value in filters["connection"]]
@@ -172,3 +165,18 @@ def cost_query(account_id: UUID, query: dict[str, Any]) -> CostQuery:
         # A connection without a cost centre keeps empty text, not null.
         filters["cost_center"].append("")
     return CostQuery(account_id, day_range(query), filters, query.get("as_of"))
+
+
+def _refuse_untold(account_id: UUID, query: dict[str, Any], kind: Kind) -> None:
+    filtered = [name for name in DIMENSIONS if name in query]
+    if len(sources.DIMENSIONS.intersection(filtered)) < 2:  # noqa: PLR2004 - one dimension is always told
+        return
+    mine = Connection.objects.filter(account_id=account_id).values_list("origin", flat=True).distinct()
+    origins = {Origin(each) for each in mine} & {Origin(each) for each in query.get("origin", list(Origin))}
+    if origins and not sources.told_apart(origins, kind, filtered):
+        raise invalid(
+            filtered[-1],
+            "Anthropic has no report that states all of these dimensions together: "
+            f"{', '.join(filtered)}. Filter by fewer of them.",
+            "not_reported_together",
+        )

@@ -36,7 +36,7 @@ class UsageView(ApiView):
     )
     def get(self, request: Request) -> Response:
         query = self.read_query()
-        wanted = cost_query(self.account.pk, query)
+        wanted = cost_query(self.account.pk, query, "usage")
         facts = usage.list_facts(wanted, dimensions=query.get("dimensions", ()))
         page = _BY_DAY.page(facts, request, query)
         shown = rows.fact_rows(self.account.pk, page.rows)
@@ -63,7 +63,7 @@ class UsageSummaryView(ApiView):
     )
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         query = self.read_query()
-        wanted = cost_query(self.account.pk, query)
+        wanted = cost_query(self.account.pk, query, "usage")
         connections = [value for value in wanted.filters.get("connection", ()) if value]
         earlier = None
         if "compare" in query:
@@ -83,7 +83,7 @@ class UsageSummaryView(ApiView):
             "totals": summary.totals,
             "previous_totals": summary.previous_totals,
             "sources": used,
-            "not_reported": sources.not_reported(used, summary.group_by),
+            "not_reported": sources.not_reported(used, [*summary.group_by, *wanted.filters]),
             "rows": self._rows(summary, query),
         }
         return Response(UsageSummarySerializer(document).data)

@@ -104,7 +104,7 @@ class SummaryView(ApiView):
             ),
             "previous_state": previous_state,
             "sources": used,
-            "not_reported": sources.not_reported(used, summary.group_by),
+            "not_reported": sources.not_reported(used, [*summary.group_by, *wanted.filters]),
             "as_of": wanted.as_of,
             "rows": self._rows(summary, query),
         }

@@ -45,10 +45,16 @@ class TestRank:
 
 class TestToldApart:
     def test_two_dimensions_that_no_report_has_together(self):
-        assert not sources.told_apart(Origin.CLAUDE_PLATFORM, "usage", ["api_key_id", "context_window"])
+        assert not sources.told_apart([Origin.CLAUDE_PLATFORM], "usage", ["api_key_id", "context_window"])
 
     def test_what_an_origin_never_has_is_no_obstacle(self):
-        assert sources.told_apart(Origin.CLAUDE_AI, "usage", ["api_key_id", "context_window"])
+        assert sources.told_apart([Origin.CLAUDE_AI], "usage", ["api_key_id", "context_window"])
+
+    def test_shares_are_asked_for_by_name(self):
+        both = ["api_key_id", "context_window"]
+
+        assert not sources.told_apart([Origin.CLAUDE_PLATFORM], "cost", both)
+        assert sources.told_apart([Origin.CLAUDE_PLATFORM], "cost", [*both, "attribution"])
 
 
 def test_says_which_reports_do_not_state_a_dimension():
