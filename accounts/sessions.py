@@ -1,11 +1,9 @@
 """The sessions of a person: when each was last used, and ending them."""
 
-import hashlib
+import time
 from collections.abc import Callable
 
-import redis
 from allauth.usersessions.models import UserSession
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
@@ -23,7 +21,7 @@ def last_seen_middleware(
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         key = request.session.session_key
-        if key and request.user.is_authenticated and _is_time(key):
+        if key and request.user.is_authenticated and _recently.is_time(key, time.monotonic()):
             UserSession.objects.filter(session_key=key).update(
                 last_seen_at=timezone.now(), ip=request.META["REMOTE_ADDR"]
             )
@@ -32,13 +30,28 @@ def last_seen_middleware(
     return middleware
 
 
-def _is_time(session_key: str) -> bool:
-    # The cache holds no session key: whoever reads Redis must not become somebody.
-    mark = hashlib.sha256(session_key.encode()).hexdigest()
-    try:
-        return bool(cache.add(f"session-seen:{mark}", 1, _STEP_SECONDS))
-    except redis.RedisError:
-        return False
+class _Recently:
+    """
+    Remembers in this process what was noted within the last minute.
+
+    Not in Redis: pages must open while it does not answer, and a write a minute and process is little enough.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._noted: dict[str, float] = {}
+        self._most = most
+
+    def is_time(self, key: str, now: float) -> bool:
+        """Say whether this was not noted within the last minute, and note it."""
+        if now - self._noted.get(key, -_STEP_SECONDS) < _STEP_SECONDS:
+            return False
+        if len(self._noted) >= self._most:
+            self._noted.clear()  # at worst each is written once more
+        self._noted[key] = now
+        return True
+
+
+_recently = _Recently(most=10_000)
 
 
 def list_of(user: User) -> list[UserSession]:

@@ -37,10 +37,12 @@ def proxy_middleware(get_response: View) -> View:
 
 def believe(meta: dict[str, Any], trusted: Sequence[_Network]) -> None:
     """Set REMOTE_ADDR in a request's environment to the client, and remove headers that nobody trusted has sent."""
+    # Without an address it came through a socket file of this machine.
+    meta["REMOTE_ADDR"] = meta.get("REMOTE_ADDR") or "127.0.0.1"
     hops = [hop.strip() for hop in str(meta.pop("HTTP_X_FORWARDED_FOR", "")).split(",")]
     for name in ("HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT"):
         meta.pop(name, None)
-    if not _is_within(meta.get("REMOTE_ADDR", ""), trusted):
+    if not _is_within(meta["REMOTE_ADDR"], trusted):
         meta.pop("HTTP_X_FORWARDED_PROTO", None)
         return
     # Each proxy appends whom it heard from: from the right, the first who is no proxy of ours is the client.

@@ -53,6 +53,8 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "tallystick:cache",
+        # A server that takes packets and never answers must not hold a thread of the web process.
+        "OPTIONS": {"socket_timeout": 5, "socket_connect_timeout": 5},
     },
 }
 
