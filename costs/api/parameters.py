@@ -6,6 +6,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
+from accounts.permissions import rows_of
 from config.api.pagination import PageQuery
 from config.api.parameters import Choice, DayField, MomentField, NullableListField, RangeFields, day_range
 from config.api.parsing import QuerySerializer
@@ -171,7 +172,7 @@ def _refuse_untold(account_id: UUID, query: dict[str, Any], kind: Kind) -> None:
     filtered = [name for name in DIMENSIONS if name in query]
     if len(sources.DIMENSIONS.intersection(filtered)) < 2:  # noqa: PLR2004 - one dimension is always told
         return
-    mine = Connection.objects.filter(account_id=account_id).values_list("origin", flat=True).distinct()
+    mine = rows_of(account_id, Connection).order_by().values_list("origin", flat=True).distinct()
     origins = {Origin(each) for each in mine} & {Origin(each) for each in query.get("origin", list(Origin))}
     if origins and not sources.told_apart(origins, kind, filtered):
         raise invalid(
