@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 import threading
 import urllib.request
 
@@ -19,6 +18,7 @@ from accounts.tokens import Terms
 from costs.models import CostFact
 from integrations.models import Connection, Credential, Status
 from tests.flows.conftest import eventually
+from tests.ports import free_port
 from workers import lifecycle
 from workers.lifecycle import NewConnection
 from workers.models import SyncRun
@@ -37,12 +37,6 @@ def text_of(ring) -> str:
 def connect_all(account, simulator) -> list[Connection]:
     keys = {each["slug"]: each["admin_key"] for each in simulator.organisations()}
     return [lifecycle.connect(account, NewConnection(keys[slug]), actor="alice") for slug in SLUGS]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Caller(threading.Thread):

@@ -34,7 +34,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         call_command("migrate", interactive=False, verbosity=0)
         # A ring that cannot open what is stored would only end each process after the other.
-        call_command("check", databases=["default"], skip_checks=True)
+        self.check(tags=["database"], databases=["default"])
         call_command("ensure_admin")
         self._serve(port, workers)
 
