@@ -2,11 +2,13 @@
 
 from allauth.mfa.models import Authenticator
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import second_factor, sessions
+from accounts import audit, second_factor, sessions
+from accounts.actions import difference
 from accounts.models import User
 from accounts.pages.access import own
 from accounts.pages.forms import NameForm
@@ -18,7 +20,13 @@ def you(request: HttpRequest, user: User) -> HttpResponse:
     """Show everything about one's sign-in; on POST save the name."""
     form = NameForm(request.POST if request.method == "POST" else None, instance=user)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        changes = {
+            name: difference(form.initial[name], form.cleaned_data[name]) for name in form.changed_data
+        }
+        with transaction.atomic():
+            form.save()
+            if changes:
+                audit.record_person(user, "person.edited", actor=user.email, **changes)
         messages.success(request, "Saved.")
         return redirect("mfa_index")
     factors = list(Authenticator.objects.filter(user=user).order_by("created_at"))

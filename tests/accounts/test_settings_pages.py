@@ -254,6 +254,7 @@ class TestYou:
 
         user = User.objects.get(pk=victor.user_id)
         assert (user.first_name, user.is_staff) == ("Victor", False)
+        assert AuditEvent.objects.get().changes == {"first_name": ["", "Victor"], "last_name": ["", "V"]}
 
     def test_is_open_to_who_belongs_to_no_account(self, db):
         user = User.objects.create_user("lost@example.com", "correct horse battery")
