@@ -1,4 +1,4 @@
-"""Fills the database with a million cost rows of one account, as a large installation has them after a year.
+"""Fills the database with a million cost rows of one account and their usage, as a large one has after a year.
 
 Import only on a prepared ground (bench/ground.py): this module uses the product's models.
 """
@@ -46,6 +46,25 @@ _FACTS = """
         generate_series(1, %(workspaces)s) AS w, generate_series(1, %(model_count)s) AS m,
         generate_series(1, %(token_count)s) AS t
 """
+_USAGE = """
+    INSERT INTO costs_usagefact (
+        connection_id, source, day, row_key, origin, workspace_id, model, service_tier, extra, uncached_input_tokens,
+        output_tokens, cache_read_input_tokens, cache_write_5m_tokens, cache_write_1h_tokens, web_search_requests,
+        other_counts, observed_at
+    )
+    SELECT connection.id, 'usage_report', day::date, decode(md5(w || '/' || m), 'hex'), 'claude_platform',
+        'wrkspc_' || right(connection.id::text, 4) || w, (%(models)s::text[])[m], 'standard', '{}',
+        1000000 / (m * w), 200000 / (m * w), 5000000 / (m * w), 600000 / (m * w), 0, 10, '{}', now()
+    FROM integrations_connection connection,
+        generate_series(%(first)s::date, %(last)s::date, interval '1 day') AS day,
+        generate_series(1, %(workspaces)s) AS w, generate_series(1, %(model_count)s) AS m
+"""
+_USAGE_DIGESTS = """
+    INSERT INTO costs_daydigest (connection_id, source, day, digest, row_count, amount_usd, as_of)
+    SELECT connection_id, source, day, '\\x00', count(*), 0,
+        greatest(day::timestamp AT TIME ZONE 'UTC' + interval '7 days', now() - interval '1 hour')
+    FROM costs_usagefact GROUP BY connection_id, source, day
+"""
 _DIGESTS = """
     INSERT INTO costs_daydigest (connection_id, source, day, digest, row_count, amount_usd, as_of)
     SELECT connection_id, source, day, '\\x00', count(*), sum(amount_usd),
@@ -69,6 +88,8 @@ def fill(rows: int) -> User:
     with database.cursor() as cursor:
         cursor.execute(_FACTS, values)
         cursor.execute(_DIGESTS)
+        cursor.execute(_USAGE, values)
+        cursor.execute(_USAGE_DIGESTS)
     _name_workspaces(connections)
     population.analyse()
     return user

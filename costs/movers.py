@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -66,20 +66,23 @@ class Movements:
             key=lambda each: (-each.now_usd, -each.before_usd, str(each.key)),
         )
 
-    def causes(self, group_by: Sequence[str], explain_by: Sequence[str]) -> Mapping[Key, Cause]:
+    def causes(
+        self, group_by: Sequence[str], explain_by: Sequence[str], *, untold: Collection[str] = ()
+    ) -> Mapping[Key, Cause]:
         """
         Find for each group the value of another dimension that moved furthest in the group's own direction.
 
         Shape:   of the first dimension in which one value accounts for half of the change or more, otherwise of
                  the first dimension; groups that did not change have none, and a dimension with one value at
-                 all explains nothing
+                 all explains nothing. In the dimensions of `untold` null says that a report does not tell: it
+                 is no cause
         """
         places = {
             name: self.dimensions.index(name)
             for name in explain_by
             if name not in group_by and len(self._grouped((name,))) > 1
         }
-        found = {key: _cause(members, places) for key, members in self._grouped(group_by).items()}
+        found = {key: _cause(members, places, untold) for key, members in self._grouped(group_by).items()}
         return {key: cause for key, cause in found.items() if cause is not None}
 
     def _grouped(self, group_by: Sequence[str]) -> Mapping[Key, list[Movement]]:
@@ -176,7 +179,7 @@ def _total(key: Key, members: Sequence[Movement]) -> Movement:
     )
 
 
-def _cause(members: Sequence[Movement], places: Mapping[str, int]) -> Cause | None:
+def _cause(members: Sequence[Movement], places: Mapping[str, int], untold: Collection[str]) -> Cause | None:
     difference = _total((), members).difference_usd
     if not difference:
         return None
@@ -186,11 +189,15 @@ def _cause(members: Sequence[Movement], places: Mapping[str, int]) -> Cause | No
         moved: defaultdict[str | None, list[Decimal]] = defaultdict(list)
         for each in members:
             moved[each.key[place]].append(each.difference_usd)
-        amounts = {value: sum_usd(parts) for value, parts in moved.items()}
+        amounts = {
+            value: sum_usd(parts) for value, parts in moved.items() if value is not None or name not in untold
+        }
+        if not amounts:
+            continue
         value = (max if rising else min)(amounts, key=lambda one: (amounts[one], one or ""))
         cause = Cause(name, value, amounts[value])
         part = cause.difference_usd if rising else cause.difference_usd.copy_negate()
         if sum_usd((part, part)) >= difference.copy_abs():
             return cause
-        first = first or cause
+        first = first or (cause if part > 0 else None)
     return first

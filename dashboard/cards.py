@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import Account
 from costs.freshness import Coverage
 from dashboard import figures, stored
-from dashboard.wording import capability_words, origin_words
+from dashboard.wording import capability_words, origin_words, trigger_words
 from integrations.models import Connection, Status
 from workers import lanes, reports, runs
 from workers.bucket import Bucket, BucketUnavailableError, rate_of
@@ -67,6 +67,15 @@ class Card:
     def is_moving(self) -> bool:
         """True while a run may change what the card says, so that it is worth looking again."""
         return bool(self.open_runs) and self.can_sync
+
+    @property
+    def under_way(self) -> list[str]:
+        """What runs or waits, in words, each once: a connection is read through several doors at a time."""
+        words = [
+            f"{trigger_words(run.trigger)}{' (queued)' if run.status == SyncRun.Status.QUEUED else ''}"
+            for run in self.open_runs
+        ]
+        return list(dict.fromkeys(words))
 
     @property
     def next_attempt_at(self) -> dt.datetime | None:

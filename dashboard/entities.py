@@ -60,7 +60,8 @@ def _names(account_id: UUID, dimension: str, value: str | None) -> tuple[NameOve
         return ()
     found = names_of(account_id, KINDS[dimension]).versions
     versions = [each for (_, key), own in found.items() if key == value for each in own]
-    named = [NameOverTime(each.name, each.valid_from, each.valid_to) for each in versions]
+    # Several organisations may call their default workspace the same: one line says so.
+    named = {each.name: NameOverTime(each.name, each.valid_from, each.valid_to) for each in versions}.values()
     return tuple(sorted(named, key=lambda each: each.since, reverse=True))
 
 

@@ -9,6 +9,7 @@ from costs import named, selectors
 from costs.freshness import DaySummary, complete_through, summarise_days
 from costs.movers import read_movements
 from costs.periods import DayRange
+from costs.records import Origin
 from costs.selectors import CostQuery, Key
 from dashboard import naming
 from dashboard.explore import table
@@ -83,15 +84,15 @@ def _state(day: DaySummary, today: dt.date) -> str:
 
 def _workspaces(account: Account, report: Report) -> Table:
     names = named.workspace_names(account.pk)
-    organisations = {
-        str(key): name
-        for key, name in Connection.objects.filter(account=account).values_list("pk", "organization_name")
-    }
+    rows = Connection.objects.filter(account=account).values_list("pk", "organization_name", "origin")
+    organisations = {str(key): name for key, name, _ in rows}
+    without = {str(key) for key, _, origin in rows if origin == Origin.CLAUDE_AI}
 
     def label(key: Key) -> tuple[str, ...]:
         connection_id, workspace_id = key
         known = names.find(connection_id, workspace_id)
-        name = known or workspace_id or naming.null_label("workspace_id")
+        nameless = "claude.ai, which has no workspaces" if connection_id in without else None
+        name = known or workspace_id or nameless or naming.null_label("workspace_id")
         return (name, organisations.get(connection_id or "", "")) if len(organisations) > 1 else (name,)
 
     def link(key: Key) -> str:

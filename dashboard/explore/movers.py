@@ -12,6 +12,8 @@ _MOST_MOVERS = 6
 _MOST_ARRIVALS = 5
 # What a change is explained by, most telling first; what is grouped by already is left out.
 _EXPLAIN_BY = ("api_key_id", "actor_id", "workspace_id", "product", "model", "token_type")
+# Not every report knows these: without a value they say nothing.
+_UNTOLD = frozenset({"api_key_id", "actor_id", "product"})
 _HALF, _WHOLE = 50, 100
 # New and gone ones of these are named: somebody started or stopped something.
 _ARRIVING = ("api_key_id", "actor_id")
@@ -69,7 +71,7 @@ def _movers(ground: Ground, moved: Movements) -> list[Mover]:
     """List the groups that changed most, by amount, in either direction."""
     group_by = ground.state.group_by
     ranked = sorted(moved.by(group_by), key=lambda each: -each.difference_usd.copy_abs())
-    causes = moved.causes(group_by, _EXPLAIN_BY)
+    causes = moved.causes(group_by, _EXPLAIN_BY, untold=_UNTOLD)
     return [
         _mover(ground, each, causes.get(each.key)) for each in ranked[:_MOST_MOVERS] if each.difference_usd
     ]

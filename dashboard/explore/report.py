@@ -22,13 +22,13 @@ from dashboard import figures, naming
 from dashboard.chart import Bucket, Canvas, Chart, draw
 from dashboard.explore import table
 from dashboard.explore.ground import Ground, Subject, prepare
+from dashboard.explore.notes import list_notes
 from dashboard.explore.state import State
 from dashboard.explore.table import Layout, Table
 from dashboard.figures import Change
 from dashboard.ranges import CUSTOM, Period
 
 _DAY = dt.timedelta(days=1)
-_WHO = frozenset({"api_key_id", "actor_id", "actor_type"})
 _PER_MILLION: Final = "usd_per_million"
 
 
@@ -121,7 +121,7 @@ def read_report(subject: Subject, *, with_forecast: bool = True, most: int = tab
         chart=chart,
         table=built,
         caveats=caveats,
-        notes=[*_notes(ground, built), *_attribution(ground)],
+        notes=list_notes(ground, built),
         ground=ground,
         known=_known(ground, built.total.amount),
     )
@@ -258,36 +258,3 @@ def _by_bucket(cells: Sequence[SeriesCell]) -> dict[dt.date | None, Decimal]:
     for cell in cells:
         by_bucket[cell.bucket].append(cell.now_usd)
     return {bucket: sum_usd(amounts) for bucket, amounts in by_bucket.items()}
-
-
-def _attribution(ground: Ground) -> list[str]:
-    """Say how costs came to keys and people, where Anthropic's bill does not name them itself."""
-    if not _WHO & {*ground.state.group_by, *ground.query.filters}:
-        return []
-    # The dimensions that are asked for choose the report; the attribution is read beside them.
-    who = [name for name in (*ground.state.group_by, *ground.query.filters) if name in _WHO]
-    sums = selectors.summarise(ground.query, group_by=(who[0], "attribution"))
-    by_method: defaultdict[str | None, list[Decimal]] = defaultdict(list)
-    for row in sums.rows:
-        by_method[row.group["attribution"]].append(row.amount_usd)
-    shared = {method: sum_usd(amounts) for method, amounts in by_method.items() if method is not None}
-    total = sum_usd((*shared.values(), *by_method.get(None, [])))
-    return [
-        f"{figures.share(amount, total)} % of this: {naming.Names({}).label('attribution', method).lower()}. Anthropic's "
-        "own bill of these days names neither key nor person."
-        for method, amount in sorted(shared.items(), key=lambda each: -each[1])
-        if amount
-    ]
-
-
-def _notes(ground: Ground, built: Table) -> list[str]:
-    """Say where a grouping cannot say what it seems to say."""
-    notes = []
-    for place, name in enumerate(ground.state.group_by):
-        keys: Sequence[Key] = [row.key for row in built.rows if row.key]
-        if keys and all(key[place] in {None, ""} for key in keys):
-            notes.append(
-                f"Nothing in this range has a value for {naming.inline(name)}: the reports that are "
-                "read do not tell it apart."
-            )
-    return notes

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from playwright.sync_api import expect
+
+OPENAPI = Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
 
 
 class TestApiDocs:
@@ -11,7 +16,11 @@ class TestApiDocs:
 
         page.goto("/api/docs/")
 
-        expect(page.locator(".opblock")).to_have_count(18)
+        # The committed document is what the code publishes; `.ci/run openapi` sees to that.
+        operations = re.findall(
+            r"^    operationId:|^      operationId:", OPENAPI.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        expect(page.locator(".opblock")).to_have_count(len(operations))
 
     def test_open_an_operation_with_its_example(self, surf):
         page = surf().page

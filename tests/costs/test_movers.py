@@ -113,6 +113,17 @@ class TestCauses:
 
         assert moved.causes(["model"], ["origin"]) == {}
 
+    def test_are_no_absence_of_what_a_report_does_not_tell(self):
+        cells = (
+            Movement(("a", None, "w1"), Decimal(9), Decimal(0)),
+            Movement(("a", "k", "w2"), Decimal(1), Decimal(0)),
+        )
+        moved = Movements(("model", "api_key_id", "workspace_id"), cells)
+
+        by = ["api_key_id", "workspace_id"]
+        assert moved.causes(["model"], by)["a",].value is None
+        assert moved.causes(["model"], by, untold={"api_key_id"})["a",].value == "w1"
+
     def test_are_not_given_to_what_did_not_change(self):
         cells = (Movement(("a", "w1"), Decimal(1), Decimal(1)), Movement(("b", "w2"), Decimal(1), Decimal(0)))
 

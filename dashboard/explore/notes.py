@@ -1,0 +1,69 @@
+"""What has to be said beside a table of costs, where a grouping says less than it seems to; reads only."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+
+from costs import selectors
+from costs.money import sum_usd
+from costs.records import Origin
+from costs.selectors import Key
+from dashboard import figures, naming
+from dashboard.explore.ground import Ground
+from dashboard.explore.table import Table
+from integrations.models import Connection
+
+_ONLY_CONSOLE = frozenset({"workspace_id", "api_key_id"})
+_WHO = frozenset({"api_key_id", "actor_id", "actor_type"})
+
+
+def list_notes(ground: Ground, built: Table) -> list[str]:
+    """Return the sentences that belong beside the table of a state."""
+    return [*_groupings(ground, built), *_attribution(ground)]
+
+
+def _attribution(ground: Ground) -> list[str]:
+    """Say how costs came to keys and people, where Anthropic's bill does not name them itself."""
+    if not _WHO & {*ground.state.group_by, *ground.query.filters}:
+        return []
+    # The dimensions that are asked for choose the report; the attribution is read beside them.
+    who = [name for name in (*ground.state.group_by, *ground.query.filters) if name in _WHO]
+    sums = selectors.summarise(ground.query, group_by=(who[0], "attribution"))
+    by_method: defaultdict[str | None, list[Decimal]] = defaultdict(list)
+    for row in sums.rows:
+        by_method[row.group["attribution"]].append(row.amount_usd)
+    shared = {method: sum_usd(amounts) for method, amounts in by_method.items() if method is not None}
+    total = sum_usd((*shared.values(), *by_method.get(None, [])))
+    return [
+        f"{figures.share(amount, total)} % of this: {naming.Names({}).label('attribution', method).lower()}. Anthropic's "
+        "own bill of these days names neither key nor person."
+        for method, amount in sorted(shared.items(), key=lambda each: -each[1])
+        if amount
+    ]
+
+
+def _groupings(ground: Ground, built: Table) -> list[str]:
+    """Say where a grouping cannot say what it seems to say."""
+    notes = []
+    for place, name in enumerate(ground.state.group_by):
+        keys: Sequence[Key] = [row.key for row in built.rows if row.key]
+        if keys and all(key[place] in {None, ""} for key in keys):
+            notes.append(
+                f"Nothing in this range has a value for {naming.inline(name)}: the reports that are "
+                "read do not tell it apart."
+            )
+    if _ONLY_CONSOLE & set(ground.state.group_by) and any(
+        connection.origin == Origin.CLAUDE_AI for connection in _connections(ground)
+    ):
+        notes.append(
+            "claude.ai (Enterprise) knows no workspaces and no API keys: its spend is in the line without one. Filter by "
+            "origin to tell them apart."
+        )
+    return notes
+
+
+def _connections(ground: Ground) -> Sequence[Connection]:
+    """Return the connections that a report is about."""
+    found = Connection.objects.filter(account_id=ground.subject.account_id).only("origin")
+    chosen = ground.state.connections
+    return list(found.filter(pk__in=chosen) if chosen else found)
