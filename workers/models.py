@@ -100,6 +100,9 @@ class SyncRun(models.Model):
     detail = models.TextField(blank=True)
     requested_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
+    last_request_at = models.DateTimeField(
+        null=True, help_text="Whoever has waited long since it goes before what is more urgent."
+    )
     last_progress_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models.functions import Coalesce, Now
 
 from costs import freshness
 from costs.periods import DayRange
@@ -28,6 +29,8 @@ OF_THE_BILL = functools.reduce(
 # What a request takes when no token has to be waited for; only the estimate of the end uses it.
 _REQUEST_SECONDS = 1.0
 _BLOCKED = (Status.PAUSED, Status.ERROR)
+# How long forced and daily syncs may go before a run without getting it one request in between.
+_PATIENCE = dt.timedelta(minutes=10)
 
 
 def reread_days(connection: Connection) -> int:
@@ -189,7 +192,13 @@ def plan_missing(lane_id: int) -> None:
 
 
 def open_steps(lane_id: int) -> QuerySet[SyncStep]:
-    """Return the lane's steps that can be done without a person, the most urgent first."""
+    """
+    Return the lane's steps that can be done without a person, the most urgent first.
+
+    Steps of a run that `is_starved` go before all others, of several such runs those of the one that has waited
+    longest: docs/adr/0011-nobody-waits-for-ever.md.
+    """
+    is_starved = Q(served_at__lt=Now() - _PATIENCE)
     return (
         SyncStep.objects.select_related("run__connection__account", "run__lane")
         .filter(
@@ -199,8 +208,15 @@ def open_steps(lane_id: int) -> QuerySet[SyncStep]:
             status=SyncStep.Status.QUEUED,
         )
         .exclude(run__connection__status__in=_BLOCKED)
-        .order_by("run__priority", "run__requested_at", "position")
+        .alias(served_at=Coalesce("run__last_request_at", "run__requested_at"))
+        .alias(starved_since=Case(When(is_starved, then=F("served_at"))))
+        .order_by(F("starved_since").asc(nulls_last=True), "run__priority", "run__requested_at", "position")
     )
+
+
+def is_starved(run: SyncRun, now: dt.datetime) -> bool:
+    """Say whether a run has had no request for so long that it goes before whatever is more urgent."""
+    return (run.last_request_at or run.requested_at) < now - _PATIENCE
 
 
 def cancel_open(connection: Connection, *, now: dt.datetime) -> int:

@@ -15,7 +15,7 @@ from dataclasses import replace
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 from django.db import connection as database
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
 from costs.periods import DayRange
@@ -111,7 +111,7 @@ def _one_request(lease: Lease) -> bool:
             outcomes.record_failure(lease, step, _unreadable_key(error), requested=False)
             return True
         seed = lanes.seed_of(lease.organization_id, lease.family)
-        answer = lease.bucket.acquire(seed, floor=_FLOOR[Trigger(step.run.trigger)])
+        answer = lease.bucket.acquire(seed, floor=_floor(step, database_now()))
         if not answer.granted:
             return _wait_for_token(lease, step, answer.wait_seconds)
         crash("token-taken")
@@ -126,11 +126,21 @@ def _wait_for_token(lease: Lease, step: SyncStep, wait_seconds: float) -> bool:
     """Park the lane until there is a token; or go on, when a more urgent run that may use the last one has come."""
     with transaction.atomic():
         lanes.lock(lease)
-        urgent = runs.open_steps(lease.lane_id).first()
-        if urgent and _FLOOR[Trigger(urgent.run.trigger)] < _FLOOR[Trigger(step.run.trigger)]:
+        now = database_now()
+        urgent = _ready_steps(lease.lane_id, now).first()
+        if urgent and _floor(urgent, now) < _floor(step, now):
             return True
         lanes.park(lease, wait_seconds)
     return False
+
+
+def _floor(step: SyncStep, now: dt.datetime) -> int:
+    """Return how many tokens the step's request must leave."""
+    return 0 if runs.is_starved(step.run, now) else _FLOOR[Trigger(step.run.trigger)]
+
+
+def _ready_steps(lane_id: int, now: dt.datetime) -> QuerySet[SyncStep]:
+    return runs.open_steps(lane_id).filter(Q(not_before__isnull=True) | Q(not_before__lte=now))
 
 
 def _choose(lease: Lease) -> SyncStep | None:
@@ -139,9 +149,8 @@ def _choose(lease: Lease) -> SyncStep | None:
         lanes.lock(lease)
         runs.plan_missing(lease.lane_id)
         now = database_now()
-        ready = Q(not_before__isnull=True) | Q(not_before__lte=now)
         # One row at a time: a year's backfill has hundreds of open steps, and only the first is needed.
-        while (step := runs.open_steps(lease.lane_id).filter(ready).first()) is not None:
+        while (step := _ready_steps(lease.lane_id, now).first()) is not None:
             if step.run.claims_since_progress < _MOST_CLAIMS:
                 return step
             outcomes.stop_poisoned(step.run)
@@ -161,6 +170,7 @@ def _note_start(step: SyncStep, now: dt.datetime) -> None:
         requests=F("requests") + 1,
         status=Case(queued, default=F("status")),
         started_at=Coalesce(F("started_at"), now),
+        last_request_at=now,
     )
 
 
