@@ -148,6 +148,18 @@ class TestContainers:
         assert command[:2] == ["python", "-c"]
 
 
+class TestTree:
+    def test_holds_no_links(self) -> None:
+        """One to a folder of somebody's machine would stand in the way of everybody else's."""
+        if not (ROOT / ".git").exists():
+            pytest.skip("Not a clone.")
+        tracked = subprocess.run(
+            ["git", "ls-files", "--stage"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+
+        assert [line for line in tracked if line.startswith("120000")] == []
+
+
 class TestRequirements:
     @pytest.mark.parametrize("name", ["runtime", "demo", "test"])
     def test_are_pinned_with_hashes_and_without_addresses(self, name: str) -> None:

@@ -2,16 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from costs import selectors
 from costs.money import sum_usd
 from costs.records import Origin
-from costs.selectors import Key
 from dashboard import figures, naming
 from dashboard.explore.ground import Ground
 from dashboard.explore.table import Table
 from integrations.models import Connection
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from costs.selectors import Key
 
 _ONLY_CONSOLE = frozenset({"workspace_id", "api_key_id"})
 _WHO = frozenset({"api_key_id", "actor_id", "actor_type"})

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
+from types import SimpleNamespace
 
 import pytest
+from allauth.mfa.totp.internal import auth as totp
 from django.test import Client
 
 from accounts import tokens
@@ -18,6 +21,13 @@ NOW = dt.datetime(2026, 11, 22, 6, tzinfo=dt.UTC)
 def member(account: Account, name: str, role: Role, **fields: object) -> Membership:
     user = User.objects.create_user(f"{name}@example.com", "correct horse battery", **fields)
     return Membership.objects.create(account=account, user=user, role=role)
+
+
+@pytest.fixture(autouse=True)
+def code_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The authenticator app's half minute does not end between showing a code and typing it in."""
+    now = time.time()
+    monkeypatch.setattr(totp, "time", SimpleNamespace(time=lambda: now))
 
 
 @pytest.fixture

