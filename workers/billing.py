@@ -33,14 +33,13 @@ def choose(connection: Connection, source: str, *, actor: str) -> None:
             raise GenerationsDifferError("This connection was disconnected meanwhile.")
         if current.cost_source == source:
             return
-        _refuse_unless_equal(current, source)
+        final = _final_days(current)
+        _refuse_unless_equal(current, source, final)
         before, current.cost_source = current.cost_source, source
         current.save(update_fields=["cost_source"])
-        attribution.refresh(
-            reports.connected(current),
-            reports.billed_days(current),
-            observed_at=database_now(),
-        )
+        # On days on which both agree, the shares are the same whichever of them is the bill.
+        differing = {day for day in reports.billed_days(current) if day not in final}
+        attribution.refresh(reports.connected(current), differing, observed_at=database_now())
         audit.record(
             current.account, actor, "connection.cost_source_chosen", current.label, target_id=current.pk,
             report=difference(before, source),
@@ -48,12 +47,16 @@ def choose(connection: Connection, source: str, *, actor: str) -> None:
     connection.refresh_from_db()
 
 
-def _refuse_unless_equal(connection: Connection, source: str) -> None:
-    if not connection.reports.filter(stream=source, is_bill=True, is_refused=False).exists():
-        raise GenerationsDifferError(f"{source} is not read for this connection.")
+def _final_days(connection: Connection) -> DayRange:
+    """Return the days that upstream does not correct any more, on which both reports must agree."""
     today = database_now().date()
     last = max(connection.wanted_from, today - dt.timedelta(days=settings.REREAD_DAYS_PLATFORM))
-    final = DayRange(connection.wanted_from, last)
+    return DayRange(connection.wanted_from, last)
+
+
+def _refuse_unless_equal(connection: Connection, source: str, final: DayRange) -> None:
+    if not connection.reports.filter(stream=source, is_bill=True, is_refused=False).exists():
+        raise GenerationsDifferError(f"{source} is not read for this connection.")
     compared = generations.compare(connection.pk, connection.cost_source, source, final)
     if not compared.days_compared:
         raise GenerationsDifferError(

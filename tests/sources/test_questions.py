@@ -183,6 +183,17 @@ class TestGenerations:
         assert Decimal(summary["total_usd"]) == bill
         assert summary["sources"] == ["analytics_cost"]
 
+    def test_switched_there_and_back_leaves_the_shares_as_they_were(self, filled, days, api):
+        connection = filled(CONSOLE)
+        by_key = f"costs/summary/?{span(days)}&group_by=api_key_id&granularity=day"
+        before = ask(api, by_key).json()
+
+        for source in ("analytics_cost", "cost_report"):
+            answer = api.post(f"connections/{connection.pk}/cost-source/", {"cost_source": source})
+            assert answer.status_code == 200
+
+        assert ask(api, by_key).json() == before
+
     def test_cannot_be_switched_while_they_differ(self, filled, simulator, days, api):
         day = days.start + 2 * _DAY
         try:
