@@ -77,6 +77,8 @@ ACTIONS: Mapping[str, Action] = {
         "role", "access", "expires",
     ),
     "token.revoked": _action("revoked the API token {target} of the role {role}", "role"),
+    "sql_reader.granted": _action("let the database role {target} read the account by SQL"),
+    "sql_reader.revoked": _action("took the SQL access from the database role {target}"),
     "key.tested": _action("tested the key {target} with Anthropic without storing it"),
     # Views and dashboards
     "view.saved": _action("saved the view {target}"),

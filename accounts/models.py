@@ -1,4 +1,4 @@
-"""Account (tenant), User, Membership, Invitation, ApiToken, AuditEvent."""
+"""Account (tenant), User, Membership, Invitation, ApiToken, SqlReader, AuditEvent."""
 
 import datetime as dt
 import uuid
@@ -162,6 +162,24 @@ class ApiToken(AbstractAuthToken):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.role} of {self.account})"
+
+
+class SqlReader(models.Model):
+    """
+    A login role of the database that reads one account through the views of the schema `bi`.
+
+    The views look the asking role up here, so a row decides whose rows it sees; see `accounts.sql_readers`.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="sql_readers")
+    role_name = models.CharField(max_length=63, unique=True, help_text="As PostgreSQL spells it.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["role_name"]
+
+    def __str__(self) -> str:
+        return f"{self.role_name} reads {self.account}"
 
 
 class AuditEvent(models.Model):

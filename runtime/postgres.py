@@ -167,7 +167,11 @@ class Postgres(EmbeddedServer):
             )
 
     def _write_access_rules(self) -> None:
-        """Let only the user who runs the command in: peer, so another process of `nobody` stays outside."""
+        """
+        Let only the user who runs the command in: peer, so another process of `nobody` stays outside.
+
+        As any role: who may be the superuser may also look through the eyes of a role that reads one account.
+        """
         try:
             user = pwd.getpwuid(os.geteuid()).pw_name
         except KeyError as error:
@@ -176,7 +180,7 @@ class Postgres(EmbeddedServer):
             ) from error
         for name, text in (
             ("pg_hba.conf", "local all all peer map=tallystick\n"),
-            ("pg_ident.conf", f'tallystick "{user}" postgres\n'),
+            ("pg_ident.conf", f'tallystick "{user}" all\n'),
         ):
             path = self.data / name
             path.write_text(text, encoding="utf-8")

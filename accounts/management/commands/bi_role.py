@@ -1,0 +1,50 @@
+"""Let a login role of the database read one account through the SQL views, or take that from it."""
+
+import argparse
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts import sql_readers
+from accounts.bootstrap import ensure_default_account
+from accounts.models import Account
+from accounts.sql_readers import UnfitRoleError
+
+_ACTOR = "manage.py bi_role"
+
+
+class Command(BaseCommand):
+    help = (
+        "Without an option: print the SQL with which an administrator of the database makes the role. Then --apply "
+        "lets it read one account through the views of the schema bi, and nothing else."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("role", help="the role's name: lower-case letters, digits and underscores")
+        parser.add_argument("--account", help="the account's name (default: the default account)")
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--apply", action="store_true", help="let the role read the account")
+        what.add_argument("--revoke", action="store_true", help="take what --apply gave; the role stays")
+
+    def handle(self, *_: Any, role: str, account: str | None, apply: bool, revoke: bool, **__: Any) -> None:
+        try:
+            if apply:
+                where = self._account(account)
+                views = sql_readers.grant(role, where, actor=_ACTOR)
+                self.stdout.write(f"{role} may read {where} through {len(views)} views of the schema bi.")
+            elif revoke:
+                self.stdout.write(f"{role} reads {sql_readers.revoke(role, actor=_ACTOR)} no longer.")
+            else:
+                self.stdout.write("\n".join(sql_readers.statements(role)))
+                self.stderr.write(
+                    f"Run this as an administrator of the database, give it a password (\\password {role}), then: "
+                    f"manage.py bi_role {role} --account NAME --apply"
+                )
+        except UnfitRoleError as error:
+            raise CommandError(str(error)) from error
+
+    def _account(self, name: str | None) -> Account:
+        found = ensure_default_account() if name is None else Account.objects.filter(name=name).first()
+        if found is None:
+            raise CommandError(f"There is no account {name!r}.")
+        return found

@@ -1,0 +1,156 @@
+"""Login roles of the database that read one account through the views of the schema `bi`: check, let in, shut out."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection, transaction
+
+from accounts import audit
+from accounts.models import Account, SqlReader
+
+SCHEMA = "bi"
+# What PostgreSQL takes without quotes, so that nobody has to think about quoting it anywhere.
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}", re.ASCII)
+_OURS = "nspname NOT IN ('pg_catalog', 'information_schema', 'bi') AND nspname NOT LIKE 'pg\\_t%%'"
+# Each question answers with what makes a role unfit to be handed to somebody who shall read one account and no more.
+_QUESTIONS: Sequence[tuple[str, str]] = (
+    ("it is a superuser", "SELECT FROM pg_roles WHERE rolname = %(role)s AND rolsuper"),
+    (
+        "it may make roles or databases, replicate or pass row security",
+        "SELECT FROM pg_roles WHERE rolname = %(role)s AND (rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)",
+    ),
+    ("it cannot log in", "SELECT FROM pg_roles WHERE rolname = %(role)s AND NOT rolcanlogin"),
+    ("Tallystick itself uses it", "SELECT WHERE %(role)s IN (current_user, session_user)"),
+    (
+        "it belongs to other roles and has what they have",
+        "SELECT FROM pg_auth_members WHERE member = %(role)s::regrole",
+    ),
+    (
+        "it owns tables, views or schemas here",
+        """
+        SELECT FROM pg_class WHERE relowner = %(role)s::regrole
+        UNION ALL SELECT FROM pg_namespace WHERE nspowner = %(role)s::regrole
+        """,
+    ),
+    (
+        "it has rights on tables outside of the schema bi",
+        f"""
+        SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE relkind IN ('r', 'v', 'm', 'p', 'f') AND {_OURS} AND (
+            has_any_column_privilege(%(role)s, pg_class.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
+            OR has_table_privilege(%(role)s, pg_class.oid, 'DELETE, TRUNCATE, TRIGGER')
+        )
+        """,
+    ),
+    (
+        "it may make objects in a schema of this database",
+        f"SELECT FROM pg_namespace WHERE {_OURS} AND has_schema_privilege(%(role)s, oid, 'CREATE')",
+    ),
+    (
+        "it may not connect to this database",
+        "SELECT WHERE NOT has_database_privilege(%(role)s, current_database(), 'CONNECT')",
+    ),
+)
+
+
+class UnfitRoleError(Exception):
+    """The role cannot be let in as it is; the text says why and what to do."""
+
+
+def statements(role_name: str) -> list[str]:
+    """
+    Return the SQL with which an administrator of the database makes such a role, without a password.
+
+    Raises:  UnfitRoleError — the name would need quotes
+    """
+    name = _checked(role_name)
+    return [
+        f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 10;",
+        # For who writes by mistake and for questions without an end; rights are what holds.
+        f"ALTER ROLE {name} SET default_transaction_read_only = on;",
+        f"ALTER ROLE {name} SET statement_timeout = '5min';",
+        f"ALTER ROLE {name} SET search_path = {SCHEMA};",
+    ]
+
+
+@transaction.atomic
+def grant(role_name: str, account: Account, *, actor: str) -> list[str]:
+    """
+    Let a role read one account; return the names of the views.
+
+    Key:     again for the same account, it gives the rights on views that came since
+    Raises:  UnfitRoleError — the role is not there, could do more than read its account, or reads another one
+    """
+    name = _checked(role_name)
+    if not _asked("SELECT FROM pg_roles WHERE rolname = %(role)s", name):
+        raise UnfitRoleError(f"The database has no role {name}. Make it first: manage.py bi_role {name}")
+    wrong = [told for told, question in _QUESTIONS if _asked(question, name)]
+    if wrong:
+        raise UnfitRoleError(
+            f"The role {name} shall read one account and do nothing else, but {'; '.join(wrong)}."
+        )
+    reader, is_new = SqlReader.objects.get_or_create(role_name=name, defaults={"account": account})
+    if reader.account_id != account.pk:
+        raise UnfitRoleError(
+            f"The role {name} reads {reader.account} already. Take that from it first, with --revoke."
+        )
+    views = list_views()
+    _do(
+        f"GRANT USAGE ON SCHEMA {SCHEMA} TO {name}",
+        *(f"GRANT SELECT ON {SCHEMA}.{view} TO {name}" for view in views),
+    )
+    if is_new:
+        audit.record(account, actor, "sql_reader.granted", name)
+    return views
+
+
+@transaction.atomic
+def revoke(role_name: str, *, actor: str) -> Account:
+    """
+    Take from a role what `grant` gave; return the account it read. The role itself stays.
+
+    Raises:  UnfitRoleError — it reads no account
+    """
+    name = _checked(role_name)
+    reader = SqlReader.objects.select_related("account").filter(role_name=name).first()
+    if reader is None:
+        raise UnfitRoleError(f"The role {name} reads no account.")
+    if _asked("SELECT FROM pg_roles WHERE rolname = %(role)s", name):
+        _do(
+            f"REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM {name}",
+            f"REVOKE ALL ON SCHEMA {SCHEMA} FROM {name}",
+        )
+    audit.record(reader.account, actor, "sql_reader.revoked", name)
+    reader.delete()
+    return reader.account
+
+
+def list_views() -> list[str]:
+    """Return the names of the views that readers get."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT viewname FROM pg_views WHERE schemaname = %s ORDER BY viewname", [SCHEMA])
+        return [name for (name,) in cursor.fetchall()]
+
+
+def _checked(role_name: str) -> str:
+    """Return the name; from here on it stands in SQL as it is."""
+    if not _NAME.fullmatch(role_name) or role_name.startswith("pg_"):
+        raise UnfitRoleError(
+            f"{role_name!r} is no name for such a role: use up to 63 lower-case letters, digits and underscores, "
+            "not beginning with a digit or pg_."
+        )
+    return role_name
+
+
+def _asked(question: str, role_name: str) -> bool:
+    parameters: dict[str, Any] = {"role": role_name}
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS ({question})", parameters)
+        return bool(cursor.fetchone()[0])
+
+
+def _do(*wanted: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in wanted:
+            cursor.execute(statement)
