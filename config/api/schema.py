@@ -29,7 +29,9 @@ _MEANING = {
     HTTPStatus.CONFLICT: "The connection stands still, or the first request with this key is still running.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than 64 KiB.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not application/json.",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "The Idempotency-Key came with another request before.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The Idempotency-Key came with another request before; or the amounts do not fit the "
+    "format exactly.",
+    HTTPStatus.UPGRADE_REQUIRED: "Files are sent with HTTP/1.1 only.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests with this token; see Retry-After.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database or Redis does not answer; see Retry-After.",
 }

@@ -9,7 +9,7 @@ from rest_framework.exceptions import NotFound
 from accounts.api import views as tokens
 from config import problems
 from config.api import docs
-from costs.api import generation_views, resource_views, usage_views
+from costs.api import export_views, generation_views, resource_views, usage_views
 from costs.api import views as costs
 from integrations.api import connections, runs
 
@@ -55,6 +55,10 @@ urlpatterns = [
     path("v1/usage/", usage_views.UsageView.as_view()),
     path("v1/usage/summary/", usage_views.UsageSummaryView.as_view()),
     path("v1/activity/", usage_views.ActivityView.as_view()),
+    path("v1/exports/costs.csv", export_views.CostsCsvView.as_view()),
+    path("v1/exports/usage.csv", export_views.UsageCsvView.as_view()),
+    path("v1/exports/focus.csv", export_views.FocusCsvView.as_view()),
+    path("v1/exports/costs.parquet", export_views.CostsParquetView.as_view()),
     path("v1/workspaces/", resource_views.WorkspacesView.as_view()),
     path("v1/api-keys/", resource_views.ApiKeysView.as_view()),
     path("v1/people/", resource_views.PeopleView.as_view()),

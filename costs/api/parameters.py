@@ -64,20 +64,30 @@ class UsageFilters(FactFilters):
     known = usage.DIMENSIONS
 
 
-class CostRowQuery(CostFilters, PageQuery):
+def _dimensions() -> serializers.ListField:
+    return serializers.ListField(
+        child=Choice(sorted(sources.DIMENSIONS)), required=False, max_length=5, help_text=_DIMENSIONS
+    )
+
+
+class CostExportQuery(CostFilters):
+    """Parameters of the files of costs."""
+
+    dimensions = _dimensions()
+
+
+class CostRowQuery(CostExportQuery, PageQuery):
     """Parameters of the rows."""
 
-    dimensions = serializers.ListField(
-        child=Choice(sorted(sources.DIMENSIONS)), required=False, max_length=5, help_text=_DIMENSIONS
-    )
+
+class UsageExportQuery(UsageFilters):
+    """Parameters of the files of usage."""
+
+    dimensions = _dimensions()
 
 
-class UsageRowQuery(UsageFilters, PageQuery):
+class UsageRowQuery(UsageExportQuery, PageQuery):
     """Parameters of the usage rows."""
-
-    dimensions = serializers.ListField(
-        child=Choice(sorted(sources.DIMENSIONS)), required=False, max_length=5, help_text=_DIMENSIONS
-    )
 
 
 class _Sums(FactFilters):

@@ -9,10 +9,10 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from accounts.permissions import rows_of
-from costs import freshness, named, selectors
+from costs import freshness
+from costs.api import lookups
 from costs.freshness import DayState
 from costs.models import Restatement
-from costs.named import Names
 from costs.periods import DayRange, day_start
 from costs.restated import of_the_bill
 
@@ -35,26 +35,19 @@ def fact_rows(account_id: UUID, facts: Sequence[Any]) -> list[FactRow]:
     """Return the facts of one page with names and day states; five queries, none when there are no facts."""
     if not facts:
         return []
-    names = named.names_for(account_id, list(named.KINDS))
-    defaults = set(selectors.default_workspaces(account_id))
+    known = lookups.load(account_id)
     days = DayRange(min(fact.day for fact in facts), max(fact.day for fact in facts) + _DAY)
     states = freshness.day_states(account_id, days)
     return [
         FactRow(
             fact,
-            # Both spellings of the default workspace are one.
-            None if fact.workspace_id in defaults else fact.workspace_id,
-            names["workspace_id"].find(str(fact.connection_id), fact.workspace_id),
-            _name_of(names["api_key_id"], fact.connection_id, fact.api_key_id),
-            _name_of(names["actor_id"], fact.connection_id, fact.actor_id),
+            *known.workspace(fact.connection_id, fact.source, fact.workspace_id),
+            known.name("api_key_id", fact.connection_id, fact.api_key_id),
+            known.name("actor_id", fact.connection_id, fact.actor_id),
             states.get((fact.connection_id, fact.source, fact.day), DayState.MISSING),
         )
         for fact in facts
     ]
-
-
-def _name_of(names: Names, connection_id: UUID, resource_id: str | None) -> str | None:
-    return None if resource_id is None else names.find(str(connection_id), resource_id)
 
 
 def list_restatements(account_id: UUID, query: Mapping[str, Any]) -> QuerySet[Restatement]:

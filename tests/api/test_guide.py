@@ -34,7 +34,7 @@ def test_every_command_succeeds(admin, simulator, acorn_key, live_server):
         check=False,
     )
 
-    assert len(commands) == 8
+    assert len(commands) == 9
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -1,0 +1,193 @@
+"""Endpoints of exports: every row of a query as one file, streamed."""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import ClassVar
+
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from config.api.views import ApiView
+from config.problems import ProblemError
+from costs import selectors, usage
+from costs.api import csv_text, exported, focus, parquet_file
+from costs.api.exported import Row
+from costs.api.parameters import CostExportQuery, UsageExportQuery, cost_query
+from costs.api.streaming import Stream
+from costs.selectors import CostQuery
+from costs.sources import Kind
+
+_CSV = "text/csv"
+_PARQUET = "application/vnd.apache.parquet"
+_ABOUT = (
+    "One line for each row of the list with the same parameters, as of one moment: the amounts add up to the summary. "
+    "Sent in chunks; a transfer that breaks off lacks rows and ends without its last chunk. Needs HTTP/1.1."
+)
+
+
+class _Csv(BaseRenderer):
+    """For content negotiation only: the answer is written by its view."""
+
+    media_type = _CSV
+    format = "csv"
+
+
+class _Parquet(BaseRenderer):
+    """For content negotiation only."""
+
+    media_type = _PARQUET
+    format = "parquet"
+
+
+class ExportView(ApiView):
+    """One file; a subclass says what is in it."""
+
+    renderer_classes: Sequence[type[BaseRenderer]] = (_Csv,)
+    name: ClassVar[str]
+    media_type: ClassVar[str] = f"{_CSV}; charset=utf-8"
+    kind: ClassVar[Kind] = "cost"
+    more_problems: ClassVar[Mapping[str, tuple[HTTPStatus, ...]]] = {"GET": (HTTPStatus.UPGRADE_REQUIRED,)}
+
+    def chunks(self, wanted: CostQuery, dimensions: list[str]) -> Generator[bytes, None, None]:
+        """Return the file's bytes; called and read inside one transaction."""
+        raise NotImplementedError
+
+    def export(self, request: Request) -> HttpResponseBase:
+        """Answer with the file of the checked query; HEAD with its head, without reading a row."""
+        query = self.read_query()
+        _refuse_old_http(request)
+        wanted = cost_query(self.account.pk, query, self.kind)
+        dimensions = query.get("dimensions", [])
+        answer: HttpResponseBase
+        if request.method == "HEAD":
+            answer = HttpResponse(content_type=self.media_type)
+        else:
+            stream = Stream(self.name, lambda: self.chunks(wanted, dimensions))
+            answer = StreamingHttpResponse(stream, content_type=self.media_type)
+        stem, _, suffix = self.name.partition(".")
+        file = f"{stem}_{wanted.days.start}_{wanted.days.end}.{suffix}"
+        answer.headers["Content-Disposition"] = f'attachment; filename="{file}"'
+        answer.headers["Cache-Control"] = "no-store"
+        # A proxy that collects an answer before it passes it on would collect all of this one.
+        answer.headers["X-Accel-Buffering"] = "no"
+        return answer
+
+
+def _refuse_old_http(request: Request) -> None:
+    if request.META.get("SERVER_PROTOCOL") in {"HTTP/1.0", "HTTP/0.9"}:
+        raise ProblemError(
+            HTTPStatus.UPGRADE_REQUIRED,
+            "http_1_1_required",
+            "Ask with HTTP/1.1, and let a proxy in between do so: with HTTP/1.0 a file that broke off in the middle "
+            "looks like a whole one.",
+        )
+
+
+def _costs(wanted: CostQuery, dimensions: list[str]) -> Iterator[Row]:
+    facts = selectors.list_facts(wanted, dimensions=dimensions)
+    return exported.iter_rows(wanted.account_id, facts, exported.COSTS)
+
+
+class CostsCsvView(ExportView):
+    """Cost rows as CSV."""
+
+    queries: ClassVar = {"GET": CostExportQuery}
+    name = "costs.csv"
+
+    @extend_schema(
+        operation_id="exports_costs_csv",
+        summary="Export cost rows as CSV",
+        description=f"{_ABOUT} The columns are those of the list; a text that a spreadsheet would take for a formula "
+        'begins with an apostrophe; null is an empty cell, an empty text is `""`.',
+        parameters=[CostExportQuery],
+        responses={(200, _CSV): OpenApiTypes.STR},
+        tags=["exports"],
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        return self.export(request)
+
+    def chunks(self, wanted: CostQuery, dimensions: list[str]) -> Generator[bytes, None, None]:
+        return csv_text.lines(_costs(wanted, dimensions), exported.COSTS.columns)
+
+
+class UsageCsvView(ExportView):
+    """Usage rows as CSV."""
+
+    queries: ClassVar = {"GET": UsageExportQuery}
+    name = "usage.csv"
+    kind = "usage"
+
+    @extend_schema(
+        operation_id="exports_usage_csv",
+        summary="Export usage rows as CSV",
+        description=_ABOUT,
+        parameters=[UsageExportQuery],
+        responses={(200, _CSV): OpenApiTypes.STR},
+        tags=["exports"],
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        return self.export(request)
+
+    def chunks(self, wanted: CostQuery, dimensions: list[str]) -> Generator[bytes, None, None]:
+        facts = usage.list_facts(wanted, dimensions=dimensions)
+        rows = exported.iter_rows(wanted.account_id, facts, exported.USAGE)
+        return csv_text.lines(rows, exported.USAGE.columns)
+
+
+class FocusCsvView(ExportView):
+    """Cost rows in the columns of FOCUS."""
+
+    queries: ClassVar = {"GET": CostExportQuery}
+    name = "focus.csv"
+
+    @extend_schema(
+        operation_id="exports_focus_csv",
+        summary=f"Export cost rows as FOCUS {focus.VERSION}",
+        description=f"{_ABOUT} Columns of FOCUS {focus.VERSION}, then ours, which begin with `x_`. What Anthropic's "
+        "reports do not state is null: quantities, unit prices, invoices.",
+        parameters=[CostExportQuery],
+        responses={(200, _CSV): OpenApiTypes.STR},
+        tags=["exports"],
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        return self.export(request)
+
+    def chunks(self, wanted: CostQuery, dimensions: list[str]) -> Generator[bytes, None, None]:
+        charges = focus.iter_charges(wanted.account_id, _costs(wanted, dimensions))
+        return csv_text.lines(charges, focus.COLUMNS)
+
+
+class CostsParquetView(ExportView):
+    """Cost rows as Parquet."""
+
+    queries: ClassVar = {"GET": CostExportQuery}
+    name = "costs.parquet"
+    media_type = _PARQUET
+    renderer_classes = (_Parquet,)
+    more_problems: ClassVar = {"GET": (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.UPGRADE_REQUIRED)}
+
+    @extend_schema(
+        operation_id="exports_costs_parquet",
+        summary="Export cost rows as Parquet",
+        description=f"{_ABOUT} Amounts are exact: decimal(38, 16), or decimal(76, 38) where one of them has more digits.",
+        parameters=[CostExportQuery],
+        responses={(200, _PARQUET): OpenApiTypes.BINARY},
+        tags=["exports"],
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        return self.export(request)
+
+    def chunks(self, wanted: CostQuery, dimensions: list[str]) -> Generator[bytes, None, None]:
+        facts = selectors.list_facts(wanted, dimensions=dimensions)
+        try:
+            digits = parquet_file.digits_of(facts)
+        except parquet_file.NotExactError as error:
+            raise ProblemError(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "not_exact",
+                f"An amount among these rows has {error}, more than Parquet can hold exactly. The CSV has every digit.",
+            ) from error
+        return parquet_file.write(_costs(wanted, dimensions), exported.COSTS.columns, digits)

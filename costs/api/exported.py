@@ -1,0 +1,75 @@
+"""The rows of an export: every stored fact of a query with its names and its state, one after the other; reads only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from costs.api import lookups
+from costs.records import DIMENSIONS
+from costs.usage import COUNTS
+from costs.usage_records import TOKEN_COUNTS, USAGE_DIMENSIONS
+
+# Column of a file → value: date, datetime, UUID, Decimal, int, text, or None.
+Row = dict[str, Any]
+
+# Rows that one trip to the database brings; about a megabyte.
+_ROWS_A_TRIP = 2_000
+_BESIDE = {"workspace_id": "workspace_name", "api_key_id": "api_key_name", "actor_id": "actor_name"}
+_COST_CENTER = "connection__cost_center"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What is read from a table of facts, and the columns of a file, in their order: those of the list of rows."""
+
+    dimensions: tuple[str, ...]
+    values: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+def _with_names(dimensions: tuple[str, ...]) -> tuple[str, ...]:
+    pairs = [(name, _BESIDE[name]) if name in _BESIDE else (name,) for name in dimensions]
+    return tuple(column for pair in pairs for column in pair)
+
+
+_FRAME = ("day", "connection", "origin", "source")
+_STORED_COUNTS = (*TOKEN_COUNTS, "web_search_requests", "requests")
+_AMOUNTS = ("amount_usd", "list_amount_usd")
+COSTS = Layout(
+    DIMENSIONS,
+    _AMOUNTS,
+    (*_FRAME, *_with_names(DIMENSIONS), "cost_center", *_AMOUNTS, "state", "observed_at"),
+)
+USAGE = Layout(
+    USAGE_DIMENSIONS,
+    _STORED_COUNTS,
+    (*_FRAME, *_with_names(USAGE_DIMENSIONS), *COUNTS, "cost_center", "state", "observed_at"),
+)
+
+
+def iter_rows(account_id: UUID, facts: QuerySet[Any], layout: Layout) -> Iterator[Row]:
+    """
+    Read the facts, ordered by day, through a cursor of the database; the caller holds the transaction.
+
+    Shape:   0..n facts -> as many rows, in their order; memory does not grow with them
+    """
+    known, states = lookups.load(account_id), lookups.States(account_id)
+    names = ("day", "connection_id", "origin", "source", *layout.dimensions, *layout.values)
+    stored = facts.values_list(*names, "observed_at", _COST_CENTER)
+    has_tokens = "output_tokens" in layout.values
+    for values in stored.iterator(chunk_size=_ROWS_A_TRIP):
+        row = dict(zip(names, values, strict=False))
+        row["observed_at"], row["cost_center"] = values[-2], values[-1] or None
+        connection_id = row["connection"] = row.pop("connection_id")
+        row["workspace_id"], row["workspace_name"] = known.workspace(
+            connection_id, row["source"], row["workspace_id"]
+        )
+        for dimension in ("api_key_id", "actor_id"):
+            row[_BESIDE[dimension]] = known.name(dimension, connection_id, row[dimension])
+        row["state"] = states.of(connection_id, row["source"], row["day"]).value
+        if has_tokens:
+            row["total_tokens"] = sum(row[name] for name in TOKEN_COUNTS)
+        yield row

@@ -1,0 +1,154 @@
+"""Costs as FOCUS 1.2, the FinOps Open Cost and Usage Specification: which column says what; pure but for labels.
+
+Source: focus.finops.org/focus-specification/v1-2, read 2026-11. Columns that are ours begin with `x_`.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from accounts.permissions import rows_of
+from costs.api.exported import Row
+from costs.records import Origin
+from integrations.models import Connection
+
+VERSION = "1.2"
+_DAY = dt.timedelta(days=1)
+_SERVICES = {Origin.CLAUDE_PLATFORM: "Claude Platform", Origin.CLAUDE_AI: "Claude Enterprise"}
+# What is sold, and what may change its price.
+_SKU = ("model", "cost_type", "token_type")
+_PRICE = ("service_tier", "context_window", "inference_geo", "speed")
+# Null in every row, because no report of Anthropic's states it: invoices, quantities and unit prices.
+UNKNOWN = (
+    "ConsumedQuantity", "ConsumedUnit", "ContractedUnitPrice", "InvoiceId", "ListUnitPrice", "PricingQuantity",
+    "PricingUnit",
+)  # fmt: skip
+_OURS = {
+    "x_ActorId": "actor_id",
+    "x_ActorName": "actor_name",
+    "x_ActorType": "actor_type",
+    "x_ApiKeyId": "api_key_id",
+    "x_ApiKeyName": "api_key_name",
+    "x_Attribution": "attribution",
+    "x_Connection": "connection",
+    "x_ContextWindow": "context_window",
+    "x_CostCenter": "cost_center",
+    "x_CostType": "cost_type",
+    "x_InferenceGeo": "inference_geo",
+    "x_Model": "model",
+    "x_ObservedAt": "observed_at",
+    "x_Origin": "origin",
+    "x_Product": "product",
+    "x_ServiceTier": "service_tier",
+    "x_Source": "source",
+    "x_Speed": "speed",
+    "x_State": "state",
+    "x_TokenType": "token_type",
+    "x_WorkspaceName": "workspace_name",
+}
+COLUMNS = (
+    "BilledCost", "BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency",
+    "BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription",
+    "ChargeFrequency", "ChargePeriodEnd", "ChargePeriodStart", "ConsumedQuantity", "ConsumedUnit", "ContractedCost",
+    "ContractedUnitPrice", "EffectiveCost", "InvoiceId", "InvoiceIssuerName", "ListCost", "ListUnitPrice",
+    "PricingCategory", "PricingQuantity", "PricingUnit", "ProviderName", "PublisherName", "ServiceCategory",
+    "ServiceName", "ServiceSubcategory", "SkuId", "SkuMeter", "SkuPriceDetails", "SkuPriceId", "SubAccountId",
+    "SubAccountName", "SubAccountType",
+    "x_ConnectionLabel", "x_ListCostIsStated", *_OURS,
+)  # fmt: skip
+_ALWAYS: Row = {
+    **dict.fromkeys(UNKNOWN),
+    "BillingAccountType": "Organization",
+    "BillingCurrency": "USD",
+    "ChargeCategory": "Usage",
+    "ChargeClass": None,
+    "ChargeFrequency": "Usage-Based",
+    "InvoiceIssuerName": "Anthropic",
+    "PricingCategory": "Standard",
+    "ProviderName": "Anthropic",
+    "PublisherName": "Anthropic",
+    "ServiceCategory": "AI and Machine Learning",
+    "ServiceSubcategory": "Generative AI",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Billed:
+    """Who is billed for a connection's costs."""
+
+    organization_id: str
+    organization_name: str
+    label: str
+
+
+def iter_charges(account_id: UUID, rows: Iterable[Row]) -> Iterator[Row]:
+    """
+    Turn cost rows into charges, one for each.
+
+    Units:   US dollars, exact: BilledCost, EffectiveCost and ContractedCost are what is billed, after discounts and
+             before credits; ListCost is the list price where the report states one (x_ListCostIsStated), else the same
+    """
+    billed = {
+        pk: _Billed(*rest)
+        for pk, *rest in rows_of(account_id, Connection).values_list(
+            "pk", "organization_id", "organization_name", "label"
+        )
+    }
+    return (charge(row, billed[row["connection"]]) for row in rows)
+
+
+def charge(row: Row, billed: _Billed) -> Row:
+    """Return one charge by FOCUS column."""
+    day: dt.date = row["day"]
+    month = day.replace(day=1)
+    amount, listed = row["amount_usd"], row["list_amount_usd"]
+    workspace_id = row["workspace_id"]
+    return {
+        **_ALWAYS,
+        **{column: row[name] for column, name in _OURS.items()},
+        **_sku(row),
+        "BilledCost": amount,
+        "EffectiveCost": amount,
+        "ContractedCost": amount,
+        "ListCost": amount if listed is None else listed,
+        "x_ListCostIsStated": "false" if listed is None else "true",
+        "BillingAccountId": billed.organization_id,
+        "BillingAccountName": billed.organization_name,
+        "x_ConnectionLabel": billed.label,
+        "BillingPeriodStart": _midnight(month),
+        "BillingPeriodEnd": _midnight((month + 31 * _DAY).replace(day=1)),
+        "ChargePeriodStart": _midnight(day),
+        "ChargePeriodEnd": _midnight(day + _DAY),
+        "ChargeDescription": row["description"] or _described(row),
+        "ServiceName": _SERVICES[Origin(row["origin"])],
+        "SubAccountId": workspace_id,
+        # Null where the id is: the default workspace has none in the reports. x_WorkspaceName has its name.
+        "SubAccountName": None if workspace_id is None else row["workspace_name"],
+        "SubAccountType": None if workspace_id is None else "Workspace",
+    }
+
+
+def _sku(row: Mapping[str, str | None]) -> Row:
+    """Compose ids out of what the report states: Anthropic publishes prices by these, and no ids for them."""
+    sku = "/".join(value for name in _SKU if (value := row[name]))
+    if not sku:
+        return dict.fromkeys(("SkuId", "SkuMeter", "SkuPriceId", "SkuPriceDetails"))
+    terms = {name: value for name in _PRICE if (value := row[name])}
+    details = {f"x_{name.title().replace('_', '')}": value for name, value in terms.items()}
+    return {
+        "SkuId": sku,
+        "SkuMeter": row["token_type"] or row["cost_type"],
+        "SkuPriceId": "/".join((sku, *terms.values())),
+        "SkuPriceDetails": json.dumps(details, ensure_ascii=False) if details else None,
+    }
+
+
+def _described(row: Mapping[str, str | None]) -> str | None:
+    parts = [value.replace("_", " ") for name in ("product", *_SKU) if (value := row[name])]
+    return ", ".join(parts) or None
+
+
+def _midnight(day: dt.date) -> str:
+    return f"{day.isoformat()}T00:00:00Z"
