@@ -15,7 +15,7 @@ from bench.figures import Figure, print_table, to_json
 from runtime import stack
 
 _FILES = ("costs.csv", "focus.csv", "usage.csv", "costs.parquet")
-# Twenty thousand rows of a Parquet file are held at once, and the library that writes it.
+# Ten thousand rows of a Parquet file are held at once, and the library that writes it.
 _PEAK_MB = 250
 _READ_BYTES = 1 << 20
 

@@ -7,6 +7,7 @@ import datetime as dt
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from accounts.permissions import rows_of
@@ -108,7 +109,7 @@ def charge(row: Row, billed: _Billed) -> Row:
     return {
         **_ALWAYS,
         **{column: row[name] for column, name in _OURS.items()},
-        **_sku(row),
+        **_sku(*(row[name] for name in (*_SKU, *_PRICE))),
         "BilledCost": amount,
         "EffectiveCost": amount,
         "ContractedCost": amount,
@@ -130,17 +131,19 @@ def charge(row: Row, billed: _Billed) -> Row:
     }
 
 
-def _sku(row: Mapping[str, str | None]) -> Row:
+# Rows repeat: a large organisation has a few hundred different prices, and millions of rows.
+@lru_cache(maxsize=4096)
+def _sku(model: str | None, cost_type: str | None, token_type: str | None, *terms: str | None) -> Row:
     """Compose ids out of what the report states: Anthropic publishes prices by these, and no ids for them."""
-    sku = "/".join(value for name in _SKU if (value := row[name]))
-    if not sku:
+    parts = [part for part in (model, cost_type, token_type) if part]
+    if not parts:
         return dict.fromkeys(("SkuId", "SkuMeter", "SkuPriceId", "SkuPriceDetails"))
-    terms = {name: value for name in _PRICE if (value := row[name])}
-    details = {f"x_{name.title().replace('_', '')}": value for name, value in terms.items()}
+    stated = {name: term for name, term in zip(_PRICE, terms, strict=True) if term}
+    details = {f"x_{name.title().replace('_', '')}": term for name, term in stated.items()}
     return {
-        "SkuId": sku,
-        "SkuMeter": row["token_type"] or row["cost_type"],
-        "SkuPriceId": "/".join((sku, *terms.values())),
+        "SkuId": "/".join(parts),
+        "SkuMeter": token_type or cost_type,
+        "SkuPriceId": "/".join((*parts, *stated.values())),
         "SkuPriceDetails": json.dumps(details, ensure_ascii=False) if details else None,
     }
 
@@ -150,5 +153,6 @@ def _described(row: Mapping[str, str | None]) -> str | None:
     return ", ".join(parts) or None
 
 
+@lru_cache(maxsize=4096)
 def _midnight(day: dt.date) -> str:
     return f"{day.isoformat()}T00:00:00Z"

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _AMOUNTS = ("amount_usd", "list_amount_usd")
-# Rows of one row group, which is written as a whole: some 20 MB of memory while it is.
-_ROWS_A_GROUP = 20_000
+# Rows of one row group, which is written as a whole: some 10 MB of memory while it is.
+_ROWS_A_GROUP = 10_000
 
 
 class NotExactError(Exception):
