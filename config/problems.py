@@ -21,6 +21,8 @@ CONTENT_TYPE = "application/problem+json"
 API_PREFIXES = ("/api/", "/healthz/")
 # How long a client should leave a database or Redis that does not answer alone.
 _RETRY_AFTER_SECONDS = 5
+# A client may send an id of its own in X-Request-ID; what comes back of it is no longer than one of ours.
+_REQUEST_ID_CHARACTERS = 64
 
 log = structlog.get_logger(__name__)
 
@@ -215,5 +217,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """handler500: a bug; its traceback is in the log, and nothing of it in the answer."""
     if not is_api(request):
         return defaults.server_error(request)
-    detail = "This is a fault of Tallystick, and it was logged."
-    return response(ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail), request.path)
+    request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))[:_REQUEST_ID_CHARACTERS]
+    detail = "This is a fault of Tallystick. The log has its cause, under this request id."
+    problem = ProblemError(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail, members={"request_id": request_id}
+    )
+    return response(problem, request.path)

@@ -10,17 +10,19 @@ from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
+from config.api.problem_examples import EXAMPLES
+from config.api.throttling import POLICY_FIELD
 from config.problems import CONTENT_TYPE
 
 _ALWAYS = (
+    HTTPStatus.BAD_REQUEST,  # a parameter that nobody knows is refused everywhere
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
     HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
-_WITH_BODY = (
-    HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-)  # fmt: skip
+_WITH_BODY = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 _MEANING = {
     HTTPStatus.BAD_REQUEST: "Something about the request is wrong; `errors` names it.",
     HTTPStatus.UNAUTHORIZED: "No token, or one that is unknown, expired or revoked.",
@@ -33,7 +35,24 @@ _MEANING = {
     "format exactly.",
     HTTPStatus.UPGRADE_REQUIRED: "Files are sent with HTTP/1.1 only.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests with this token; see Retry-After.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "A fault of Tallystick; `request_id` finds it in the log.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database or Redis does not answer; see Retry-After.",
+}
+_HEADERS: dict[str, dict[str, Any]] = {
+    "ETag": {"schema": {"type": "string"}, "description": "A weak tag of the answer, for If-None-Match."},
+    "RateLimit": {
+        "schema": {"type": "string", "examples": ['"token";r=597;t=41']},
+        "description": "`r` requests are left to this token in the next `t` seconds "
+        "(draft-ietf-httpapi-ratelimit-headers-11); not there while nobody counts.",
+    },
+    "RateLimit-Policy": {
+        "schema": {"type": "string", "examples": [POLICY_FIELD]},
+        "description": "`q` requests in any minute `w` of the clock.",
+    },
+    "Retry-After": {
+        "schema": {"type": "integer"},
+        "description": "In so many seconds the request can succeed.",
+    },
 }
 
 
@@ -66,33 +85,57 @@ class ProblemSchema(AutoSchema):
             return None
         for status in self._problem_statuses(operation):
             operation["responses"][str(status.value)] = self._problem_response(status).ref
+        for status, answer in operation["responses"].items():
+            if status.startswith("2"):
+                answer["headers"] = self._headers("RateLimit", "RateLimit-Policy")
+        if self.method == "GET" and "application/json" in operation["responses"]["200"].get("content", {}):
+            operation["responses"]["200"]["headers"] |= self._headers("ETag")
+            operation["responses"]["304"] = self._not_modified().ref
+            parameters = [*operation.get("parameters", ()), self._if_none_match().ref]
+            operation["parameters"] = parameters
         operation["responses"] = dict(sorted(operation["responses"].items()))
         return operation
+
+    def _headers(self, *names: str) -> dict[str, Any]:
+        return {name: self._component(ResolvedComponent.HEADER, name, _HEADERS[name]).ref for name in names}
+
+    def _not_modified(self) -> ResolvedComponent:
+        about = {
+            "description": "It is as the client has it: the tag in If-None-Match is still the answer's.",
+            "headers": self._headers("ETag", "RateLimit", "RateLimit-Policy"),
+        }
+        return self._component(ResolvedComponent.RESPONSE, "NotModified", about)
+
+    def _if_none_match(self) -> ResolvedComponent:
+        about = {
+            "in": "header",
+            "name": "If-None-Match",
+            "schema": {"type": "string"},
+            "description": "The ETag of an earlier answer; 304 without a body while it would be the same.",
+        }
+        return self._component(ResolvedComponent.PARAMETER, "IfNoneMatch", about)
+
+    def _component(self, kind: Any, name: str, about: dict[str, Any]) -> ResolvedComponent:
+        component = ResolvedComponent(name=name, type=kind, object=name, schema=about)  # type: ignore[no-untyped-call]
+        self.registry.register_on_missing(component)
+        return component
 
     def _problem_statuses(self, operation: dict[str, Any]) -> set[HTTPStatus]:
         statuses = set(_ALWAYS)
         places = {parameter["in"] for parameter in operation.get("parameters", ())}
         if "path" in places:
             statuses.add(HTTPStatus.NOT_FOUND)
-        if "query" in places:
-            statuses.add(HTTPStatus.BAD_REQUEST)
         if "requestBody" in operation:
             statuses.update(_WITH_BODY)
         more = getattr(self.view, "more_problems", {}).get(self.method, ())
         return statuses | {HTTPStatus(status) for status in more}
 
     def _problem_response(self, status: HTTPStatus) -> ResolvedComponent:
-        component = ResolvedComponent(  # type: ignore[no-untyped-call]
-            name=f"Problem{status.value}",
-            type=ResolvedComponent.RESPONSE,
-            object=f"Problem{status.value}",
-            schema={
-                "description": _MEANING[status],
-                "content": {CONTENT_TYPE: {"schema": self._problem().ref}},
-            },
-        )
-        self.registry.register_on_missing(component)
-        return component
+        content = {"schema": self._problem().ref, "examples": {"Problem": {"value": EXAMPLES[status]}}}
+        about: dict[str, Any] = {"description": _MEANING[status], "content": {CONTENT_TYPE: content}}
+        if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+            about["headers"] = self._headers("Retry-After")
+        return self._component(ResolvedComponent.RESPONSE, f"Problem{status.value}", about)
 
     def _problem(self) -> ResolvedComponent:
         component: ResolvedComponent = self.resolve_serializer(_problem_serializer(), "response")
@@ -127,6 +170,9 @@ def _problem_serializer() -> serializers.Serializer[Any]:
             ),
             "connection": serializers.UUIDField(
                 required=False, help_text="With already_connected: the existing connection."
+            ),
+            "request_id": serializers.CharField(
+                required=False, help_text="With internal_error: where the log has its cause."
             ),
             "retry_after_seconds": serializers.IntegerField(
                 required=False, help_text="With rate_limited: when to try again; Retry-After says the same."

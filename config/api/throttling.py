@@ -1,6 +1,10 @@
-"""A fixed number of requests a minute per token, so that one runaway program does not starve the others."""
+"""A fixed number of requests a minute per token, so that one runaway program does not starve the others.
+
+Clients are told with each answer how much is left, in the fields of draft-ietf-httpapi-ratelimit-headers-11.
+"""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -13,21 +17,46 @@ from accounts.models import ApiToken
 # Generous: ten pages a second for a minute. It guards the service, it is not a plan's allowance.
 REQUESTS_PER_MINUTE = 600
 _MINUTE_SECONDS = 60
+_POLICY = "token"
+POLICY_FIELD = f'"{_POLICY}";q={REQUESTS_PER_MINUTE};w={_MINUTE_SECONDS}'
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of the minute's requests, and in how many seconds the next minute begins."""
+
+    left: int
+    seconds: int
+
+    @property
+    def field(self) -> str:
+        """The value of the RateLimit field."""
+        return f'"{_POLICY}";r={self.left};t={self.seconds}'
 
 
 class TokenThrottle(BaseThrottle):
-    """Counts whole minutes in the cache; open when Redis does not answer, because reading needs no Redis."""
+    """
+    Counts whole minutes in the cache; open when Redis does not answer, because reading needs no Redis.
+
+    Shape:   `allowance` is what is left after the request, None where nobody counts
+    """
+
+    allowance: Allowance | None = None
 
     def allow_request(self, request: Request, view: Any) -> bool:  # noqa: ARG002 - DRF's signature
         if not isinstance(request.auth, ApiToken):
             return True
-        key = f"api-requests:{request.auth.pk}:{int(time.time() // _MINUTE_SECONDS)}"
+        minute, elapsed = divmod(time.time(), _MINUTE_SECONDS)
+        key = f"api-requests:{request.auth.pk}:{int(minute)}"
         try:
             cache.add(key, 0, 2 * _MINUTE_SECONDS)
-            return bool(cache.incr(key) <= REQUESTS_PER_MINUTE)
+            used = cache.incr(key)
         except (redis.RedisError, ValueError):
             # ValueError: the counter was evicted between the two calls.
             return True
+        # Rounded up: who comes back after so many seconds is in the next minute.
+        self.allowance = Allowance(max(REQUESTS_PER_MINUTE - used, 0), _MINUTE_SECONDS - int(elapsed))
+        return bool(used <= REQUESTS_PER_MINUTE)
 
-    def wait(self) -> float:
-        return _MINUTE_SECONDS - time.time() % _MINUTE_SECONDS + 1
+    def wait(self) -> float | None:
+        return self.allowance.seconds if self.allowance else None

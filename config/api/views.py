@@ -8,10 +8,12 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from accounts.models import Account, ApiToken, Role
 from accounts.permissions import Principal, principal_of_token
+from config.api import caching
 from config.api.negotiation import JsonOnly
 from config.api.parsing import (
     NothingQuery,
@@ -21,7 +23,7 @@ from config.api.parsing import (
     refuse_body_without_length,
 )
 from config.api.schema import ProblemSchema
-from config.api.throttling import TokenThrottle
+from config.api.throttling import POLICY_FIELD, TokenThrottle
 from config.problems import ProblemError
 
 
@@ -40,7 +42,6 @@ class ApiView(APIView):
     queries: ClassVar[Mapping[str, type[QuerySerializer]]] = {}
     parser_classes = (StrictJSONParser,)
     content_negotiation_class = JsonOnly
-    throttle_classes = (TokenThrottle,)
     # OPTIONS would describe serializers to whoever asks; the OpenAPI document does that better.
     http_method_names = ["get", "head", "post", "patch", "delete"]
     schema = ProblemSchema()
@@ -71,6 +72,24 @@ class ApiView(APIView):
     def problem_of(self, error: Exception) -> ProblemError:
         """Word one of the `refusals` as a problem; a view that names refusals overrides this."""
         raise NotImplementedError from error
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        # One object, so that the answer can tell what it counted.
+        return [self.throttle]
+
+    @cached_property
+    def throttle(self) -> TokenThrottle:
+        """What counts the requests of the token."""
+        return TokenThrottle()
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        # Whatever the annotations of its base say: also files and problems, which are no Response of DRF's.
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if self.throttle.allowance:
+            answer.headers["RateLimit-Policy"] = POLICY_FIELD
+            answer.headers["RateLimit"] = self.throttle.allowance.field
+        caching.prepare(request, answer)
+        return answer
 
     def handle_exception(self, exc: Exception) -> Response:
         return super().handle_exception(self.problem_of(exc) if isinstance(exc, self.refusals) else exc)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -159,6 +160,12 @@ class TestTrouble:
 
         assert problem(answer, 500)["code"] == "internal_error"
         assert "secret" not in answer.content.decode()
+
+    def test_a_bug_says_where_the_log_has_its_cause(self, raising, caplog):
+        document = problem(raising(RuntimeError("secret detail")), 500)
+
+        assert uuid.UUID(document["request_id"])
+        assert document["request_id"] in caplog.text
 
     @pytest.mark.parametrize("error", [OperationalError("host=10.0.0.1"), RedisConnectionError("10.0.0.1")])
     def test_a_dead_service_of_ours_is_503(self, raising, error):
