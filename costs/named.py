@@ -11,6 +11,8 @@ from costs.periods import day_start
 
 # Which dimension is named by which kind of resource.
 KINDS: Mapping[str, str] = {"workspace_id": "workspace", "api_key_id": "api_key", "actor_id": "person"}
+# Whatever is not done by a person is done by a key or a service account, under its own id.
+_ALSO: Mapping[str, str] = {"actor_id": "api_key"}
 _DAY = dt.timedelta(days=1)
 
 
@@ -56,11 +58,11 @@ def _at(versions: Sequence[_Version], day: dt.date | None) -> str:
     return (known[-1] if known else versions[0]).name
 
 
-def names_of(account_id: UUID, kind: str) -> Names:
-    """Return what the account's resources of a kind are and were called; one query."""
+def names_of(account_id: UUID, *kinds: str) -> Names:
+    """Return what the account's resources of some kinds are and were called; one query."""
     versions: dict[tuple[str, str | None], list[_Version]] = defaultdict(list)
     rows = (
-        ResourceName.objects.filter(resource__connection__account_id=account_id, resource__kind=kind)
+        ResourceName.objects.filter(resource__connection__account_id=account_id, resource__kind__in=kinds)
         .order_by("valid_from", "id")
         .values_list(
             "resource__connection_id", "resource__resource_id", "resource__is_default", "name", "valid_from",
@@ -85,4 +87,5 @@ def workspace_names(account_id: UUID) -> Names:
 
 def names_for(account_id: UUID, dimensions: Sequence[str]) -> Mapping[str, Names]:
     """Return the names of those dimensions that have any; one query each."""
-    return {name: names_of(account_id, KINDS[name]) for name in dimensions if name in KINDS}
+    wanted = {name: {KINDS[name], _ALSO.get(name, KINDS[name])} for name in dimensions if name in KINDS}
+    return {name: names_of(account_id, *kinds) for name, kinds in wanted.items()}

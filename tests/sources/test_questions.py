@@ -86,6 +86,9 @@ class TestNames:
         named = [row for row in rows if row["api_key_id"]]
         assert named
         assert all(row["api_key_name"] for row in named)
+        by_keys = [row for row in rows if (row["actor_id"] or "").startswith("apikey_")]
+        assert by_keys
+        assert all(row["actor_name"] == row["api_key_name"] for row in by_keys)
 
 
 class TestAsOf:
