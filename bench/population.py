@@ -27,7 +27,7 @@ _PAGE = 2000
 _SIZE = "small"
 _TABLES = (
     "workers_page, workers_syncstep, workers_syncrun, costs_costfact, costs_supersededcost, costs_daydigest, "
-    "costs_restatement, costs_resourcename, costs_resource, alerts_outboxmessage"
+    "costs_dailycost, costs_restatement, costs_resourcename, costs_resource, alerts_outboxmessage"
 )
 
 

@@ -148,6 +148,64 @@ class UsageFact(models.Model):
         return sum(getattr(self, name) for name in TOKEN_COUNTS)
 
 
+class DailySum(models.Model):
+    """A sum over the facts of a day by the dimensions of one cut (costs.daily); the database keeps it up itself."""
+
+    account_path = "connection__account"
+
+    # Its index would repeat the beginning of the one below.
+    connection = models.ForeignKey(
+        "integrations.Connection", on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    source = models.CharField(max_length=40, help_text="The report (stream) the facts came from.")
+    day = models.DateField(help_text="UTC day.")
+    cut = models.SmallIntegerField(help_text="Which dimensions it is summed by: costs.daily numbers them.")
+    origin = models.CharField(max_length=32)
+    workspace_id = models.TextField(null=True)
+    api_key_id = models.TextField(null=True)
+    actor_type = models.TextField(null=True)
+    actor_id = models.TextField(null=True)
+    product = models.TextField(null=True)
+    model = models.TextField(null=True)
+    service_tier = models.TextField(null=True)
+    context_window = models.TextField(null=True)
+    inference_geo = models.TextField(null=True)
+    speed = models.TextField(null=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.day} cut {self.cut}"
+
+
+class DailyCost(DailySum):
+    """What a day cost by some of the dimensions: the sum of its CostFact rows, exact."""
+
+    token_type = models.TextField(null=True)
+    cost_type = models.TextField(null=True)
+    attribution = models.TextField(null=True)
+    amount_usd = UsdField()
+
+    class Meta:
+        indexes = [models.Index(fields=["connection", "day", "cut"], name="daily_cost_by_cut")]
+
+
+class DailyUsage(DailySum):
+    """What was used on a day by some of the dimensions: the sums of its UsageFact rows."""
+
+    uncached_input_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    cache_read_input_tokens = models.BigIntegerField()
+    cache_write_5m_tokens = models.BigIntegerField()
+    cache_write_1h_tokens = models.BigIntegerField()
+    web_search_requests = models.BigIntegerField()
+    requests = models.BigIntegerField(null=True, help_text="Null where one of its facts does not count them.")
+
+    class Meta:
+        indexes = [models.Index(fields=["connection", "day", "cut"], name="daily_usage_by_cut")]
+
+
 class ActivityFact(models.Model):
     """What one person or key did with Claude Code on a day in one kind of terminal.
 

@@ -3,17 +3,17 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Case, DateField, F, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Cast, TruncMonth, TruncWeek
 
-from costs.models import CostFact
+from costs.daily import COST_SUMS
 from costs.money import sum_usd
 from costs.periods import DayRange
-from costs.selectors import DIMENSIONS, CostQuery, Granularity, Key, column_of, list_facts
+from costs.selectors import DIMENSIONS, CostQuery, Granularity, Key, column_of, list_amounts
 
 _BUCKETS: Mapping[Granularity, Any] = {
     "total": Value(None, DateField()),
@@ -45,6 +45,15 @@ class Movement:
     def difference_usd(self) -> Decimal:
         """How much more it is; negative for less."""
         return sum_usd((self.now_usd, self.before_usd.copy_negate()))
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """By which dimensions groups are explained, the most telling first; null of the `untold` ones says nothing."""
+
+    group_by: Sequence[str]
+    by: Sequence[str]
+    untold: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,52 @@ def read_movements(query: CostQuery, before: DayRange, dimensions: Sequence[str]
     )
 
 
+@dataclass(slots=True)
+class Comparison:
+    """A query beside another range, read by one set of dimensions after the other and each only once."""
+
+    query: CostQuery
+    before: DayRange
+    _read: list[Movements] = field(default_factory=list)
+
+    def by(self, dimensions: Sequence[str]) -> list[Movement]:
+        """Return the groups by the dimensions, as `Movements.by`; from what was read already where that has them."""
+        return self._with(dimensions).by(dimensions)
+
+    def causes(self, moved: Sequence[Movement], explain: Explain) -> Mapping[Key, Cause]:
+        """
+        Find what explains some groups, dimension by dimension, as `Movements.causes` does.
+
+        Shape:   a dimension is read while one of the groups is not explained to the half. One that has no sums
+                 beside the groups' own dimensions costs a pass over the facts, so it is asked last, and only for
+                 groups about which nothing else said anything
+        """
+        open_ones = {each.key: each.difference_usd for each in moved if each.difference_usd}
+        found: dict[Key, Cause] = {}
+        names = [name for name in explain.by if name not in explain.group_by]
+        asked = {*self.query.filters, *explain.group_by}
+        for name in sorted(names, key=lambda name: COST_SUMS.find_cut({*asked, name}) is None):
+            if COST_SUMS.find_cut({*asked, name}) is None:
+                open_ones = {key: difference for key, difference in open_ones.items() if key not in found}
+            if not open_ones:
+                break
+            parts = self._with([*explain.group_by, name])
+            causes = parts.causes(explain.group_by, [name], untold=explain.untold)
+            for key in [key for key in open_ones if key in causes]:
+                found.setdefault(key, causes[key])
+                if _is_half(causes[key], open_ones[key]):
+                    found[key] = causes[key]
+                    del open_ones[key]
+        return found
+
+    def _with(self, dimensions: Sequence[str]) -> Movements:
+        for each in self._read:
+            if set(dimensions) <= set(each.dimensions):
+                return each
+        self._read.append(read_movements(self.query, self.before, dimensions))
+        return self._read[-1]
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesCell:
     """One group in one bucket; `bucket` is None for earlier days that have no counterpart in the range."""
@@ -153,19 +208,17 @@ def read_series(
     ]
 
 
-def _two_ranges(
-    query: CostQuery, before: DayRange, dimensions: Sequence[str]
-) -> tuple[Q, Q, QuerySet[CostFact]]:
-    """Return the conditions for either range, and the facts of both."""
+def _two_ranges(query: CostQuery, before: DayRange, dimensions: Sequence[str]) -> tuple[Q, Q, QuerySet[Any]]:
+    """Return the conditions for either range, and the rows of both."""
     in_now = Q(day__gte=query.days.start, day__lt=query.days.end)
     in_before = Q(day__gte=before.start, day__lt=before.end)
     if not len(before):
-        return in_now, in_before, list_facts(query, dimensions=dimensions).order_by()
+        return in_now, in_before, list_amounts(query, dimensions)
     hull = DayRange(min(query.days.start, before.start), max(query.days.end, before.end))
     return (
         in_now,
         in_before,
-        list_facts(replace(query, days=hull), dimensions=dimensions).order_by().filter(in_now | in_before),
+        list_amounts(replace(query, days=hull), dimensions).filter(in_now | in_before),
     )
 
 
@@ -196,8 +249,12 @@ def _cause(members: Sequence[Movement], places: Mapping[str, int], untold: Colle
             continue
         value = (max if rising else min)(amounts, key=lambda one: (amounts[one], one or ""))
         cause = Cause(name, value, amounts[value])
-        part = cause.difference_usd if rising else cause.difference_usd.copy_negate()
-        if sum_usd((part, part)) >= difference.copy_abs():
+        if _is_half(cause, difference):
             return cause
-        first = first or (cause if part > 0 else None)
+        first = first or (cause if (cause.difference_usd > 0) == rising and cause.difference_usd else None)
     return first
+
+
+def _is_half(cause: Cause, difference: Decimal) -> bool:
+    part = cause.difference_usd if difference > 0 else cause.difference_usd.copy_negate()
+    return sum_usd((part, part)) >= difference.copy_abs()

@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from django.db.models import Case, DateField, F, Q, QuerySet, Sum, TextField, Value, When
+from django.db.models import Case, DateField, F, Model, Q, QuerySet, Sum, TextField, Value, When
 from django.db.models.functions import TruncMonth, TruncWeek
 
 from costs import choice
+from costs.daily import COST_SUMS
 from costs.models import CostFact, CostHistory, Resource
 from costs.money import sum_usd
 from costs.periods import DayRange
@@ -93,9 +94,24 @@ def list_facts(query: CostQuery, *, dimensions: Sequence[str] = ()) -> QuerySet[
     return _facts(query, dimensions).select_related("connection").order_by("day", "id")
 
 
+def list_amounts(query: CostQuery, group_by: Sequence[str] = ()) -> QuerySet[Any]:
+    """
+    Return rows with the dimensions and an `amount_usd` that add up to the query, in no order.
+
+    Shape:   sums of days where one cut has all the dimensions, facts otherwise; versions of facts as of a moment
+    """
+    cut = None if query.as_of else COST_SUMS.find_cut({*query.filters, *group_by})
+    if cut is None:
+        return _facts(query, group_by)
+    return _of_query(COST_SUMS.table, query, group_by).filter(cut=cut)
+
+
 def _facts(query: CostQuery, group_by: Sequence[str] = ()) -> QuerySet[Any]:
-    model = CostHistory if query.as_of else CostFact
-    facts: QuerySet[Any] = model._default_manager.filter(  # noqa: SLF001 - the way to a manager of either model
+    return _of_query(CostHistory if query.as_of else CostFact, query, group_by)
+
+
+def _of_query(model: type[Model], query: CostQuery, group_by: Sequence[str]) -> QuerySet[Any]:
+    facts: QuerySet[Any] = model._default_manager.filter(  # noqa: SLF001 - the way to a manager of any model
         choice.is_chosen(asked("cost", query, group_by), model._meta.db_table),
         connection__account_id=query.account_id,
         day__gte=query.days.start,
@@ -184,7 +200,7 @@ def summarise(
 
 def total(query: CostQuery) -> Decimal:
     """Return the exact sum of the query in USD; zero without rows."""
-    amount: Decimal | None = _facts(query).aggregate(sum=Sum("amount_usd"))["sum"]
+    amount: Decimal | None = list_amounts(query).aggregate(sum=Sum("amount_usd"))["sum"]
     return amount if amount is not None else Decimal(0)
 
 
@@ -196,7 +212,10 @@ def _sums(
     columns = {f"by_{name}": column_of(name, DIMENSIONS[name], query.account_id) for name in group_by}
     bucket = Value(None, DateField()) if granularity == "total" else BUCKETS[granularity]
     grouped = (
-        _facts(query, group_by).values(bucket=bucket, **columns).annotate(sum=Sum("amount_usd")).order_by()
+        list_amounts(query, group_by)
+        .values(bucket=bucket, **columns)
+        .annotate(sum=Sum("amount_usd"))
+        .order_by()
     )
     names = [f"by_{name}" for name in group_by]
     return {
@@ -234,7 +253,7 @@ def bucket_of(day: dt.date, granularity: Granularity) -> dt.date:
 
 def filter_values(query: CostQuery, dimension: str) -> list[str | None]:
     """Return the distinct values of one dimension inside the query, null included."""
-    values = _facts(query, [dimension]).values_list(
+    values = list_amounts(query, [dimension]).values_list(
         column_of(dimension, DIMENSIONS[dimension], query.account_id), flat=True
     )
     return sorted({_text(value) for value in values.distinct().order_by()}, key=lambda value: value or "")

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Count, DateField, QuerySet, Sum, Value
+from django.db.models import Count, DateField, Model, QuerySet, Sum, Value
 
 from costs import choice, selectors
+from costs.daily import USAGE_SUMS
 from costs.models import UsageFact
 from costs.periods import DayRange
 from costs.selectors import BUCKETS, MOST_GROUPS, CostQuery, Granularity, Key, bucket_of
@@ -94,13 +95,25 @@ def sources_used(query: CostQuery, group_by: Sequence[str] = ()) -> list[str]:
 def filter_values(query: CostQuery, dimension: str) -> list[str | None]:
     """Return the distinct values of one dimension inside the query, null included."""
     column = selectors.column_of(dimension, DIMENSIONS[dimension], query.account_id)
-    values = _facts(query, [dimension]).values_list(column, flat=True).distinct().order_by()
+    values = _counted(query, [dimension]).values_list(column, flat=True).distinct().order_by()
     return sorted({None if value is None else str(value) for value in values}, key=lambda value: value or "")
 
 
 def _facts(query: CostQuery, group_by: Sequence[str] = ()) -> QuerySet[UsageFact]:
-    facts = UsageFact.objects.filter(
-        choice.is_chosen(selectors.asked("usage", query, group_by), UsageFact._meta.db_table),
+    return _of_query(UsageFact, query, group_by)
+
+
+def _counted(query: CostQuery, group_by: Sequence[str]) -> QuerySet[Any]:
+    """Return rows whose counts add up to the query: sums of days where one cut has the dimensions, else facts."""
+    cut = USAGE_SUMS.find_cut({*query.filters, *group_by})
+    if cut is None:
+        return _facts(query, group_by)
+    return _of_query(USAGE_SUMS.table, query, group_by).filter(cut=cut)
+
+
+def _of_query(model: type[Model], query: CostQuery, group_by: Sequence[str]) -> QuerySet[Any]:
+    facts: QuerySet[Any] = model._default_manager.filter(  # noqa: SLF001 - the way to a manager of either model
+        choice.is_chosen(selectors.asked("usage", query, group_by), model._meta.db_table),
         connection__account_id=query.account_id,
         day__gte=query.days.start,
         day__lt=query.days.end,
@@ -119,7 +132,7 @@ def _sums(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -
     bucket = Value(None, DateField()) if granularity == "total" else BUCKETS[granularity]
     sums: dict[str, Any] = {f"sum_{name}": Sum(name) for name in _STORED}
     grouped = (
-        _facts(query, group_by)
+        _counted(query, group_by)
         .values(bucket=bucket, **columns)
         .annotate(**sums, rows=Count("id"), counted=Count("requests"))
         .order_by()

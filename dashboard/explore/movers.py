@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from costs.movers import Cause, Movement, Movements, read_movements
+from costs.movers import Cause, Comparison, Explain, Movement
 from dashboard import figures, naming
 from dashboard.explore.ground import Ground, Subject, prepare
 from dashboard.figures import Change
@@ -55,7 +55,7 @@ def read_movers(subject: Subject) -> Movers:
     Read what moved; without a grouping, by model.
 
     Units:   USD, exact
-    Effects: one pass over the facts of both ranges, by every dimension that may explain a change
+    Effects: one query for the groups, one for each dimension until the changes are explained
     """
     state = subject.state
     if not state.group_by:
@@ -63,18 +63,17 @@ def read_movers(subject: Subject) -> Movers:
     ground = prepare(subject, also_named=_EXPLAIN_BY)
     if not ground.compare:
         return Movers([], [], ground.not_compared or "Compare with the previous period to see what moved.")
-    moved = read_movements(ground.query, ground.before, [*ground.state.group_by, *_EXPLAIN_BY])
-    return Movers(_movers(ground, moved), _arrivals(ground, moved))
+    compared = Comparison(ground.query, ground.before)
+    return Movers(_movers(ground, compared), _arrivals(ground, compared))
 
 
-def _movers(ground: Ground, moved: Movements) -> list[Mover]:
+def _movers(ground: Ground, compared: Comparison) -> list[Mover]:
     """List the groups that changed most, by amount, in either direction."""
     group_by = ground.state.group_by
-    ranked = sorted(moved.by(group_by), key=lambda each: -each.difference_usd.copy_abs())
-    causes = moved.causes(group_by, _EXPLAIN_BY, untold=_UNTOLD)
-    return [
-        _mover(ground, each, causes.get(each.key)) for each in ranked[:_MOST_MOVERS] if each.difference_usd
-    ]
+    moved = [each for each in compared.by(group_by) if each.difference_usd]
+    ranked = sorted(moved, key=lambda each: -each.difference_usd.copy_abs())[:_MOST_MOVERS]
+    causes = compared.causes(ranked, Explain(group_by, _EXPLAIN_BY, _UNTOLD))
+    return [_mover(ground, each, causes.get(each.key)) for each in ranked]
 
 
 def _mover(ground: Ground, movement: Movement, cause: Cause | None) -> Mover:
@@ -99,14 +98,12 @@ def _mover(ground: Ground, movement: Movement, cause: Cause | None) -> Mover:
     )
 
 
-def _arrivals(ground: Ground, moved: Movements) -> list[Arrival]:
+def _arrivals(ground: Ground, compared: Comparison) -> list[Arrival]:
     """List keys and people with cost in one of the two ranges only, the most expensive first."""
     found = []
     seen: set[str | None] = set()
     for name in _ARRIVING:
-        if name not in moved.dimensions:
-            continue
-        for each in moved.by((name,)):
+        for each in compared.by([name]):
             if each.key[0] in seen:
                 continue  # a key that acts for itself is one arrival, not two
             seen.add(each.key[0])

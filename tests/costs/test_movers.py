@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from costs import selectors
 from costs.money import sum_usd
-from costs.movers import Movement, Movements, read_movements, read_series
+from costs.movers import Comparison, Explain, Movement, Movements, read_movements, read_series
 from costs.periods import DayRange
 from costs.selectors import CostQuery
 from tests.costs.test_ingest import make_connection, put, record
@@ -144,6 +144,35 @@ class TestCauses:
 
         for key, cause in moved.causes(["model"], ["speed"]).items():
             assert (cause.difference_usd > 0) == (groups[key].difference_usd > 0)
+
+
+class TestComparison:
+    def test_explains_as_one_pass_over_everything_does(self, query):
+        together = read_movements(query, BEFORE, ["model", "workspace_id", "token_type"])
+        compared = Comparison(query, BEFORE)
+
+        moved = compared.by(["model"])
+
+        assert moved == together.by(["model"])
+        explain = Explain(["model"], ["workspace_id", "token_type"])
+        assert compared.causes(moved, explain) == together.causes(["model"], ["workspace_id", "token_type"])
+
+    def test_asks_facts_only_about_what_nothing_else_explains(self, account):
+        connection = make_connection(account)
+        put(connection, record("9", model="a", description="x"), record("1", model="a", description="y"))
+        compared = Comparison(CostQuery(account.pk, WEEK), BEFORE)
+        moved = compared.by(["model"])
+
+        described = compared.causes(moved, Explain(["model"], ["workspace_id", "description"]))
+
+        assert (described["a",].dimension, described["a",].value) == ("description", "x")
+
+    def test_reads_what_it_has_only_once(self, query, django_assert_num_queries):
+        compared = Comparison(query, BEFORE)
+        compared.causes(compared.by(["model"]), Explain(["model"], ["workspace_id"]))
+
+        with django_assert_num_queries(0):
+            assert {each.key for each in compared.by(["model", "workspace_id"])} >= {("a", "w1")}
 
 
 class TestReadSeries:
