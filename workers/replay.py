@@ -15,10 +15,10 @@ from typing import Any
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import F, Max, Q
+from django.db.models import F, Max, Model, Q
 
-from costs import ingest
-from costs.models import CostFact, DayDigest, Restatement, SupersededCost
+from costs import ingest, tables
+from costs.models import ActivityFact, CostFact, DayDigest, Restatement, SupersededCost, UsageFact
 from costs.money import sum_usd
 from costs.periods import DayRange
 from integrations.anthropic.streams import STREAMS, Reading
@@ -28,15 +28,30 @@ from workers import archive
 from workers.archive import ArchiveError
 from workers.models import SyncStep
 
-# Everything that replacing a window writes, and the column that is summed for people to compare.
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table that replacing a window writes; `amount` is the column summed for people to compare, if it has one."""
+
+    model: type[Model]
+    amount: str | None
+    has_row_keys: bool = True
+
+    @property
+    def name(self) -> str:
+        return str(self.model._meta.db_table)
+
+
 _TABLES = {
-    "facts": (CostFact._meta.db_table, "amount_usd"),
-    "superseded": (SupersededCost._meta.db_table, "amount_usd"),
-    "digests": (DayDigest._meta.db_table, "amount_usd"),
-    "restatements": (Restatement._meta.db_table, "after_usd"),
+    "facts": _Table(CostFact, "amount_usd"),
+    "superseded": _Table(SupersededCost, "amount_usd"),
+    "usage": _Table(UsageFact, None),
+    "activity": _Table(ActivityFact, "estimated_cost_usd"),
+    "digests": _Table(DayDigest, "amount_usd", has_row_keys=False),
+    "restatements": _Table(Restatement, "after_usd", has_row_keys=False),
 }
-_HAVE_ROW_KEYS = ("facts", "superseded")
-_COST_STREAMS = [stream.name for stream in STREAMS.values() if stream.kind == "cost"]
+# All that is read by day. Names are what upstream calls things now, and shares are worked out from these rows.
+_STREAMS = [stream.name for stream in STREAMS.values() if stream.kind in tables.TABLES]
 # A changed day is described by its first rows; its checksum covers all of them.
 _ROWS_SHOWN = 5
 
@@ -54,7 +69,7 @@ class ReplayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Rows, their exact sum in USD, and a SHA-256 over all their columns but the surrogate key."""
+    """Rows, their exact sum in USD (0 where a table has no amounts), a SHA-256 over all columns but the surrogate key."""
 
     rows: int = 0
     amount_usd: Decimal = Decimal(0)
@@ -81,7 +96,7 @@ class DifferentRow:
     side: str
     row_key: str
     name: str
-    amount_usd: Decimal
+    amount_usd: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +180,10 @@ def _create_scratch(schema: str) -> None:
     """Put empty copies of the written tables first in the search path until the transaction ends."""
     with database.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {schema}")
-        for table, _ in _TABLES.values():
+        for table in _TABLES.values():
             # With indexes and defaults, so that every conflict and constraint acts as it did; without foreign
             # keys, which LIKE leaves out.
-            cursor.execute(f"CREATE TABLE {schema}.{table} (LIKE {table} INCLUDING ALL)")
+            cursor.execute(f"CREATE TABLE {schema}.{table.name} (LIKE {table.name} INCLUDING ALL)")
         # Ingest names its tables without a schema: the copies shadow the stored ones, all else is found behind.
         cursor.execute(
             "SELECT set_config('search_path', %s || ', ' || current_setting('search_path'), true)", [schema]
@@ -182,7 +197,7 @@ def _write_windows(connection: Connection, since: dt.date) -> int:
     pages = Q(pages__generation=F("generation"))
     steps = (
         SyncStep.objects.filter(run__connection=connection, status=SyncStep.Status.DONE)
-        .filter(stream__in=_COST_STREAMS, window_end__gt=since)
+        .filter(stream__in=_STREAMS, window_end__gt=since)
         .annotate(
             last_sequence=Max("pages__sequence", filter=pages), last_page=Max("pages__id", filter=pages)
         )
@@ -220,8 +235,9 @@ def _write(connection: Connection, step: SyncStep, reading: Reading, since: dt.d
     # Facts were observed when their step was finished: both are one reading of the clock.
     assert step.finished_at is not None  # noqa: S101 - what a done step has
     window = ingest.Window(
-        connection.pk, step.stream, days, archive.speaks_of(step, reading), step.finished_at, step.run_id
-    )
+        connection.pk, step.stream, days, archive.speaks_of(step, reading), step.finished_at, step.run_id,
+        tables.TABLES[STREAMS[step.stream].kind],
+    )  # fmt: skip
     ingest.replace_window(window, [record for record in reading.records if record.day in days])
 
 
@@ -259,7 +275,7 @@ class _Comparison:
 
     def rows(self, table: str, day: dt.date) -> tuple[DifferentRow, ...]:
         """Return the day's first rows that only one side has; none for tables without row keys."""
-        if table not in _HAVE_ROW_KEYS:
+        if not _TABLES[table].has_row_keys:
             return ()
         stored, replayed = (self._lines(table, schema) for schema in self.schemas.values())
         where: dict[str, Any] = {
@@ -267,7 +283,7 @@ class _Comparison:
             "since": day,
             "until": day,
             "rows": _ROWS_SHOWN,
-            "sources": _COST_STREAMS,
+            "sources": _STREAMS,
         }
         with database.cursor() as cursor:
             cursor.execute(
@@ -278,17 +294,17 @@ class _Comparison:
                 """,  # noqa: S608
                 where,
             )
-            return tuple(_row(side, line) for side, line in cursor.fetchall())
+            return tuple(_row(side, line, _TABLES[table].amount) for side, line in cursor.fetchall())
 
     def _tallies(self, table: str, schema: str) -> dict[dt.date, Tally]:
         where: dict[str, Any] = {
             "connection": self.connection.pk, "since": self.since, "until": dt.date.max,
-            "sources": _COST_STREAMS,
+            "sources": _STREAMS,
         }  # fmt: skip
         with database.cursor() as cursor:
             cursor.execute(
                 f"""
-                SELECT day, count(*), sum(amount),
+                SELECT day, count(*), coalesce(sum(amount), 0),
                     encode(sha256(convert_to(string_agg(line, E'\\n' ORDER BY line COLLATE "C"), 'UTF8')), 'hex')
                 FROM ({self._lines(table, schema)}) lines GROUP BY day
                 """,  # noqa: S608
@@ -297,17 +313,19 @@ class _Comparison:
             return {day: Tally(rows, amount, checksum) for day, rows, amount, checksum in cursor.fetchall()}
 
     def _lines(self, table: str, schema: str) -> str:
-        name, amount = _TABLES[table]
+        written = _TABLES[table]
         # jsonb writes a row with its columns in one order and every digit of an amount. The surrogate key
         # counts what happened in between and says nothing about cost.
         return f"""
-            SELECT day, {amount} AS amount, (to_jsonb(entry) - 'id')::text AS line FROM {schema}.{name} entry
+            SELECT day, {written.amount or "NULL::numeric"} AS amount, (to_jsonb(entry) - 'id')::text AS line
+            FROM {schema}.{written.name} entry
             WHERE connection_id = %(connection)s AND day BETWEEN %(since)s AND %(until)s
             AND source = ANY(%(sources)s)
         """  # noqa: S608
 
 
-def _row(side: str, line: str) -> DifferentRow:
+def _row(side: str, line: str, amount: str | None) -> DifferentRow:
     row = json.loads(line, parse_float=Decimal, parse_int=Decimal)
-    name = row["description"] or row["model"] or row["cost_type"] or "no description"
-    return DifferentRow(side, row["row_key"].removeprefix("\\x"), name, row["amount_usd"])
+    known = (row.get(column) for column in ("description", "model", "cost_type", "actor_id"))
+    name = next((each for each in known if each), "no description")
+    return DifferentRow(side, row["row_key"].removeprefix("\\x"), name, row[amount] if amount else None)

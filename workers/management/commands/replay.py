@@ -99,7 +99,8 @@ def _difference(difference: Difference) -> list[str]:
         f"  replayed {_told(difference.pair.replayed)}",
     ]
     for row in difference.rows:
-        lines.append(f"    only {row.side:8} {usd_text(row.amount_usd)} USD  {row.name}  [{row.row_key}]")  # noqa: PERF401
+        amount = "" if row.amount_usd is None else f"{usd_text(row.amount_usd)} USD  "
+        lines.append(f"    only {row.side:8} {amount}{row.name}  [{row.row_key}]")
     return lines
 
 
@@ -118,7 +119,7 @@ def _as_json(connection: Connection, result: Result) -> str:
                 | {
                     "rows": [
                         {"side": row.side, "row_key": row.row_key, "name": row.name}
-                        | {"amount_usd": usd_text(row.amount_usd)}
+                        | {"amount_usd": None if row.amount_usd is None else usd_text(row.amount_usd)}
                         for row in each.rows
                     ]
                 }
