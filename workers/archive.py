@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import zlib
+from dataclasses import dataclass
 
 from integrations.anthropic.streams import Reading
 from integrations.pages import Page as FetchedPage
@@ -13,13 +14,32 @@ class ArchiveError(Exception):
     """A stored page does not have the content it was stored with."""
 
 
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """
+    The answers of one window as they were stored.
+
+    Shape:   bodies and request ids in the order of the pages; `first_requested_at` is when the first was asked for
+    """
+
+    bodies: list[bytes]
+    request_ids: list[str | None]
+    first_requested_at: dt.datetime
+
+    def speaks_of(self, reading: Reading) -> dt.datetime:
+        """Return the moment the window's content is as of: where upstream's data ends, at most when we asked."""
+        return min(self.first_requested_at, reading.as_of) if reading.as_of else self.first_requested_at
+
+
 def store(step: SyncStep, page: FetchedPage, *, requested_at: dt.datetime) -> Page:
     """Append the page to the step's current generation; the caller holds the transaction."""
+    # Without a cursor page one was asked for, so nothing of this generation is stored: no need to count.
+    before = Page.objects.filter(step=step, generation=step.generation).count() if step.cursor else 0
     cursor = [("page", page.request.cursor)] if page.request.cursor else []
     return Page.objects.create(
         step=step,
         generation=step.generation,
-        sequence=Page.objects.filter(step=step, generation=step.generation).count() + 1,
+        sequence=before + 1,
         path=page.request.path,
         query=[*page.request.query, *cursor],
         request_id=page.request_id or "",
@@ -31,22 +51,14 @@ def store(step: SyncStep, page: FetchedPage, *, requested_at: dt.datetime) -> Pa
     )
 
 
-def read_back(step: SyncStep) -> tuple[list[bytes], list[str | None]]:
-    """Return bodies and request ids of the current generation in order; ArchiveError if one was damaged."""
-    pages = Page.objects.filter(step=step, generation=step.generation).order_by("sequence")
-    return [_body(page) for page in pages], [page.request_id or None for page in pages]
-
-
-def first_requested_at(step: SyncStep) -> dt.datetime:
-    """Return when the current generation's first request started."""
-    first = Page.objects.filter(step=step, generation=step.generation).order_by("sequence")
-    return first.values_list("requested_at", flat=True)[:1].get()
-
-
-def speaks_of(step: SyncStep, reading: Reading) -> dt.datetime:
-    """Return the moment the window's content is as of: where upstream's data ends, at most when we asked."""
-    asked = first_requested_at(step)
-    return min(asked, reading.as_of) if reading.as_of else asked
+def read_back(step: SyncStep) -> Archived:
+    """Return the pages of the current generation; ArchiveError if there is none, or one was damaged."""
+    pages = list(Page.objects.filter(step=step, generation=step.generation).order_by("sequence"))
+    if not pages:
+        raise ArchiveError("its pages are no longer in the archive")
+    return Archived(
+        [_body(page) for page in pages], [page.request_id or None for page in pages], pages[0].requested_at
+    )
 
 
 def _body(page: Page) -> bytes:

@@ -190,12 +190,11 @@ def release(lease: Lease) -> None:
 
 def lock(lease: Lease) -> None:
     """Lock the lane's row for the rest of the transaction and prove the lease; raise LeaseLostError."""
-    held = (
-        Lane.objects.select_for_update(no_key=True)
-        .filter(pk=lease.lane_id)
-        .values_list("fence", "lease_token")
-        .first()
-    )
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT fence, lease_token FROM workers_lane WHERE id = %s FOR NO KEY UPDATE", [lease.lane_id]
+        )
+        held = cursor.fetchone()
     if held != (lease.fence, lease.token):
         raise LeaseLostError(f"lane {lease.lane_id} is no longer held under fence {lease.fence}")
 

@@ -6,10 +6,11 @@ lost its lane raises LeaseLostError before anything of it is visible. Each retur
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F, Q
 
 from costs import attribution, ingest, names, tables
 from costs.ingest import Ingested
@@ -19,6 +20,7 @@ from integrations.errors import Fate, Reason, UpstreamError, unreadable
 from integrations.models import Status
 from integrations.pages import Page as FetchedPage
 from workers import archive, backoff, lanes, reports, runs, states
+from workers.archive import Archived
 from workers.bucket import Answer, BucketUnavailableError
 from workers.clock import database_now
 from workers.crashpoints import crash
@@ -53,16 +55,10 @@ def record_page(lease: Lease, step: SyncStep, page: FetchedPage, *, requested_at
         archive.store(held, page, requested_at=requested_at)
         crash("page-archived")
         held.cursor, held.query_hash = page.next_cursor, page.request.query_hash()
-        problem = None if page.has_more else _complete(held)
-        if problem and problem.fate is Fate.RESTART:
-            # Upstream's data was refreshed between the pages: nothing is wrong, the query is asked anew.
-            _restart(held)
-            held.save()
-            SyncRun.objects.filter(pk=held.run_id).update(claims_since_progress=0)
-        elif problem:
-            _fail_step(held, problem)
-        else:
+        if page.has_more:
             _note_progress(held)
+        else:
+            _complete(held)
         crash("before-commit")
     crash("after-commit")
     return True
@@ -148,47 +144,65 @@ def _still_open(step: SyncStep) -> SyncStep | None:
     return held
 
 
-def _complete(step: SyncStep) -> UpstreamError | None:
-    """Write the window from its archived pages and close the step; or return why it cannot be trusted."""
-    stream = STREAMS[step.stream]
-    days = DayRange(step.window_start, step.window_end)
+def _complete(step: SyncStep) -> None:
+    """Write the window from its archived pages and close the step; or begin again when they cannot be trusted."""
     try:
-        reading = stream.read(days, *archive.read_back(step))
+        archived, reading = _read_window(step)
     except UpstreamError as error:
-        return error
-    except archive.ArchiveError as error:
-        return unreadable(f"an archived answer was damaged and is fetched again ({error})")
-    left_out = _left_out(step, stream, reading)
-    if left_out:
-        return unreadable(f"it leaves out {left_out} and later days of the window")
+        if error.fate is not Fate.RESTART:
+            _fail_step(step, error)
+            return
+        # Upstream's data was refreshed between the pages: nothing is wrong, the query is asked anew.
+        _restart(step)
+        step.save()
+        SyncRun.objects.filter(pk=step.run_id).update(claims_since_progress=0)
+        return
     # Another lane may read the same connection: names, shares and reports are written by one at a time.
     step.run.connection = states.hold(step.run.connection)
     now = database_now()
     names.record_names(step.run.connection_id, reading.names, observed_at=now)
-    if stream.kind != "names":
-        _write_window(step, stream, reading, now)
-    reports.note_read(step.run.connection, stream.name, now)
+    written = _write_window(step, archived, reading, now)
+    reports.note_read(step.run.connection, step.stream, now)
     crash("facts-written")
     step.status, step.finished_at, step.cursor = SyncStep.Status.DONE, now, None
-    return None
+    _note_progress(step, written)
 
 
-def _write_window(step: SyncStep, stream: Stream, reading: Reading, now: dt.datetime) -> None:
-    run, connection = step.run, step.run.connection
+def _read_window(step: SyncStep) -> tuple[Archived, Reading]:
+    """Normalise the archived pages; UpstreamError when they cannot be trusted."""
+    stream = STREAMS[step.stream]
+    try:
+        archived = archive.read_back(step)
+    except archive.ArchiveError as error:
+        raise unreadable(f"an archived answer was damaged and is fetched again ({error})") from error
+    days = DayRange(step.window_start, step.window_end)
+    reading = stream.read(days, archived.bodies, archived.request_ids)
+    left_out = _left_out(days, stream, reading, archived.first_requested_at)
+    if left_out:
+        raise unreadable(f"it leaves out {left_out} and later days of the window")
+    return archived, reading
+
+
+def _write_window(step: SyncStep, archived: Archived, reading: Reading, now: dt.datetime) -> Ingested:
+    stream, connection = STREAMS[step.stream], step.run.connection
+    if stream.kind == "names":
+        return Ingested()
     window = ingest.Window(
-        connection.pk, stream.name, reading.covered, archive.speaks_of(step, reading), now, run.pk,
+        connection.pk, stream.name, reading.covered, archived.speaks_of(reading), now, step.run_id,
         tables.TABLES[stream.kind],
     )  # fmt: skip
     written = ingest.replace_window(window, reading.records)
-    _count_rows(run, written)
     if stream.name in attribution.MATTERS:
         # Every day, not only changed ones: what was still expected when a day was stored may not come any more.
         attribution.refresh(reports.connected(connection), reading.covered, observed_at=now)
     if stream.name == connection.cost_source:
         states.after_window(connection, has_rows=bool(reading.records), now=now)
+    return written
 
 
-def _left_out(step: SyncStep, stream: Stream, reading: Reading) -> dt.date | None:
+def _left_out(
+    window: DayRange, stream: Stream, reading: Reading, first_requested_at: dt.datetime
+) -> dt.date | None:
     """
     Return the first day a report by buckets ends before, though it had long ended when it was asked for.
 
@@ -197,49 +211,54 @@ def _left_out(step: SyncStep, stream: Stream, reading: Reading) -> dt.date | Non
     """
     if stream.family != "classic" or stream.kind not in {"cost", "usage"}:
         return None
-    known_by = archive.first_requested_at(step) - _LATEST_DAY_KNOWN
-    for day in DayRange(step.window_start, step.window_end).days():
+    known_by = first_requested_at - _LATEST_DAY_KNOWN
+    for day in window.days():
         if day not in reading.covered and day_start(day) + dt.timedelta(days=1) <= known_by:
             return day
     return None
 
 
-def _count_rows(run: SyncRun, written: Ingested) -> None:
-    SyncRun.objects.filter(pk=run.pk).update(
-        rows_added=F("rows_added") + written.added,
-        rows_changed=F("rows_changed") + written.changed,
-        rows_removed=F("rows_removed") + written.removed,
-        rows_unchanged=F("rows_unchanged") + written.unchanged,
-    )
-
-
-def _note_progress(step: SyncStep) -> None:
-    now = database_now()
+def _note_progress(step: SyncStep, written: Ingested | None = None) -> None:
+    """Save the step, one page or one whole window further; what was in its way is forgotten."""
+    now = step.finished_at or database_now()
     step.failures, step.not_before, step.reason, step.detail = 0, None, "", ""
     step.save()
-    run = SyncRun.objects.filter(pk=step.run_id)
-    run.update(failures=0, claims_since_progress=0, last_progress_at=now)
+    is_open, has_trouble = Q(status=SyncStep.Status.QUEUED), Q(failures__gt=0)
+    steps = step.run.steps.aggregate(
+        closed=Count("pk", filter=~is_open), in_trouble=Count("pk", filter=is_open & has_trouble)
+    )
+    changes: dict[str, Any] = {
+        "failures": 0, "claims_since_progress": 0, "last_progress_at": now, "steps_done": steps["closed"],
+    }  # fmt: skip
+    if written is not None:
+        for name in ("added", "changed", "removed", "unchanged"):
+            changes[f"rows_{name}"] = F(f"rows_{name}") + getattr(written, name)
     # What still troubles another step stays to be read, as on the connection.
-    if not step.run.steps.filter(status=SyncStep.Status.QUEUED, failures__gt=0).exists():
-        run.update(reason="", detail="")
-    if step.status != SyncStep.Status.QUEUED:
-        _close_run_if_done(step, now)
+    if not steps["in_trouble"]:
+        changes |= {"reason": "", "detail": ""}
+    SyncRun.objects.filter(pk=step.run_id).update(**changes)
+    if steps["closed"] == step.run.steps_total:
+        _close_run(step, now)
     else:
         states.after_success(step.run.connection, now=now)
 
 
 def _close_run_if_done(step: SyncStep, now: dt.datetime) -> None:
-    closed = SyncStep.objects.filter(run_id=step.run_id).exclude(status=SyncStep.Status.QUEUED)
-    steps_done = closed.count()
-    if steps_done < step.run.steps_total:
-        SyncRun.objects.filter(pk=step.run_id).update(steps_done=steps_done)
-        states.after_success(step.run.connection, now=now)
+    """Note that a step was closed without its window: skipped, or given up."""
+    closed = step.run.steps.exclude(status=SyncStep.Status.QUEUED).count()
+    if closed == step.run.steps_total:
+        _close_run(step, now)
         return
+    SyncRun.objects.filter(pk=step.run_id).update(steps_done=closed)
+    states.after_success(step.run.connection, now=now)
+
+
+def _close_run(step: SyncStep, now: dt.datetime) -> None:
     run = SyncRun.objects.select_related("connection__account", "lane").get(pk=step.run_id)
     # Whatever else cannot be read leaves the bill as it is: its own report says so, and the run succeeds.
     bill = run.connection.cost_source
-    failed = closed.filter(status=SyncStep.Status.FAILED, stream=bill).order_by("position").first()
-    run.steps_done, run.finished_at = steps_done, now
+    failed = run.steps.filter(status=SyncStep.Status.FAILED, stream=bill).order_by("position").first()
+    run.steps_done, run.finished_at = run.steps_total, now
     run.status = SyncRun.Status.FAILED if failed else SyncRun.Status.SUCCEEDED
     if failed:
         run.reason, run.detail = failed.reason, failed.detail

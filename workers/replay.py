@@ -7,7 +7,6 @@ and whatever ends the replay, kill -9 included, leaves nothing behind.
 import datetime as dt
 import json
 import secrets
-import zlib
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
@@ -25,7 +24,7 @@ from integrations.anthropic.streams import STREAMS, Reading
 from integrations.errors import UpstreamError
 from integrations.models import Connection
 from workers import archive
-from workers.archive import ArchiveError
+from workers.archive import Archived, ArchiveError
 from workers.models import SyncStep
 
 
@@ -207,35 +206,35 @@ def _write_windows(connection: Connection, since: dt.date) -> int:
     )
     for step in steps:
         try:
-            reading = _read(step, step.last_sequence)
+            archived, reading = _read(step, step.last_sequence)
         except (ArchiveError, UpstreamError) as error:
             problems[f"{step} of {step.finished_at:%Y-%m-%d %H:%M} UTC: {error}"] = step.window_end
             continue
         if not problems:
-            _write(connection, step, reading, since)
+            _write(connection, step, reading, since, as_of=archived.speaks_of(reading))
             written += 1
     if problems:
         raise ReplayError(list(problems), max(problems.values()))
     return written
 
 
-def _read(step: SyncStep, last_sequence: int | None) -> Reading:
+def _read(step: SyncStep, last_sequence: int | None) -> tuple[Archived, Reading]:
     """Normalise the generation that completed; the numbers of its pages show when one is missing."""
-    try:
-        bodies, request_ids = archive.read_back(step)
-    except zlib.error as error:
-        raise ArchiveError(f"a page cannot be unpacked ({error})") from error
-    if not bodies or len(bodies) != last_sequence:
-        raise ArchiveError("its pages are no longer in the archive")
-    return STREAMS[step.stream].read(DayRange(step.window_start, step.window_end), bodies, request_ids)
+    archived = archive.read_back(step)
+    if len(archived.bodies) != last_sequence:
+        raise ArchiveError("some of its pages are no longer in the archive")
+    days = DayRange(step.window_start, step.window_end)
+    return archived, STREAMS[step.stream].read(days, archived.bodies, archived.request_ids)
 
 
-def _write(connection: Connection, step: SyncStep, reading: Reading, since: dt.date) -> None:
+def _write(
+    connection: Connection, step: SyncStep, reading: Reading, since: dt.date, *, as_of: dt.datetime
+) -> None:
     days = frozenset(day for day in reading.covered if day >= since)
     # Facts were observed when their step was finished: both are one reading of the clock.
     assert step.finished_at is not None  # noqa: S101 - what a done step has
     window = ingest.Window(
-        connection.pk, step.stream, days, archive.speaks_of(step, reading), step.finished_at, step.run_id,
+        connection.pk, step.stream, days, as_of, step.finished_at, step.run_id,
         tables.TABLES[STREAMS[step.stream].kind],
     )  # fmt: skip
     ingest.replace_window(window, [record for record in reading.records if record.day in days])

@@ -183,19 +183,27 @@ def _windows(run: SyncRun, stream: Stream, report: Report, days: DayRange) -> li
     return list(windows)
 
 
+def unplanned(lane_id: int) -> QuerySet[SyncRun]:
+    """Return the lane's open runs that the schedule created without steps."""
+    return SyncRun.objects.filter(lane_id=lane_id, status__in=SyncRun.ACTIVE, steps_total=0)
+
+
 def plan_missing(lane_id: int) -> None:
-    """Plan the lane's open runs that the schedule created without steps; call with the lane locked."""
-    for run in SyncRun.objects.select_related("connection", "lane").filter(
-        lane_id=lane_id, status__in=SyncRun.ACTIVE, steps_total=0
-    ):
+    """Plan the lane's runs that have no steps yet; call with the lane locked."""
+    for run in unplanned(lane_id).select_related("connection", "lane"):
         plan(run)
+
+
+def ready_steps(lane_id: int) -> QuerySet[SyncStep]:
+    """Return those of `open_steps` that do not wait for a backoff of their own."""
+    return open_steps(lane_id).filter(Q(not_before__isnull=True) | Q(not_before__lte=Now()))
 
 
 def open_steps(lane_id: int) -> QuerySet[SyncStep]:
     """
     Return the lane's steps that can be done without a person, the most urgent first.
 
-    Steps of a run that `is_starved` go before all others, of several such runs those of the one that has waited
+    Steps of a run that is starved (`starved_since`) go before all others, of several such runs those of the one that has waited
     longest: docs/adr/0011-nobody-waits-for-ever.md.
     """
     is_starved = Q(served_at__lt=Now() - _PATIENCE)
@@ -209,14 +217,14 @@ def open_steps(lane_id: int) -> QuerySet[SyncStep]:
         )
         .exclude(run__connection__status__in=_BLOCKED)
         .alias(served_at=Coalesce("run__last_request_at", "run__requested_at"))
-        .alias(starved_since=Case(When(is_starved, then=F("served_at"))))
+        .annotate(starved_since=Case(When(is_starved, then=F("served_at"))))
         .order_by(F("starved_since").asc(nulls_last=True), "run__priority", "run__requested_at", "position")
     )
 
 
-def is_starved(run: SyncRun, now: dt.datetime) -> bool:
-    """Say whether a run has had no request for so long that it goes before whatever is more urgent."""
-    return (run.last_request_at or run.requested_at) < now - _PATIENCE
+def is_starved(step: SyncStep) -> bool:
+    """Say whether the run of a step of `open_steps` had no request for so long that it goes before what is more urgent."""
+    return getattr(step, "starved_since", None) is not None
 
 
 def cancel_open(connection: Connection, *, now: dt.datetime) -> int:

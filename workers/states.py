@@ -24,6 +24,9 @@ NEEDS_PERSON = frozenset(
         Reason.ORGANIZATION_MISMATCH,
     }
 )
+# What a connection is between its first success and its next trouble; nothing to look after then.
+_WORKING = frozenset({Status.ACTIVE, Status.BACKFILLING})
+_UNTROUBLED = frozenset({"", Reason.NO_USAGE})
 
 
 def find_and_hold(connection: Connection) -> Connection | None:
@@ -46,7 +49,12 @@ def hold(connection: Connection) -> Connection:
 
 def after_success(connection: Connection, *, now: dt.datetime) -> None:
     """A request succeeded: leave trouble behind, unless another step still has some."""
-    current = hold(connection)
+    if connection.status in _WORKING and connection.reason in _UNTROUBLED:
+        return
+    _leave_trouble_behind(hold(connection), now=now)
+
+
+def _leave_trouble_behind(current: Connection, *, now: dt.datetime) -> None:
     if current.status == Status.PAUSED:
         return
     if SyncStep.objects.filter(
@@ -57,7 +65,7 @@ def after_success(connection: Connection, *, now: dt.datetime) -> None:
     target = working_status(current)
     if current.status == Status.ERROR:
         enqueue_recovered(current, now)
-    if current.status != target or current.reason not in {"", Reason.NO_USAGE}:
+    if current.status != target or current.reason not in _UNTROUBLED:
         connections.set_state(current, target)
 
 
@@ -76,10 +84,9 @@ def working_status(connection: Connection) -> Status:
 
 
 def after_window(connection: Connection, *, has_rows: bool, now: dt.datetime) -> None:
-    """A cost window was stored: the first one with rows is worth a message."""
-    if has_rows and Connection.objects.filter(pk=connection.pk, first_data_at__isnull=True).update(
-        first_data_at=now
-    ):
+    """A cost window was stored: the first one with rows is worth a message; call with the connection held."""
+    if has_rows and connection.first_data_at is None:
+        Connection.objects.filter(pk=connection.pk).update(first_data_at=now)
         enqueue(connection.account, notices.first_data(connection), now=now)
 
 
@@ -94,7 +101,7 @@ def after_run(run: SyncRun, *, now: dt.datetime) -> None:
         if has_bill:
             connection.last_synced_at = now
             connection.save(update_fields=["last_synced_at"])
-        after_success(connection, now=now)
+        _leave_trouble_behind(connection, now=now)
         if has_bill and run.trigger == Trigger.CONNECT and connection.first_data_at is None:
             connections.set_state(connection, working_status(connection), advice(Reason.NO_USAGE))
     elif connection.status not in {Status.PAUSED, Status.ERROR}:

@@ -15,7 +15,7 @@ from dataclasses import replace
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 from django.db import connection as database
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Coalesce
 
 from costs.periods import DayRange
@@ -111,7 +111,7 @@ def _one_request(lease: Lease) -> bool:
             outcomes.record_failure(lease, step, _unreadable_key(error), requested=False)
             return True
         seed = lanes.seed_of(lease.organization_id, lease.family)
-        answer = lease.bucket.acquire(seed, floor=_floor(step, database_now()))
+        answer = lease.bucket.acquire(seed, floor=_floor(step))
         if not answer.granted:
             return _wait_for_token(lease, step, answer.wait_seconds)
         crash("token-taken")
@@ -126,41 +126,52 @@ def _wait_for_token(lease: Lease, step: SyncStep, wait_seconds: float) -> bool:
     """Park the lane until there is a token; or go on, when a more urgent run that may use the last one has come."""
     with transaction.atomic():
         lanes.lock(lease)
-        now = database_now()
-        urgent = _ready_steps(lease.lane_id, now).first()
-        if urgent and _floor(urgent, now) < _floor(step, now):
+        urgent = runs.ready_steps(lease.lane_id).first()
+        if urgent and _floor(urgent) < _floor(step):
             return True
         lanes.park(lease, wait_seconds)
     return False
 
 
-def _floor(step: SyncStep, now: dt.datetime) -> int:
+def _floor(step: SyncStep) -> int:
     """Return how many tokens the step's request must leave."""
-    return 0 if runs.is_starved(step.run, now) else _FLOOR[Trigger(step.run.trigger)]
-
-
-def _ready_steps(lane_id: int, now: dt.datetime) -> QuerySet[SyncStep]:
-    return runs.open_steps(lane_id).filter(Q(not_before__isnull=True) | Q(not_before__lte=now))
+    return 0 if runs.is_starved(step) else _FLOOR[Trigger(step.run.trigger)]
 
 
 def _choose(lease: Lease) -> SyncStep | None:
-    """Return the step to do next; with none, give the lane back until one can be done."""
+    """
+    Return the step to do next; with none, give the lane back until one can be done.
+
+    Looking takes no lock: whoever lost the lane meanwhile is refused when the grant is noted, before the request.
+    Only what changes rows does: planning, stopping a poisoned run, giving back.
+    """
+    if not runs.unplanned(lease.lane_id).exists():
+        # One row at a time: a year's backfill has hundreds of open steps, and only the first is needed.
+        step = runs.ready_steps(lease.lane_id).first()
+        if step is not None and not _is_poisoned(step):
+            return step
     with transaction.atomic():
         lanes.lock(lease)
         runs.plan_missing(lease.lane_id)
-        now = database_now()
-        # One row at a time: a year's backfill has hundreds of open steps, and only the first is needed.
-        while (step := _ready_steps(lease.lane_id, now).first()) is not None:
-            if step.run.claims_since_progress < _MOST_CLAIMS:
+        while (step := runs.ready_steps(lease.lane_id).first()) is not None:
+            if not _is_poisoned(step):
                 return step
             outcomes.stop_poisoned(step.run)
-        later = runs.open_steps(lease.lane_id).filter(not_before__gt=now).order_by("not_before").first()
-        if later is None or later.not_before is None:
+        later = runs.open_steps(lease.lane_id).order_by("not_before").first()
+        if later is None:
             lanes.release(lease)
         else:
-            lanes.park(lease, (later.not_before - now).total_seconds())
+            lanes.park(lease, _seconds_until(later.not_before))
     crash("lane-released")
     return None
+
+
+def _is_poisoned(step: SyncStep) -> bool:
+    return step.run.claims_since_progress >= _MOST_CLAIMS
+
+
+def _seconds_until(moment: dt.datetime | None) -> float:
+    return max(0.0, (moment - database_now()).total_seconds()) if moment else 0.0
 
 
 def _note_start(step: SyncStep, now: dt.datetime) -> None:
