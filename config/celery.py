@@ -15,6 +15,8 @@ from celery.signals import setup_logging
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+# Celery throws away what the checks say, and they import every page; what must stop a worker is in workers/tasks.py.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 
 class Interval(schedule):

@@ -1,5 +1,6 @@
 """Django settings, all from the environment; sections follow `.env.example`."""
 
+import sys
 from pathlib import Path
 
 import environ
@@ -131,6 +132,8 @@ CONTENT_SECURITY_POLICY = {
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
+# `bin/celery` and `python -m celery`: worker and beat, which show no pages.
+_IS_ENGINE = "celery" in Path(sys.argv[0]).parts[-2:]
 INSTALLED_APPS = [
     "runtime",
     "accounts",
@@ -140,7 +143,7 @@ INSTALLED_APPS = [
     "alerts",
     "dashboard",
     "demo",
-    "accounts.apps.OperatorsConfig",
+    "config.engine.OperatorsWithoutPages" if _IS_ENGINE else "accounts.apps.OperatorsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

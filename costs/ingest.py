@@ -18,7 +18,7 @@ from django.db import connection as database
 from costs.models import DayDigest, Restatement
 from costs.money import sum_usd
 from costs.periods import day_start
-from costs.records import CostRecord, Record, day_digest, merge_equal_keys, row_key
+from costs.records import CostRecord, Record, digest_of_merged, merge_equal_keys, row_key
 from costs.tables import COSTS, FactTable
 
 
@@ -103,7 +103,9 @@ def _by_day(window: Window, records: Iterable[Record]) -> dict[dt.date, _Day]:
         if record.day not in grouped or record.source != window.source:
             raise ValueError(f"record of {record.source} {record.day} does not belong to {window}")
         grouped[record.day].append(record)
-    return {day: _Day(day, rows, day_digest(rows), _total(window, rows)) for day, rows in grouped.items()}
+    return {
+        day: _Day(day, rows, digest_of_merged(rows), _total(window, rows)) for day, rows in grouped.items()
+    }
 
 
 def _total(window: Window, rows: Iterable[Record]) -> Decimal | None:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache, lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from costs.money import sum_usd, usd_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 Scalar = str | int | bool | None
 
@@ -181,14 +183,37 @@ def row_key(record: Record) -> bytes:
 
 
 def _compute_row_key(record: Record) -> bytes:
-    columns: dict[str, Any] = {
-        name: value for name in record.KEY if (value := getattr(record, name)) is not None
-    }
-    columns["origin"] = record.origin.value
-    columns["source"] = record.source
+    values = _key_values(record.KEY)(record)
+    if not record.extra:
+        return _known_key(record.KEY, values, record.origin, record.source)
     extra = {name: value for name, value in record.extra.items() if value is not None}
+    return _hash_columns(record.KEY, values, record.origin, record.source, extra)
+
+
+@cache
+def _key_values(names: tuple[str, ...]) -> Callable[[Record], tuple[str | None, ...]]:
+    return attrgetter(*names)
+
+
+# The day is no part of the key, so that most rows of a window have one that was worked out for another day.
+@lru_cache(maxsize=4096)
+def _known_key(names: tuple[str, ...], values: tuple[str | None, ...], origin: Origin, source: str) -> bytes:
+    return _hash_columns(names, values, origin, source, {})
+
+
+def _hash_columns(
+    names: tuple[str, ...],
+    values: tuple[str | None, ...],
+    origin: Origin,
+    source: str,
+    extra: Mapping[str, Scalar],
+) -> bytes:
+    columns: dict[str, Any] = {
+        name: value for name, value in zip(names, values, strict=True) if value is not None
+    }
+    columns["origin"], columns["source"] = origin.value, source
     if extra:
-        columns["extra"] = extra
+        columns["extra"] = dict(extra)
     canonical = json.dumps(columns, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return blake2b(canonical.encode("ascii"), digest_size=ROW_KEY_BYTES).digest()
 
@@ -199,7 +224,12 @@ def merge_equal_keys(records: Iterable[_R]) -> list[_R]:
 
     Shape:   n -> at most n
     """
-    return list(_merged(records).values())
+    merged: dict[tuple[date, bytes], _R] = {}
+    for record in records:
+        identity = (record.day, row_key(record))
+        earlier = merged.get(identity)
+        merged[identity] = record if earlier is None else earlier.plus(record)
+    return list(merged.values())
 
 
 def day_digest(records: Iterable[Record]) -> bytes:
@@ -209,23 +239,19 @@ def day_digest(records: Iterable[Record]) -> bytes:
     Shape:   16 bytes; no records have a digest too; records of equal key count as their sum; 1.0 is 1.00
     Raises:  ValueError: the records are of several days
     """
-    merged = _merged(records)
-    if len({day for day, _ in merged}) > 1:
-        raise ValueError("a digest covers the records of one day")
-    lines = sorted(
-        f"{key.hex()} {' '.join(record.value_texts())}\n".encode("ascii")
-        for (_, key), record in merged.items()
-    )
-    return blake2b(b"".join(lines), digest_size=16).digest()
+    return digest_of_merged(merge_equal_keys(records))
 
 
-def _merged(records: Iterable[_R]) -> dict[tuple[date, bytes], _R]:
-    merged: dict[tuple[date, bytes], _R] = {}
+def digest_of_merged(records: Iterable[Record]) -> bytes:
+    """Do as `day_digest`, for records whose keys are known to differ."""
+    days, lines = set(), []
     for record in records:
-        identity = (record.day, row_key(record))
-        earlier = merged.get(identity)
-        merged[identity] = record if earlier is None else earlier.plus(record)
-    return merged
+        days.add(record.day)
+        lines.append(f"{row_key(record).hex()} {' '.join(record.value_texts())}\n".encode("ascii"))
+    if len(days) > 1:
+        raise ValueError("a digest covers the records of one day")
+    lines.sort()
+    return blake2b(b"".join(lines), digest_size=16).digest()
 
 
 def _usd_or_null(amount: Decimal | None) -> str:

@@ -1,8 +1,10 @@
 """Which table a kind of record is stored in, and under which columns; the one description that ingest writes by."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from django.db.models import Model
@@ -46,9 +48,9 @@ class FactTable:
     def row(self, record: Record) -> tuple[Any, ...]:
         """Return the record's values for `key`, `extra` and `values`, ready to be copied."""
         return (
-            *(getattr(record, name) for name in self.key),
+            *_read(self.key)(record),
             _json(record.extra),
-            *(_stored(getattr(record, name)) for name in self.values),
+            *map(_stored, _read(self.values)(record)),
         )
 
 
@@ -73,9 +75,14 @@ ACTIVITY = FactTable(
 TABLES: Mapping[str, FactTable] = {"cost": COSTS, "usage": USAGE, "activity": ACTIVITY}
 
 
+@cache
+def _read(names: tuple[str, ...]) -> Callable[[Record], tuple[Any, ...]]:
+    return attrgetter(*names)
+
+
 def _stored(value: Any) -> Any:
     return _json(value) if isinstance(value, Mapping) else value
 
 
 def _json(fields: Mapping[str, Any]) -> str:
-    return json.dumps(dict(fields), sort_keys=True)
+    return json.dumps(dict(fields), sort_keys=True) if fields else "{}"

@@ -114,7 +114,7 @@ def wake_due() -> list[int]:
 
     Shape:   lanes waiting whose time has come, woken ones whose message got lost, leased ones whose holder
              died: one condition, because all three are "due_at has passed"
-    Effects: one UPDATE; the caller sends one nudge a lane after it committed
+    Effects: one UPDATE, committed by itself; the caller sends one nudge a lane afterwards
     """
     with database.cursor() as cursor:
         cursor.execute(

