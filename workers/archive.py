@@ -3,7 +3,9 @@
 import datetime as dt
 import hashlib
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from integrations.anthropic.streams import Reading
 from integrations.pages import Page as FetchedPage
@@ -14,15 +16,29 @@ class ArchiveError(Exception):
     """A stored page does not have the content it was stored with."""
 
 
+class _Bodies(Sequence[bytes]):
+    """The bodies of pages, each unpacked when it is asked for: all together they are twenty times the archive's size."""
+
+    def __init__(self, pages: Sequence[Page]) -> None:
+        self._pages = pages
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def __getitem__(self, index: Any) -> Any:
+        return _body(self._pages[index])
+
+
 @dataclass(frozen=True, slots=True)
 class Archived:
     """
     The answers of one window as they were stored.
 
     Shape:   bodies and request ids in the order of the pages; `first_requested_at` is when the first was asked for
+    Raises:  ArchiveError — a body is asked for that was damaged
     """
 
-    bodies: list[bytes]
+    bodies: Sequence[bytes]
     request_ids: list[str | None]
     first_requested_at: dt.datetime
 
@@ -52,13 +68,11 @@ def store(step: SyncStep, page: FetchedPage, *, requested_at: dt.datetime) -> Pa
 
 
 def read_back(step: SyncStep) -> Archived:
-    """Return the pages of the current generation; ArchiveError if there is none, or one was damaged."""
+    """Return the pages of the current generation; ArchiveError if there is none."""
     pages = list(Page.objects.filter(step=step, generation=step.generation).order_by("sequence"))
     if not pages:
         raise ArchiveError("its pages are no longer in the archive")
-    return Archived(
-        [_body(page) for page in pages], [page.request_id or None for page in pages], pages[0].requested_at
-    )
+    return Archived(_Bodies(pages), [page.request_id or None for page in pages], pages[0].requested_at)
 
 
 def _body(page: Page) -> bytes:

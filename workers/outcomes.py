@@ -170,13 +170,12 @@ def _complete(step: SyncStep) -> None:
 
 def _read_window(step: SyncStep) -> tuple[Archived, Reading]:
     """Normalise the archived pages; UpstreamError when they cannot be trusted."""
-    stream = STREAMS[step.stream]
+    stream, days = STREAMS[step.stream], DayRange(step.window_start, step.window_end)
     try:
         archived = archive.read_back(step)
+        reading = stream.read(days, archived.bodies, archived.request_ids)
     except archive.ArchiveError as error:
         raise unreadable(f"an archived answer was damaged and is fetched again ({error})") from error
-    days = DayRange(step.window_start, step.window_end)
-    reading = stream.read(days, archived.bodies, archived.request_ids)
     left_out = _left_out(days, stream, reading, archived.first_requested_at)
     if left_out:
         raise unreadable(f"it leaves out {left_out} and later days of the window")

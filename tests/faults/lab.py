@@ -142,9 +142,10 @@ class Lab:
         self._odd |= {named.name} if changed else set()
         return self._start(named, {**self.environment, **changed})
 
-    def start_web(self) -> Process:
+    def start_web(self, **changed: str) -> Process:
         """Start the web server and wait until it answers."""
-        process = self._start(stack.web(self.port), self.direct_environment)
+        process = self._start(stack.web(self.port), {**self.direct_environment, **changed})
+        self._odd |= {"web"} if changed else set()
         self.eventually(self._is_live, "the web server answers")
         return process
 

@@ -73,7 +73,8 @@ def _judge_digests(lab: Lab, connection: Connected, facts: list[dict[str, Any]],
     for row in facts:
         by_day[row["day"]].append(_record(row))
     digests = lab.rows(
-        "SELECT day, digest, row_count, amount_usd FROM costs_daydigest WHERE connection_id = %s",
+        "SELECT day, digest, row_count, amount_usd FROM costs_daydigest "
+        "WHERE connection_id = %s AND source = 'cost_report'",
         connection.id,
     )
     problems = [f"{connection.slug}: {len(digests)} days have a digest, not {days}"] * (len(digests) != days)
@@ -88,7 +89,10 @@ def _judge_digests(lab: Lab, connection: Connected, facts: list[dict[str, Any]],
 def _facts(lab: Lab, connection: Connected) -> list[dict[str, Any]]:
     columns = ("source", "day", "origin", *DIMENSIONS, "extra", "amount_usd", "list_amount_usd")
     listed = ", ".join(columns)
-    rows = lab.rows(f"SELECT {listed} FROM costs_costfact WHERE connection_id = %s", connection.id)  # noqa: S608
+    rows = lab.rows(
+        f"SELECT {listed} FROM costs_costfact WHERE connection_id = %s AND source = 'cost_report'",  # noqa: S608
+        connection.id,
+    )
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
@@ -97,10 +101,14 @@ def _record(row: dict[str, Any]) -> CostRecord:
 
 
 def _judge_engine(lab: Lab) -> list[str]:
-    doubled = lab.rows(
-        "SELECT connection_id, source, day, count(*) FROM costs_costfact "
-        "GROUP BY connection_id, source, day, row_key HAVING count(*) > 1"
-    )
+    doubled = [
+        row
+        for table in ("costs_costfact", "costs_usagefact", "costs_activityfact")
+        for row in lab.rows(
+            f"SELECT connection_id, source, day, count(*) FROM {table} "  # noqa: S608 - our own names
+            "GROUP BY connection_id, source, day, row_key HAVING count(*) > 1"
+        )
+    ]
     orphans = lab.value(
         "SELECT count(*) FROM costs_costfact f LEFT JOIN integrations_connection c ON c.id = f.connection_id "
         "WHERE c.id IS NULL"

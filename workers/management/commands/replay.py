@@ -119,9 +119,11 @@ def _as_json(connection: Connection, result: Result) -> str:
                 | {
                     "rows": [
                         {
-                            "side": row.side, "row_key": row.row_key, "name": row.name,
+                            "side": row.side,
+                            "row_key": row.row_key,
+                            "name": row.name,
                             "amount_usd": None if row.amount_usd is None else usd_text(row.amount_usd),
-                        }  # fmt: skip
+                        }
                         for row in each.rows
                     ]
                 }
