@@ -9,11 +9,19 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.test import TransactionTestCase, override_settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from accounts.models import Account, Membership, Role, User
 from integrations.simulator.process import Simulator
 from tests.emptying import empty_tables
 from workers.bucket import redis_client
+
+# A property holds or does not; how long a busy machine takes to try an example says nothing.
+hypothesis_settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -104,7 +104,9 @@ records = st.lists(
 
 class TestKeepingUp:
     @given(first=records, second=records)
-    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    )
     def test_holds_the_sums_of_the_facts_after_any_two_windows(self, account, first, second):
         connection = make_connection(account)
         put(connection, *first)

@@ -203,7 +203,9 @@ row = st.builds(
 
 
 class TestAnyHistory:
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    )
     @given(answers=st.lists(st.lists(row, max_size=8), min_size=1, max_size=5))
     def test_ends_with_exactly_the_last_answer(self, connection, answers):
         CostFact.objects.all().delete()

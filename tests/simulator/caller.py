@@ -41,7 +41,7 @@ class Caller:
         self.headers = {"x-api-key": key_text(slug), "anthropic-version": "2023-06-01"}
 
     def get(
-        self, path: str, query: Any = (), *, headers: dict[str, str | None] | None = None, timeout: float = 10
+        self, path: str, query: Any = (), *, headers: dict[str, str | None] | None = None, timeout: float = 60
     ) -> Reply:
         sent = {name: value for name, value in (self.headers | (headers or {})).items() if value is not None}
         connection = http.client.HTTPConnection(self._address, timeout=timeout)

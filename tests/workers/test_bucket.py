@@ -148,7 +148,7 @@ move = st.tuples(st.integers(-20 * SECOND, 20 * SECOND), st.integers(1, 8))
 
 
 class TestAnyClock:
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(moves=st.lists(move, min_size=1, max_size=12))
     def test_never_grants_more_than_capacity_plus_rate_times_forward_time(self, moves):
         limited, forward, grants = ClockedBucket(RATE), 0, 0
@@ -159,7 +159,7 @@ class TestAnyClock:
 
         assert grants <= RATE.capacity + forward / RATE.interval_us
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(moves=st.lists(move, min_size=1, max_size=8))
     def test_grants_after_exactly_the_wait_it_named(self, moves):
         limited = ClockedBucket(RATE)
@@ -172,7 +172,7 @@ class TestAnyClock:
         assert answer.granted or limited.acquire(Seed(RATE.full_us)).granted
         assert answer.wait_seconds <= RATE.interval_us / SECOND
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(penalty=st.integers(1, 3600), early_us=st.integers(1, 3_600_000_000))
     def test_never_grants_inside_a_penalty(self, penalty, early_us):
         limited = ClockedBucket(RATE)

@@ -184,7 +184,7 @@ ROWS = st.lists(
 
 
 class TestWhateverComes:
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(rows=ROWS, cuts=st.lists(st.integers(0, 30), max_size=3))
     def test_no_cent_is_lost_and_no_cut_into_pages_matters(self, rows, cuts):
         """Sums stay exact, equal keys become one record, and pages are only a way to send rows."""
@@ -203,7 +203,7 @@ class TestWhateverComes:
             record.value_texts() for record in whole.records
         ]
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(rows=st.permutations([("a", "1"), ("b", "2.5"), ("a", "0.00000000000001"), (None, "-3")]))
     def test_the_order_of_rows_does_not_matter(self, rows):
         reading = read(*(cost_row(amount=amount, group={"model": model}) for model, amount in rows))
