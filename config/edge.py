@@ -1,4 +1,4 @@
-"""The outermost door: whom a proxy may speak for, and how large a request may be; looks at nothing else."""
+"""The outermost door: whom a proxy may speak for, how large a request may be, and that its address is text."""
 
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
@@ -67,14 +67,16 @@ def _is_within(text: str, networks: Sequence[_Network]) -> bool:
 
 
 def size_middleware(get_response: View) -> View:
-    """Refuse a request that is larger than any of ours, before anything reads it."""
+    """Refuse a request that is larger than any of ours, or whose address no text is, before anything reads it."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         problem = too_large(request.META)
+        if is_api(request):
+            # What no parameter may hold the API says in its own words, with a pointer.
+            return get_response(request) if problem is None else response(problem, request.path)
+        problem = problem or no_text(request.META)
         if problem is None:
             return get_response(request)
-        if is_api(request):
-            return response(problem, request.path)
         context = {"detail": problem.detail}
         answer: HttpResponse = render(request, "413.html", context, status=problem.status_code)
         return answer
@@ -94,4 +96,12 @@ def too_large(meta: Mapping[str, Any]) -> ProblemError | None:
     if len(length) > _MOST_DIGITS or int(length) > most:
         told = f"The body may hold at most {most} bytes."
         return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", told)
+    return None
+
+
+def no_text(meta: Mapping[str, Any]) -> ProblemError | None:
+    """Return what is wrong with an address that holds a NUL byte: no column takes one, and nobody types it."""
+    query = str(meta.get("QUERY_STRING", ""))
+    if "\0" in str(meta.get("PATH_INFO", "")) or "\0" in query or "%00" in query:
+        return ProblemError(HTTPStatus.BAD_REQUEST, "parse_error", "The address holds a NUL byte (%00).")
     return None

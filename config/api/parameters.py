@@ -30,8 +30,8 @@ class DayField(serializers.DateField):
         self.error_messages["datetime"] = self.error_messages["invalid"]
 
     def to_internal_value(self, value: Any) -> dt.date:
-        # strptime would read 2026-1-5 as well; one day has one spelling here.
-        if not isinstance(value, str) or len(value) != len("YYYY-MM-DD"):
+        # strptime would read 2026-1-5 and the digits of other scripts as well; one day has one spelling here.
+        if not isinstance(value, str) or len(value) != len("YYYY-MM-DD") or not value.isascii():
             self.fail("invalid")
         day: dt.date = super().to_internal_value(value)
         if not EARLIEST <= day <= LATEST:

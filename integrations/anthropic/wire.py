@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from sys import intern
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -111,8 +111,9 @@ def read_moment(text: str) -> datetime:
     if not _RFC3339.fullmatch(text):
         raise WireError(f"{text[:40]!r} is not a time with a zone")
     try:
-        return datetime.fromisoformat(text.upper())
-    except ValueError as error:
+        # In UTC, which what is written at either end of the calendar may not have.
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise WireError(f"{text[:40]!r} is not a time") from error
 
 

@@ -381,7 +381,6 @@ class TestAudit:
             ({"since": "2020-01-01"}, ["connection.paused", "connection.created"]),
             ({"since": "nonsense"}, []),
             ({"action": "nonsense"}, []),
-            ({"actor": "a\x00b"}, []),
             ({"before": "9" * 30}, ["connection.paused", "connection.created"]),
         ],
     )

@@ -142,12 +142,30 @@ class TestSize:
         answer = client.post("/accounts/login/", {"login": "x" * 1_100_000})
 
         assert answer.status_code == 413
-        assert "This is too large" in answer.text
+        assert "This cannot be read here" in answer.text
         assert "Content-Security-Policy" in answer.headers
 
     @pytest.mark.parametrize(("count", "status"), [(900, 200), (1100, 400)])
     def test_of_a_form_is_counted_in_fields_too(self, db, client, count, status):
         assert client.post("/accounts/login/", {f"f{n}": "1" for n in range(count)}).status_code == status
+
+
+class TestText:
+    @pytest.mark.parametrize(
+        "address", ["/models/%00/", "/usage/table.csv?model=%00", "/explore/?model=a%00b", "/\0"]
+    )
+    def test_with_a_nul_byte_is_refused_before_a_column_would(self, db, client, admin_user, address):
+        client.force_login(admin_user)
+
+        answer = client.get(address)
+
+        assert answer.status_code == 400
+        assert "NUL byte" in answer.text
+
+    def test_that_only_spells_one_out_is_text(self, db, client, admin_user):
+        client.force_login(admin_user)
+
+        assert client.get("/explore/?model=%2500").status_code == 200
 
 
 class TestTransport:

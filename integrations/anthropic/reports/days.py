@@ -36,11 +36,12 @@ def day_of(row: wire.Row, window: DayRange, refreshed_at: datetime | None = None
     """
     start, end = wire.get_moment(row, "starting_at"), wire.get_moment(row, "ending_at")
     day = utc_day(start)
+    if day not in window:
+        # First: beside the last day of the calendar there is no other one to compare with.
+        raise wire.WireError(f"it holds {day}, which was not asked for ({window.start} to {window.end})")
     is_running = refreshed_at is not None and refreshed_at <= end < day_start(day) + _DAY and start < end
     if start != day_start(day) or (end != start + _DAY and not is_running):
         raise wire.WireError(f"a bucket at {start.astimezone(UTC).isoformat()} is not one UTC day")
-    if day not in window:
-        raise wire.WireError(f"it holds {day}, which was not asked for ({window.start} to {window.end})")
     return day
 
 

@@ -45,6 +45,20 @@ class TestDayOf:
         with pytest.raises(WireError, match=r"was not asked for \(2026-11-17 to 2026-11-20\)"):
             day_of(bounds(day), THREE_DAYS)
 
+    @pytest.mark.parametrize(
+        "start",
+        [
+            "9999-12-31T00:00:00Z",
+            "9999-12-31T23:59:59-05:00",
+            "0001-01-01T00:00:00Z",
+            "0001-01-01T00:00:00+05:00",
+        ],
+    )
+    def test_refuses_the_ends_of_the_calendar(self, start):
+        """Arithmetic on them runs off it, which would be our fault and not upstream's."""
+        with pytest.raises(WireError):
+            day_of({**bounds("2026-11-18"), "starting_at": start}, THREE_DAYS)
+
     @pytest.mark.parametrize("name", ["starting_at", "ending_at"])
     def test_needs_both_bounds(self, name):
         with pytest.raises(WireError, match=name):
