@@ -45,6 +45,8 @@ _FACTS = """
         generate_series(%(first)s::date, %(last)s::date, interval '1 day') AS day,
         generate_series(1, %(workspaces)s) AS w, generate_series(1, %(model_count)s) AS m,
         generate_series(1, %(token_count)s) AS t
+    -- Rows of a day arrive together, so they lie together.
+    ORDER BY connection.id, day
 """
 _USAGE = """
     INSERT INTO costs_usagefact (
@@ -58,6 +60,7 @@ _USAGE = """
     FROM integrations_connection connection,
         generate_series(%(first)s::date, %(last)s::date, interval '1 day') AS day,
         generate_series(1, %(workspaces)s) AS w, generate_series(1, %(model_count)s) AS m
+    ORDER BY connection.id, day
 """
 _USAGE_DIGESTS = """
     INSERT INTO costs_daydigest (connection_id, source, day, digest, row_count, amount_usd, as_of)
