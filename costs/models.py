@@ -3,10 +3,13 @@
 Facts belong to a connection by foreign key only; this package knows no provider and no queue.
 """
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models.functions import Now
 
 from costs.fields import UsdField
+from costs.money import sum_usd
 from costs.usage_records import TOKEN_COUNTS
 
 
@@ -299,6 +302,11 @@ class Restatement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}: {self.before_usd} to {self.after_usd} USD"
+
+    @property
+    def difference_usd(self) -> Decimal:
+        """How much more the day costs since; negative for less."""
+        return sum_usd((self.after_usd, self.before_usd.copy_negate()))
 
 
 class Resource(models.Model):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from costs.models import ResourceName
+from costs.models import Resource, ResourceName
 from costs.periods import day_start
 
 # Which dimension is named by which kind of resource.
@@ -78,6 +78,18 @@ def names_of(account_id: UUID, *kinds: str) -> Names:
     for (_, key), found in versions.items():
         of_any.setdefault(key, found)
     return Names(versions, of_any)
+
+
+def workspaces_of_keys(account_id: UUID) -> Mapping[str, str | None]:
+    """Return the workspace each API key belongs to, by the key's id; keys of no workspace have none or are left out."""
+    rows = Resource.objects.filter(connection__account_id=account_id, kind="api_key")
+    found: dict[str, str | None] = {}
+    for key, attributes in rows.values_list("resource_id", "attributes"):
+        # The newer list writes a scope, the older one the workspace itself.
+        scope = attributes.get("scope") or attributes
+        if isinstance(scope, Mapping) and "workspace_id" in scope:
+            found[key] = scope["workspace_id"]
+    return found
 
 
 def workspace_names(account_id: UUID) -> Names:

@@ -31,11 +31,16 @@ class Capability:
 
 
 def capabilities(connection: Connection) -> list[Capability]:
-    """Return what the last probe found the stored key can see."""
-    return [
-        Capability(capability_words(found["name"]), found["ok"], found.get("detail", ""))
-        for found in connection.capabilities
-    ]
+    """Return what the stored key can see: what the last probe found, and of what it did not try, what syncs found since."""
+    reports = {report.stream: report for report in connection.reports.all()}
+    found = []
+    for each in connection.capabilities:
+        ok, detail = each["ok"], each.get("detail", "")
+        report = reports.get(each["name"])
+        if ok is None and report is not None and (report.is_refused or report.read_at):
+            ok, detail = not report.is_refused, report.detail if report.is_refused else ""
+        found.append(Capability(capability_words(each["name"]), ok, detail))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

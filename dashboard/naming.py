@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from costs.named import names_of, workspace_names
+from costs.named import names_of, workspace_names, workspaces_of_keys
 from costs.records import DOLLAR_SHARE, TOKEN_SHARE, UNATTRIBUTED
 from dashboard.wording import origin_words
 from integrations.models import Connection
@@ -129,27 +129,43 @@ def names(account_id: UUID, dimensions: Sequence[str]) -> Names:
     if "workspace_id" in dimensions:
         known["workspace_id"] = _workspaces(account_id)
     if "api_key_id" in dimensions:
-        known["api_key_id"] = _current(account_id, "api_key")
+        known["api_key_id"] = _keys(account_id)
     if "actor_id" in dimensions:
         # Whatever is not done by a person is done by a key or a service account, under its own id.
-        keys = {key: f"{name} (API key)" for key, name in _current(account_id, "api_key").items()}
-        known["actor_id"] = {**keys, **_current(account_id, "person")}
+        keys = {key: f"{name} (API key)" for key, name in _keys(account_id).items()}
+        known["actor_id"] = {**keys, **_apart(names_of(account_id, "person").current, {})}
     if "connection" in dimensions:
         rows = Connection.objects.filter(account_id=account_id).values_list("pk", "label")
         known["connection"] = {str(pk): label for pk, label in rows}
     return Names(known)
 
 
-def _current(account_id: UUID, kind: str) -> dict[str | None, str]:
-    """Name resources by id; where several have one name, the end of the id tells them apart."""
-    current = names_of(account_id, kind).current
+def _keys(account_id: UUID) -> dict[str | None, str]:
+    workspaces = _workspaces(account_id)
+    places = {
+        key: workspaces.get(workspace) or workspace or null_label("workspace_id")
+        for key, workspace in workspaces_of_keys(account_id).items()
+    }
+    return _apart(names_of(account_id, "api_key").current, places)
+
+
+def _apart(current: Mapping[tuple[str, str | None], str], places: Mapping[str, str]) -> dict[str | None, str]:
+    """Name resources by id; where several have one name, their place tells them apart, or else the end of their id."""
     ids: defaultdict[str, set[str | None]] = defaultdict(set)
     for (_, resource_id), name in current.items():
         ids[name].add(resource_id)
-    return {
-        resource_id: f"{name} …{(resource_id or '')[-_TAIL:]}" if len(ids[name]) > 1 else name
-        for (_, resource_id), name in current.items()
-    }
+    named: dict[str | None, str] = {}
+    for (_, resource_id), name in current.items():
+        others = [places.get(each or "") for each in ids[name]]
+        place = places.get(resource_id or "")
+        if len(others) == 1:
+            named[resource_id] = name
+        elif place and others.count(place) == 1:
+            named[resource_id] = f"{name} ({place})"
+        else:
+            where = f", {place}" if place else ""
+            named[resource_id] = f"{name} (…{(resource_id or '')[-_TAIL:]}{where})"
+    return named
 
 
 def _workspaces(account_id: UUID) -> dict[str | None, str]:

@@ -15,6 +15,7 @@ _TRIGGERS: Mapping[Trigger, str] = {
     Trigger.FORCE: "Force sync",
     Trigger.REREAD: "Catch-up",
 }
+_FAMILIES: Mapping[str, str] = {"classic": "Admin API", "analytics": "Analytics API"}
 _CAPABILITIES: Mapping[str, str] = {
     "organization": "Name of the organisation",
     "cost_report": "Daily cost by workspace and model",
@@ -28,6 +29,7 @@ _CAPABILITIES: Mapping[str, str] = {
     "analytics_cost_serving": "Cost by product, geography and speed (analytics)",
     "analytics_usage": "Tokens by person, key and tier (analytics)",
     "analytics_usage_serving": "Tokens by product, geography and speed (analytics)",
+    "allocated": "The bill, shared among keys and people",
     "enterprise_cost": "Cost by person and product",
     "enterprise_cost_speed": "Cost by product and speed",
     "enterprise_usage": "Tokens by person and product",
@@ -43,6 +45,11 @@ _CAPABILITIES: Mapping[str, str] = {
 def origin_words(origin: str) -> str:
     """Say where the spend comes from; an origin this version does not know is shown as it is."""
     return _ORIGINS.get(origin, origin)
+
+
+def family_words(family: str) -> str:
+    """Say which of Anthropic's APIs a family is; one this version does not know is shown as it is."""
+    return _FAMILIES.get(family, family)
 
 
 def trigger_words(trigger: str) -> str:

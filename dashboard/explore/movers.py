@@ -15,6 +15,10 @@ _EXPLAIN_BY = ("api_key_id", "actor_id", "workspace_id", "product", "model", "to
 # Not every report knows these: without a value they say nothing.
 _UNTOLD = frozenset({"api_key_id", "actor_id", "product"})
 _HALF, _WHOLE = 50, 100
+# How a part is spoken of: mostly in workspace Search, mostly through API key ci-bot.
+_WAYS = {
+    "workspace_id": "in", "api_key_id": "through", "actor_id": "by", "product": "in", "model": "with", "token_type": "for",
+}  # fmt: skip
 # New and gone ones of these are named: somebody started or stopped something.
 _ARRIVING = ("api_key_id", "actor_id")
 
@@ -87,7 +91,7 @@ def _mover(ground: Ground, movement: Movement, cause: Cause | None) -> Mover:
         words = (
             f"{how} with {name[0].lower()}{name[1:]}"
             if is_none
-            else f"{how} {naming.inline(cause.dimension)} {name}"
+            else f"{how} {_WAYS[cause.dimension]} {naming.inline(cause.dimension)} {name}"
         )
     return Mover(
         label=ground.label(movement.key),

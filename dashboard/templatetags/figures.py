@@ -99,6 +99,18 @@ def exact_moment(value: dt.datetime) -> SafeString:
 
 
 @register.filter
+def report(source: str) -> str:
+    """Say what a report tells."""
+    return wording.capability_words(source)
+
+
+@register.filter
+def family(name: str) -> str:
+    """Say through which of Anthropic's APIs something is read."""
+    return wording.family_words(name)
+
+
+@register.filter
 def trigger(value: str) -> str:
     """Say why a run exists."""
     return wording.trigger_words(value)

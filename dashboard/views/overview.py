@@ -9,7 +9,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from accounts.models import Account
 from accounts.permissions import Principal
 from costs.periods import utc_day
-from dashboard import keeping, ranges, stored
+from dashboard import keeping, naming, ranges, stored
 from dashboard import overview as presenter
 from dashboard.access import page
 from dashboard.cards import cards
@@ -21,6 +21,8 @@ from integrations.models import Connection
 
 # A page shows the progress of this many connections; the rest are on the page of connections.
 _MOST_CARDS = 5
+# What people look for next, after models and workspaces.
+_SPLITS = ("api_key_id", "actor_id", "product", "token_type", "cost_center")
 
 
 @require_safe
@@ -57,6 +59,7 @@ def _overview(request: HttpRequest, principal: Principal) -> HttpResponse:
         "state": state,
         "chart_document": shown.report.chart.document(shown.report.day_link),
         "trouble": list_trouble(account),
+        "splits": [(naming.dimension(name), state.changed(group_by=(name,)).address) for name in _SPLITS],
     }
     return render(request, "dashboard/overview.html", context)
 

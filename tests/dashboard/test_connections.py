@@ -6,7 +6,11 @@ import re
 import pytest
 
 from accounts.models import AuditEvent
+from costs.models import Restatement
+from costs.money import usd_text
+from dashboard.wording import capability_words
 from integrations.models import Connection, Status
+from tests.dashboard.conftest import figures_in
 from workers import lifecycle
 from workers.clock import database_now
 from workers.lifecycle import NewConnection
@@ -162,6 +166,10 @@ class TestDetail:
         assert "First backfill" in text
         assert "Force sync" in text
         assert "<strong>restated</strong>" in text
+        changed = Restatement.objects.get(was_provisional=False)
+        assert f"<td>{capability_words(changed.source)}</td>" in text
+        assert figures_in(text).count(usd_text(changed.after_usd - changed.before_usd)) == 1
+        assert "Admin API" in text
         assert "Requests possible now" in text
 
     def test_turns_the_pages_of_a_long_history(self, viewer, visit, filled, django_assert_max_num_queries):

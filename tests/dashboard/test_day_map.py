@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 
 from costs.models import DayDigest
+from dashboard.cards import capabilities
 from dashboard.day_map import card_strips, connection_map
 from tests.dashboard.conftest import today
 
@@ -49,6 +50,22 @@ class TestConnectionMap:
         text = visit(viewer).get(f"/connections/{filled.pk}/").text
 
         assert "The key lacks a scope." in text
+
+
+class TestCapabilities:
+    def test_tell_what_syncs_found_since_the_key_was_tested(self, filled):
+        """The test of a key tries few reports; the first sync tries the others."""
+        found = {each.name: each.ok for each in capabilities(filled)}
+
+        assert {each["name"] for each in filled.capabilities if each["ok"] is None}
+        assert set(found.values()) == {True}
+
+    def test_tell_what_was_refused_since(self, filled):
+        filled.reports.filter(stream="claude_code").update(is_refused=True, detail="The key lacks a scope.")
+
+        refused = next(each for each in capabilities(filled) if each.name == "Claude Code activity")
+
+        assert (refused.ok, refused.detail) == (False, "The key lacks a scope.")
 
 
 class TestCardStrips:

@@ -73,14 +73,30 @@ class TestEntity:
 
 
 class TestNames:
-    def test_that_are_the_same_are_told_apart_by_their_ids(self, filled):
+    @pytest.fixture
+    def twins(self, filled) -> list[Resource]:
         keys = list(Resource.objects.filter(kind="api_key")[:2])
         ResourceName.objects.filter(resource__in=keys).update(name="twin")
+        return keys
 
-        names = naming.names(filled.account_id, ["api_key_id"])
+    def test_that_are_the_same_are_told_apart_by_their_workspaces(self, account, twins):
+        for key, workspace in zip(twins, ("w1", None), strict=True):
+            key.attributes = {"scope": {"type": "workspace", "workspace_id": workspace}}
+            key.save()
 
-        labels = [names.label("api_key_id", key.resource_id) for key in keys]
-        assert labels == [f"twin …{key.resource_id[-4:]}" for key in keys]
+        names = naming.names(account.pk, ["api_key_id"])
+
+        assert names.label("api_key_id", twins[0].resource_id) == "twin (w1)"
+        assert names.label("api_key_id", twins[1].resource_id).startswith("twin (Default")
+
+    def test_of_one_workspace_are_told_apart_by_their_ids(self, account, twins):
+        Resource.objects.filter(pk__in=[key.pk for key in twins]).update(attributes={"workspace_id": "w1"})
+
+        names = naming.names(account.pk, ["api_key_id", "actor_id"])
+
+        labels = [names.label("api_key_id", key.resource_id) for key in twins]
+        assert labels == [f"twin (…{key.resource_id[-4:]}, w1)" for key in twins]
+        assert names.label("actor_id", twins[0].resource_id) == f"{labels[0]} (API key)"
 
 
 class TestAttribution:

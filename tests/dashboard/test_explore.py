@@ -158,7 +158,7 @@ class TestComparison:
 
         assert f'hx-get="/explore/movers/?{LAST_WEEK}" hx-trigger="load"' in page
         text = client.get(f"/explore/movers/?{LAST_WEEK}").text
-        assert re.search(r"(all|mostly|partly) workspace", text)
+        assert re.search(r"(all|mostly|partly) in workspace", text)
 
     @pytest.mark.parametrize("group_by", ["none", "workspace_id"])
     def test_shows_groups_that_add_up_to_the_change(self, viewer, visit, filled, group_by):

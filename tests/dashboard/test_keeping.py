@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from accounts.models import Account, AuditEvent, Role, User
-from costs import selectors
+from costs import selectors, usage
 from costs.selectors import CostQuery
-from dashboard import keeping, ranges
+from dashboard import figures, keeping, ranges
 from dashboard.models import Dashboard, Home, SavedView, Tile
 from tests.dashboard.conftest import figures_in, member, today
 
@@ -245,6 +245,24 @@ class TestDashboard:
         assert f"/tiles/{tile.pk}/?range=mtd" in page
         days = ranges.period("mtd", today()).days
         assert Decimal(figures_in(text)[0]) == selectors.total(CostQuery(filled.account_id, days))
+
+
+class TestRates:
+    @pytest.fixture(autouse=True)
+    def one_report(self) -> None:
+        """Here every report is read: a rate needs tokens."""
+
+    def test_tiles_of_a_rate_show_the_rate(self, viewer, visit, filled, board, shared):
+        shared.query = "range=7d&metric=usd_per_million"
+        shared.save()
+        tile = board.tiles.get(view=shared)
+
+        text = visit(viewer).get(f"/dashboards/{board.pk}/tiles/{tile.pk}/").text
+
+        query = CostQuery(filled.account_id, ranges.period("7d", today()).days)
+        tokens = usage.summarise(query).totals["total_tokens"]
+        rate = figures.dollars(figures.per_million(selectors.total(query), tokens))
+        assert f'<span class="big">{rate}</span>' in text
 
 
 class TestHome:

@@ -76,6 +76,14 @@ class TestTotals:
         assert len(set(feet)) == 1
         assert len(feet) == 2
 
+    def test_lead_to_keys_and_people_of_the_same_days(self, viewer, visit, filled):
+        client = visit(viewer)
+
+        text = client.get("/?range=7d").text
+
+        assert 'href="/explore/?range=7d&amp;group_by=api_key_id">API key</a>' in text
+        assert "By API key" in client.get("/explore/?range=7d&group_by=api_key_id").text
+
     def test_leave_today_out_but_show_it(self, viewer, visit, filled):
         today = database_now().date()
         exact = selectors.total(CostQuery(filled.account_id, DayRange(today, today + dt.timedelta(days=1))))

@@ -25,8 +25,9 @@
     return { read, end: () => probe.remove() };
   }
 
+  // Faint enough that a month of hatched bars can still be read, plain enough to be seen on one.
   function hatch(ground) {
-    return { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [1.5, 4.5], rotation: -Math.PI / 4, color: ground };
+    return { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [1.25, 4.75], rotation: -Math.PI / 4, color: ground.replace(/^rgb\((.*)\)$/, "rgba($1, 0.5)") };
   }
 
   class CostChart {
@@ -124,7 +125,7 @@
       if (data.previous.every((amount) => amount === null) || this.picked.size) return stacked;
       return [...stacked, {
         name: "Previous period", type: "line", symbol: "none", z: 5, silent: true,
-        lineStyle: { width: 1.5, color: colours.ink, opacity: 0.75 }, itemStyle: { color: colours.ink },
+        lineStyle: { width: 1.5, color: colours.ink, opacity: 0.7, type: [5, 3] }, itemStyle: { color: colours.ink },
         data: data.previous.map((amount) => (amount === null ? null : Number(amount))),
       }];
     }
