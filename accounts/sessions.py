@@ -30,6 +30,25 @@ def last_seen_middleware(
     return middleware
 
 
+def private_middleware(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """
+    Let nobody keep a page that was made for a signed-in person, unless its view says otherwise.
+
+    Pages of allauth and errors say nothing; whoever goes back in a shared browser would read them.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        # Who nobody has looked at, the answer does not depend on; looking now would cost every program a query.
+        if request.session.accessed and request.user.is_authenticated:
+            response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+    return middleware
+
+
 class _Recently:
     """
     Remembers in this process what was noted within the last minute.

@@ -1,4 +1,4 @@
-"""Structured logs on standard error, with everything that looks like a key cut out last of all."""
+"""Structured logs on standard error, with everything that looks like a key or a secret link cut out last of all."""
 
 import logging
 import re
@@ -11,12 +11,18 @@ from django.core.exceptions import ImproperlyConfigured
 # Any Anthropic key, whole or cut: what follows the prefix is the secret.
 _ANTHROPIC_KEY = re.compile(r"sk-ant-[A-Za-z0-9_\-]{4,}")
 _BEARER = re.compile(r"(?i)\b(bearer)\s+[A-Za-z0-9._~+/=\-]{8,}")
+# Addresses that open something by themselves: who has the link joins, or chooses the password. And what an identity
+# provider hands back.
+_SECRET_LINK = re.compile(r"(/invitations/|/password/reset/key/)[^/\s\"'?]+")
+_SECRET_PARAMETER = re.compile(r"([?&](?:code|state)=)[^&\s\"']+")
 _SECRET_FIELDS = frozenset({"api_key", "x-api-key", "authorization", "password", "token", "secret"})
 
 
 def redact(value: str) -> str:
-    """Return the text without provider keys and bearer tokens."""
-    return _BEARER.sub(r"\1 [redacted]", _ANTHROPIC_KEY.sub("sk-ant-[redacted]", value))
+    """Return the text without provider keys, bearer tokens and what makes a link a secret."""
+    without_keys = _BEARER.sub(r"\1 [redacted]", _ANTHROPIC_KEY.sub("sk-ant-[redacted]", value))
+    without_links = _SECRET_LINK.sub(r"\1[redacted]", without_keys)
+    return _SECRET_PARAMETER.sub(r"\1[redacted]", without_links)
 
 
 def _redact_any(value: Any) -> Any:

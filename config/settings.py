@@ -186,6 +186,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.sessions.last_seen_middleware",
+    "accounts.sessions.private_middleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 TEMPLATES = [

@@ -2,6 +2,7 @@
 
 import uuid
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
@@ -10,6 +11,7 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.providers.base import AuthProcess
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -31,6 +33,11 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002 - allauth's signature
         return reverse("mfa_index")
 
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        # Not with the Host of the request: a stranger who asks for the mail would choose where its key leads.
+        uid, _, rest = key.partition("-")
+        return settings.PUBLIC_URL + reverse("account_reset_password_from_key", args=(uid, rest))
+
     def send_notification_mail(
         self,
         template_prefix: str,
@@ -49,7 +56,9 @@ class AccountAdapter(DefaultAccountAdapter):
         how long the answer to a stranger takes.
         """
         request = self.request
-        values = {"request": request, "email": email, "current_site": {"name": request.get_host()}, **context}
+        # Likewise the name of the site, which mails tell.
+        site = {"name": urlsplit(settings.PUBLIC_URL).netloc, "domain": urlsplit(settings.PUBLIC_URL).netloc}
+        values = {"request": request, "email": email, **context, "current_site": site}
         mail = self.render_mail(template_prefix, email, values)
         message = Message(
             f"sign-in:{uuid.uuid4()}",

@@ -1,0 +1,224 @@
+"""What somebody tried who read the code and meant harm; each test is a way in that is closed."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from datetime import UTC, datetime
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.urls import get_resolver, reverse
+
+from accounts import invitations
+from accounts.invitations import Offer
+from accounts.models import AuditEvent, Role, User
+from alerts import outbox
+from config import logs
+from tests.accounts.test_settings_pages import as_
+from tests.accounts.test_sign_in import sign_in
+from tests.accounts.test_url_map import charlie_asks, routes, zanzibar  # noqa: F401 - fixtures
+from tests.api.conftest import stored_connection
+
+
+def told_by_mail() -> str:
+    """The text of the one mail that is sent when the outbox is emptied."""
+    outbox.send_due(now=datetime.now(UTC))
+    return str(mail.outbox[-1].body)
+
+
+class TestPasswordReset:
+    def test_leads_to_our_own_address_whatever_host_was_asked(self, settings, alice):
+        """Somebody else may ask for the mail, and chooses the Host; whoever reads the mail gives the key away there."""
+        settings.ALLOWED_HOSTS = ["*"]
+        settings.PUBLIC_URL = "https://costs.example.com"
+
+        Client().post(
+            "/accounts/password/reset/", {"email": alice.user.email}, headers={"host": "evil.example"}
+        )
+
+        text = told_by_mail()
+        assert re.search(r"https://costs\.example\.com/accounts/password/reset/key/\S+", text)
+        assert "evil.example" not in text
+
+    def test_ends_the_other_sessions(self, alice):
+        thief = as_(alice)
+        Client().post("/accounts/password/reset/", {"email": alice.user.email})
+        address = re.search(r"http://\S+(/accounts/password/reset/key/\S+)", told_by_mail())[1]
+        client = Client()
+        form = client.get(address, follow=True).request["PATH_INFO"]
+
+        client.post(form, {"password1": "another horse battery", "password2": "another horse battery"})
+
+        assert sign_in(Client(), alice.user.email, "another horse battery").status_code == 302
+        assert thief.get("/settings/you/").status_code == 302
+
+    def test_works_once(self, alice):
+        Client().post("/accounts/password/reset/", {"email": alice.user.email})
+        address = re.search(r"http://\S+(/accounts/password/reset/key/\S+)", told_by_mail())[1]
+        first, second = Client(), Client()
+        form = first.get(address, follow=True).request["PATH_INFO"]
+        first.post(form, {"password1": "another horse battery", "password2": "another horse battery"})
+
+        again = second.get(address, follow=True)
+
+        assert "password1" not in again.text
+
+
+class TestRequestId:
+    @pytest.mark.parametrize(
+        "sent", ["0af7651916cd43dd8448eb211c80319c", "a\x1b[2J", "x" * 500, "<script>", "' OR 1=1", ""]
+    )
+    def test_is_ours_whatever_is_sent(self, account, alice, sent):
+        """Otherwise a stranger's request could stand in the audit log under the id of somebody else's."""
+        connection = stored_connection(account)
+
+        as_(alice).post(f"/connections/{connection.pk}/pause/", headers={"x-request-id": sent})
+
+        written = AuditEvent.objects.get(action="connection.paused").request_id
+        assert re.fullmatch(r"[0-9a-f-]{36}", written)
+        assert written != sent
+
+
+class TestLogs:
+    @pytest.fixture
+    def written(self):
+        """What the log holds, as it is written for people who run the service."""
+        stream = io.StringIO()
+        handler = logging.StreamHandler(stream)
+        config = logs.configure("json", "DEBUG")["formatters"]["structured"]
+        handler.setFormatter(config.pop("()")(**config))
+        root = logging.getLogger()
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+        yield stream
+        root.removeHandler(handler)
+
+    def test_hold_no_link_of_an_invitation(self, account, written):
+        """Who reads the logs could join in the invited one's place."""
+        invited = invitations.invite(
+            account, Offer("new@example.com", Role.ADMIN), invited_by=None, actor="a", now=datetime.now(UTC)
+        )
+        address = reverse("invitation", args=(invitations.token_of(invited),))
+        client = Client(enforce_csrf_checks=True)
+
+        answers = [client.get(address), client.post(address, {"password": "x"}), client.put(address)]
+
+        assert [answer.status_code for answer in answers] == [200, 403, 403]
+        assert "/invitations/" in written.getvalue()
+        assert invitations.token_of(invited).partition(":")[2] not in written.getvalue()
+
+    def test_hold_no_key_of_a_new_password(self, alice, written):
+        Client().post("/accounts/password/reset/", {"email": alice.user.email})
+        address = re.search(r"http://\S+(/accounts/password/reset/key/\S+)", told_by_mail())[1]
+
+        Client().get(address)
+        Client(enforce_csrf_checks=True).post(address)
+
+        key = address.rstrip("/").rpartition("/")[2]
+        assert "/password/reset/key/" in written.getvalue()
+        assert key not in written.getvalue()
+
+    def test_hold_no_code_of_the_identity_provider(self, db, written):
+        Client().get("/accounts/sso/login/callback/?code=SplxlOBeZQQYbYS6WxSbIA&state=af0ifjsldkj")
+
+        assert "SplxlOBeZQQYbYS6WxSbIA" not in written.getvalue()
+        assert "af0ifjsldkj" not in written.getvalue()
+
+
+class TestCaches:
+    PAGES = sorted(
+        route
+        for route, name in routes(get_resolver())
+        if "<" not in route and not route.startswith(("api/", "static"))
+    )
+
+    @pytest.mark.parametrize("route", PAGES)
+    def test_keep_no_page_of_somebody_who_is_signed_in(self, charlie_asks, zanzibar, route):  # noqa: F811
+        """A shared computer, or a proxy that keeps too much: going back shows nothing to the next person."""
+        answer = charlie_asks.get(f"/{route}")
+
+        text = (answer.getvalue() if answer.streaming else answer.content).decode()
+        kept = answer.headers.get("Cache-Control", "")
+        assert "charlie@example.com" not in text or "no-store" in kept, kept
+
+    @pytest.mark.parametrize(
+        "path", ["connections/", "costs/?from=2026-11-01&to=2026-11-02", "tokens/", "people/"]
+    )
+    def test_keep_no_answer_to_a_program_for_another_one(self, charlie_asks, path):  # noqa: F811
+        kept = charlie_asks.get(f"/api/v1/{path}").headers.get("Cache-Control", "")
+
+        assert "no-store" in kept or "private" in kept, kept
+
+
+class TestRedirects:
+    @pytest.mark.parametrize(
+        "target", ["https://evil.example/", "//evil.example/", "\\\\evil.example", "/\\evil.example", "javascript:alert(1)",
+                   "https:evil.example", "///evil.example", "http:///evil.example", " //evil.example", "\x08//evil.example"],
+    )  # fmt: skip
+    def test_after_signing_in_stay_here(self, alice, target):
+        answer = Client().post(
+            "/accounts/login/",
+            {"login": alice.user.email, "password": "correct horse battery", "next": target},
+        )
+
+        assert answer.headers["Location"] == "/"
+
+    @pytest.mark.parametrize("page", ["/accounts/logout/", "/accounts/reauthenticate/", "/admin/login/"])
+    def test_of_other_pages_stay_here(self, alice, page):
+        answer = as_(alice).post(page, {"next": "https://evil.example/", "password": "correct horse battery"})
+
+        assert "evil.example" not in answer.headers.get("Location", "/")
+
+
+class TestSessions:
+    def test_get_a_new_key_with_the_sign_in(self, alice):
+        client = Client()
+        client.get("/accounts/login/")
+        session = client.session
+        session["planted"] = "by somebody else"
+        session.save()
+        planted = session.session_key
+        client.cookies["sessionid"] = planted
+
+        sign_in(client, alice.user.email)
+
+        assert client.session.session_key != planted
+        assert client.session.get("_auth_user_id") == str(alice.user_id)
+
+    def test_end_with_the_person(self, alice, edith):
+        client = as_(edith)
+        User.objects.filter(pk=edith.user_id).update(is_active=False)
+
+        assert client.get("/settings/you/").status_code == 302
+
+    def test_act_for_no_account_that_was_left(self, alice, edith):
+        client = as_(edith)
+        client.get("/connections/")
+        edith.delete()
+
+        assert client.get("/connections/").status_code == 403
+
+
+class TestForms:
+    def test_set_nothing_but_what_they_show(self, alice):
+        """Members that the page does not offer are not taken: nobody makes themselves an operator."""
+        client = as_(alice)
+
+        client.post(
+            "/settings/you/",
+            {
+                "first_name": "A",
+                "last_name": "B",
+                "is_staff": "on",
+                "is_superuser": "on",
+                "email": "root@example.com",
+            },
+        )
+
+        person = User.objects.get(pk=alice.user_id)
+        assert (person.is_staff, person.is_superuser, person.email, person.first_name) == (
+            False, False, "alice@example.com", "A",
+        )  # fmt: skip
