@@ -128,12 +128,13 @@ def names(account_id: UUID, dimensions: Sequence[str]) -> Names:
     known: dict[str, Mapping[str | None, str]] = {}
     if "workspace_id" in dimensions:
         known["workspace_id"] = _workspaces(account_id)
+    keys = _keys(account_id) if {"api_key_id", "actor_id"} & {*dimensions} else {}
     if "api_key_id" in dimensions:
-        known["api_key_id"] = _keys(account_id)
+        known["api_key_id"] = keys
     if "actor_id" in dimensions:
         # Whatever is not done by a person is done by a key or a service account, under its own id.
-        keys = {key: f"{name} (API key)" for key, name in _keys(account_id).items()}
-        known["actor_id"] = {**keys, **_apart(names_of(account_id, "person").current, {})}
+        acting = {key: f"{name} (API key)" for key, name in keys.items()}
+        known["actor_id"] = {**acting, **_apart(names_of(account_id, "person").current, {})}
     if "connection" in dimensions:
         rows = Connection.objects.filter(account_id=account_id).values_list("pk", "label")
         known["connection"] = {str(pk): label for pk, label in rows}
@@ -141,12 +142,16 @@ def names(account_id: UUID, dimensions: Sequence[str]) -> Names:
 
 
 def _keys(account_id: UUID) -> dict[str | None, str]:
+    current = names_of(account_id, "api_key").current
+    # Where no two have one name, nobody has to know where they belong.
+    if len(set(current.values())) == len(current):
+        return _apart(current, {})
     workspaces = _workspaces(account_id)
     places = {
         key: workspaces.get(workspace) or workspace or null_label("workspace_id")
         for key, workspace in workspaces_of_keys(account_id).items()
     }
-    return _apart(names_of(account_id, "api_key").current, places)
+    return _apart(current, places)
 
 
 def _apart(current: Mapping[tuple[str, str | None], str], places: Mapping[str, str]) -> dict[str | None, str]:
@@ -158,13 +163,13 @@ def _apart(current: Mapping[tuple[str, str | None], str], places: Mapping[str, s
     for (_, resource_id), name in current.items():
         others = [places.get(each or "") for each in ids[name]]
         place = places.get(resource_id or "")
-        if len(others) == 1:
-            named[resource_id] = name
-        elif place and others.count(place) == 1:
-            named[resource_id] = f"{name} ({place})"
-        else:
-            where = f", {place}" if place else ""
-            named[resource_id] = f"{name} (…{(resource_id or '')[-_TAIL:]}{where})"
+        is_told = len(others) == 1 or (place and others.count(place) == 1)
+        parts = [
+            name,
+            place if len(others) > 1 else None,
+            None if is_told else f"…{(resource_id or '')[-_TAIL:]}",
+        ]
+        named[resource_id] = " · ".join(part for part in parts if part)
     return named
 
 

@@ -172,6 +172,18 @@ class TestDetail:
         assert "Admin API" in text
         assert "Requests possible now" in text
 
+    def test_says_that_a_run_waits_for_a_person(self, viewer, admin, visit, simulator, filled, run_due):
+        simulator.fault("revoked", times=-1)
+        lifecycle.force_sync(filled, None, actor="alice")
+        run_due()
+
+        runs = visit(viewer).get(at(filled, "runs/")).text
+
+        assert "Waits for you" in runs
+        assert "Running" not in runs
+        assert f'href="{at(filled, "rotate-key/")}">Rotate the key' in visit(admin).get("/").text
+        assert "Rotate the key" not in visit(viewer).get("/").text
+
     def test_turns_the_pages_of_a_long_history(self, viewer, visit, filled, django_assert_max_num_queries):
         run = SyncRun.objects.get()
         first = dt.date(2020, 1, 1)

@@ -86,8 +86,8 @@ class TestNames:
 
         names = naming.names(account.pk, ["api_key_id"])
 
-        assert names.label("api_key_id", twins[0].resource_id) == "twin (w1)"
-        assert names.label("api_key_id", twins[1].resource_id).startswith("twin (Default")
+        assert names.label("api_key_id", twins[0].resource_id) == "twin · w1"
+        assert names.label("api_key_id", twins[1].resource_id).startswith("twin · Default")
 
     def test_of_one_workspace_are_told_apart_by_their_ids(self, account, twins):
         Resource.objects.filter(pk__in=[key.pk for key in twins]).update(attributes={"workspace_id": "w1"})
@@ -95,7 +95,7 @@ class TestNames:
         names = naming.names(account.pk, ["api_key_id", "actor_id"])
 
         labels = [names.label("api_key_id", key.resource_id) for key in twins]
-        assert labels == [f"twin (…{key.resource_id[-4:]}, w1)" for key in twins]
+        assert labels == [f"twin · w1 · …{key.resource_id[-4:]}" for key in twins]
         assert names.label("actor_id", twins[0].resource_id) == f"{labels[0]} (API key)"
 
 
