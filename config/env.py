@@ -93,11 +93,11 @@ def http_url(name: str, default: str) -> str:
     return raw
 
 
-def https_url(name: str) -> str:
-    """Read an https address, or nothing; plain http only leads to this machine."""
-    if not text(name, ""):
+def https_url(name: str, default: str = "") -> str:
+    """Read an https address, or nothing where there is no default; plain http only leads to this machine."""
+    if not text(name, default):
         return ""
-    raw = http_url(name, "")
+    raw = http_url(name, default)
     parts = urlsplit(raw)
     if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
         raise _bad(name, f"{raw!r} is not encrypted", "Give an https address.")

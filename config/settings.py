@@ -60,7 +60,8 @@ CACHES = {
 }
 
 # --- Anthropic ---------------------------------------------------------------------------------
-ANTHROPIC_BASE_URL = env.http_url("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
+# Keys travel there.
+ANTHROPIC_BASE_URL = env.https_url("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
 ANTHROPIC_REQUESTS_PER_MINUTE = env.number("ANTHROPIC_REQUESTS_PER_MINUTE", "1", low=0.01, high=60_000)
 ANTHROPIC_BURST = env.whole("ANTHROPIC_BURST", "10", low=1, high=10_000)
 # The analytics family allows 60 requests in any minute: a full bucket and a minute's refill together stay below.
@@ -281,8 +282,6 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "config.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
-    # Otherwise `?format=` would be a parameter of every address, and a 404 where it is not json.
-    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tallystick",

@@ -112,6 +112,17 @@ class TestContainers:
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
 
+    def test_run_as_nobody_in_particular(self) -> None:
+        """The last USER of the image counts; a number, so that a cluster can see that it is not root."""
+        users = re.findall(r"^USER (\S+)$", read("Dockerfile"), re.MULTILINE)
+
+        assert users[-1].isdigit()
+        assert int(users[-1]) >= 1000
+        assert [
+            name for name, service in self.compose["services"].items() if service.get("user") in {"root", "0"}
+        ] == []
+        assert [name for name, service in self.compose["services"].items() if service.get("privileged")] == []
+
     @pytest.mark.parametrize("name", ["web", "worker", "beat"])
     def test_start_after_the_migration(self, name: str) -> None:
         needed = self.compose["services"][name]["depends_on"]

@@ -8,6 +8,7 @@ from accounts.actions import ACTIONS, sentence
 from accounts.models import ApiToken, AuditEvent, Role
 from config.api.pagination import PageQuery
 from config.api.parameters import RangeFields
+from config.api.parsing import QuerySerializer
 
 
 class TokenSerializer(serializers.ModelSerializer[ApiToken]):
@@ -69,8 +70,8 @@ class AuditEventSerializer(serializers.ModelSerializer[AuditEvent]):
         return sentence(event)
 
 
-class AuditQuery(RangeFields, PageQuery):
-    """Which events to list."""
+class AuditExportQuery(RangeFields, QuerySerializer):
+    """Which events."""
 
     is_range_required = False
 
@@ -80,3 +81,7 @@ class AuditQuery(RangeFields, PageQuery):
     actor = serializers.CharField(
         required=False, max_length=254, help_text="The whole name, as in the events."
     )
+
+
+class AuditQuery(AuditExportQuery, PageQuery):
+    """Which events to list."""

@@ -5,19 +5,23 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.exceptions import NotFound
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import tokens
+from accounts import audit, audit_csv, tokens
 from accounts.api import examples
-from accounts.api.serializers import AuditEventSerializer, AuditQuery, TokenSerializer
+from accounts.api.serializers import AuditEventSerializer, AuditExportQuery, AuditQuery, TokenSerializer
 from accounts.models import ApiToken, AuditEvent, Role
 from config.api.pagination import KeysetPaginator, PageQuery, page_of, page_response
 from config.api.views import ApiView
 
 _NEWEST_FIRST = KeysetPaginator(("created", "public_id"), descending=True)
+_CSV = "text/csv; charset=utf-8"
 _LATEST_FIRST = KeysetPaginator(("id",), descending=True)
 
 
@@ -93,6 +97,40 @@ class AuditEventsView(ApiView):
         query = self.read_query()
         rows = self.principal.rows(AuditEvent).filter(**_conditions(query))
         return page_response(_LATEST_FIRST.page(rows, request, query), AuditEventSerializer)
+
+
+class _Csv(BaseRenderer):
+    """For content negotiation only: the answer is written by its view."""
+
+    media_type = "text/csv"
+    format = "csv"
+
+
+class AuditCsvView(ApiView):
+    """The audit log of the account as one file."""
+
+    reading_role: ClassVar[Role] = Role.ADMIN
+    queries: ClassVar = {"GET": AuditExportQuery}
+    renderer_classes = (_Csv,)
+
+    @extend_schema(
+        operation_id="exports_audit_events_csv",
+        summary="Export audit events as CSV",
+        description="Needs the role admin. A line for each event, the latest first, with its sentence; a text that a "
+        "spreadsheet would take for a formula begins with an apostrophe. That it was exported is an event, too.",
+        tags=["exports"],
+        parameters=[AuditExportQuery],
+        responses={(200, "text/csv"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        rows = self.principal.rows(AuditEvent).filter(**_conditions(self.read_query())).order_by("-pk")
+        answer: HttpResponseBase = HttpResponse(content_type=_CSV)
+        if request.method != "HEAD":
+            audit.record(self.account, self.principal.name, "audit.exported", self.account.name)
+            answer = StreamingHttpResponse(audit_csv.lines(rows), content_type=_CSV)
+        answer.headers["Content-Disposition"] = 'attachment; filename="audit-events.csv"'
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
 
 
 def _conditions(query: dict[str, Any]) -> dict[str, Any]:

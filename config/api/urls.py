@@ -58,6 +58,7 @@ urlpatterns = [
     path("v1/exports/costs.csv", export_views.CostsCsvView.as_view()),
     path("v1/exports/usage.csv", export_views.UsageCsvView.as_view()),
     path("v1/exports/focus.csv", export_views.FocusCsvView.as_view()),
+    path("v1/exports/audit-events.csv", tokens.AuditCsvView.as_view()),
     path("v1/exports/costs.parquet", export_views.CostsParquetView.as_view()),
     path("v1/workspaces/", resource_views.WorkspacesView.as_view()),
     path("v1/api-keys/", resource_views.ApiKeysView.as_view()),

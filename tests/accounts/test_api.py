@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import uuid
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,6 +22,7 @@ ADDRESSES = [
     ("GET", "tokens/{token}/"),
     ("DELETE", "tokens/{token}/"),
     ("GET", "audit-events/"),
+    ("GET", "exports/audit-events.csv"),
 ]
 
 
@@ -145,6 +148,47 @@ class TestAuditEvents:
             audit.record(account, "alice", action, "x")
 
         assert {row["action"] for row in admin.get("audit-events/").json()["results"]} <= set(ACTIONS)
+
+
+class TestAuditCsv:
+    def read(self, answer) -> list[list[str]]:
+        assert answer.status_code == 200
+        return list(csv.reader(io.StringIO(answer.getvalue().decode(), newline="")))
+
+    def test_is_a_line_for_each_event_of_the_account_and_no_formula(self, admin, account, other_account):
+        audit.record(account, "=cmd|' /C calc'!A0", "connection.paused", "+1")
+        audit.record(other_account, "charlie", "connection.paused", "Secret")
+
+        columns, exported, paused, *rest = self.read(admin.get("exports/audit-events.csv"))
+
+        assert dict(zip(columns, exported, strict=True))["action"] == "audit.exported"
+        line = dict(zip(columns, paused, strict=True))
+        assert (line["who"], line["target"], line["action"]) == (
+            "'=cmd|' /C calc'!A0",
+            "'+1",
+            "connection.paused",
+        )
+        assert line["sentence"].startswith("'=cmd|' /C calc'!A0 paused +1")
+        assert "Secret" not in str(rest)
+
+    def test_is_filtered_like_the_list(self, admin, account):
+        audit.record(account, "alice", "connection.paused", "Main")
+        audit.record(account, "bob", "connection.resumed", "Main")
+
+        lines = self.read(admin.get("exports/audit-events.csv", actor="alice", action="connection.paused"))
+
+        assert [line[1] for line in lines[1:]] == ["alice"]
+
+    def test_is_a_file_that_nobody_keeps(self, admin):
+        answer = admin("HEAD", "exports/audit-events.csv")
+
+        assert answer["Content-Type"] == "text/csv; charset=utf-8"
+        assert answer["Content-Disposition"] == 'attachment; filename="audit-events.csv"'
+        assert answer["Cache-Control"] == "no-store"
+        assert not AuditEvent.objects.filter(action="audit.exported").exists()
+
+    def test_takes_no_pages(self, admin):
+        assert pointers(problem(admin.get("exports/audit-events.csv", page_size=1), 400)) == ["/page_size"]
 
 
 class TestWhoMay:

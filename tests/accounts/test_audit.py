@@ -268,6 +268,17 @@ class TestReplayOfADay:
         assert [line[9:] for line in lines] == ["alice connected Main.", "alice paused Main."]
         assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in lines)
 
+    def test_has_a_sentence_for_everything_that_can_happen(self, account, capsys):
+        for action, known in ACTIONS.items():
+            audit.record(account, "alice", action, "Main", **dict.fromkeys(known.fields, "this"))
+
+        call_command("audit_log")
+
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == len(ACTIONS)
+        assert [line for line in lines if not re.fullmatch(r"\d\d:\d\d:\d\d alice [a-z][^{}]+\.", line)] == []
+        assert [line for line in lines if "not recorded" in line or "did " in line] == []
+
     def test_holds_nothing_of_other_days_and_accounts(self, account, other_account, capsys):
         audit.record(other_account, "charlie", "connection.paused", "Other")
 

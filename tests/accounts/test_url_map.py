@@ -19,7 +19,9 @@ from allauth.account.internal.flows import login
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.apps import apps
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
@@ -42,6 +44,8 @@ NO_OBJECT = {"dimension": "model"}
 SECRET_LINKS = {"invitation", "account_reset_password_from_key"}
 # The operators' pages show every account, to operators.
 NOT_WALKED = {"admin"}
+# A value inside of SQL: a text, a number, and what stands for a savepoint's own name.
+VALUE = re.compile(r"'(?:[^']|'')*'(?:::\w+)?|\b\d+\b|\"s\d+_x\d+\"")
 METHODS = ("get", "post", "patch", "delete")
 QUERIES = ("", "?from=2026-11-01&to=2026-11-08", "?range=12m", "?connection={connection_id}")
 
@@ -79,12 +83,12 @@ def zanzibar(db) -> dict[str, Any]:
     """An account with one of everything, each with the mark in its name; by the part of an address that names it."""
     account = Account.objects.create(name="Zanzibar Ltd")
     amina = somebody(account, "amina@zanzibar.example")
-    connection = stored_connection(
+    main = stored_connection(
         account, label="Zanzibar production", organization_id="org-zanzibar", organization_name="Zanzibar Org",
         cost_center="Zanzibar R&D",
     )  # fmt: skip
     store(
-        connection,
+        main,
         record(
             dt.date(2026, 11, 3), "4711.4711", workspace_id="zanzibar-1", api_key_id="zanzibar-1",
             actor_id="zanzibar-1", model="zanzibar-1",
@@ -94,7 +98,7 @@ def zanzibar(db) -> dict[str, Any]:
         organization_id="org-zanzibar", family="admin", level_us=0, level_at=timezone.now()
     )
     run = SyncRun.objects.create(
-        connection=connection, lane=lane, trigger=Trigger.FORCE, priority=10, from_day=dt.date(2026, 11, 1),
+        connection=main, lane=lane, trigger=Trigger.FORCE, priority=10, from_day=dt.date(2026, 11, 1),
         to_day=dt.date(2026, 11, 4), detail="Zanzibar failed",
     )  # fmt: skip
     view = SavedView.objects.create(account=account, owner=amina.user, name="Zanzibar view", is_shared=True)
@@ -113,7 +117,7 @@ def zanzibar(db) -> dict[str, Any]:
         user=amina.user, ip="203.0.113.5", session_key="s", user_agent="Zanzibar"
     )
     return {
-        "connection_id": connection.pk, "run_id": run.pk, "view_id": view.pk, "dashboard_id": board.pk,
+        "connection_id": main.pk, "run_id": run.pk, "view_id": view.pk, "dashboard_id": board.pk,
         "tile_id": tile.pk, "public_id": token.public_id, "token_id": token.public_id, "invitation_id": invited.pk,
         "membership_id": amina.pk, "pk": factor.pk, "session_id": session.pk, "value": "zanzibar-1",
     }  # fmt: skip
@@ -152,6 +156,13 @@ def ask(client: Client, method: str, address: str) -> Any:
     return getattr(client, method)(address)
 
 
+def asking(client: Client, route: str, values: dict[str, Any]) -> tuple[list[Any], list[str]]:
+    """Ask an address in every way; return the answers and what the database was asked, without the values."""
+    with CaptureQueriesContext(connection) as captured:
+        answers = [ask(client, method, filled(route, values)) for method in METHODS]
+    return answers, [VALUE.sub("?", query["sql"]) for query in captured.captured_queries]
+
+
 def nobodys(values: dict[str, Any]) -> dict[str, Any]:
     return {name: uuid.uuid4() if isinstance(value, uuid.UUID) else 987_654 for name, value in values.items()}
 
@@ -164,12 +175,15 @@ class TestAddressOfAnObject:
         unknown = {*parts_of(route)} - {*zanzibar} - {*NO_OBJECT} - {"provider_id"}
         assert not unknown, f"Say in this test what {unknown} names."
         before = everything_of(zanzibar["connection_id"])
+        # What is noted at most once a minute (last use of token and session) is noted now.
+        charlie_asks.get("/settings/tokens/"), charlie_asks.get("/api/v1/connections/")
 
-        theirs, nothing = (
-            [ask(charlie_asks, method, filled(route, values)) for method in METHODS]
-            for values in (zanzibar, nobodys(zanzibar))
+        (theirs, asked_of_theirs), (nothing, asked_of_nothing) = (
+            asking(charlie_asks, route, values) for values in (zanzibar, nobodys(zanzibar))
         )
 
+        # Not by its answer and not by the time it takes: the database is asked the same questions.
+        assert asked_of_theirs == asked_of_nothing != []
         assert {answer.status_code for answer in theirs} <= {404, 405}
         assert [answer.status_code for answer in theirs] == [answer.status_code for answer in nothing]
         assert [bare(answer) for answer in theirs] == [bare(answer) for answer in nothing]

@@ -86,6 +86,8 @@ class TestBadValue:
             (lambda: env.time_of_day("NAME", "06:00"), "6:00", "Write it as HH:MM"),
             (lambda: env.http_url("NAME", ""), "ftp://x", "not an http"),
             (lambda: env.http_url("NAME", ""), "https://user@x", "not an http"),
+            (lambda: env.https_url("NAME", "https://x"), "http://api.example.com", "not encrypted"),
+            (lambda: env.https_url("NAME", "https://x"), "http://127.0.0.1.example.com", "not encrypted"),
             (lambda: env.redis_url("NAME"), "http://x", "not a redis"),
             (lambda: env.key_ring("NAME"), "nocolon", "no key id before a colon"),
             (lambda: env.key_ring("NAME"), "k1:???", "not base64"),
@@ -128,6 +130,19 @@ class TestGoodValue:
         monkeypatch.setenv("NAME", "23:05")
 
         assert env.time_of_day("NAME", "06:00") == dt.time(23, 5, tzinfo=dt.UTC)
+
+    @pytest.mark.parametrize(
+        "address", ["http://127.0.0.1:8700", "http://[::1]:8700", "https://api.example.com"]
+    )
+    def test_of_where_keys_travel_is_encrypted_or_this_machine(self, monkeypatch, address):
+        monkeypatch.setenv("NAME", address)
+
+        assert env.https_url("NAME", "https://api.anthropic.com") == address
+
+    def test_of_where_keys_travel_has_a_default(self, monkeypatch):
+        monkeypatch.delenv("NAME", raising=False)
+
+        assert env.https_url("NAME", "https://api.anthropic.com") == "https://api.anthropic.com"
 
     def test_of_a_ring_keeps_its_order(self, monkeypatch):
         monkeypatch.setenv("NAME", f"new:{KEY}, old:{KEY}")

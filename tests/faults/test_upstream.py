@@ -186,7 +186,7 @@ def test_upstream_out_of_reach(lab: Lab, way: str) -> None:
     if way == "refused":
         lab.upstream_path.refuse()
     else:
-        address = {"dns": "http://no-such-host.invalid", "tls": f"https://127.0.0.1:{port}"}[way]
+        address = {"dns": "https://no-such-host.invalid", "tls": f"https://127.0.0.1:{port}"}[way]
         lab.kill("worker-1")
         lab.start_worker(ANTHROPIC_BASE_URL=address)
     lab.api.post(f"connections/{connection.id}/sync/", {})

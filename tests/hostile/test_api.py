@@ -39,6 +39,7 @@ QUERIES: dict[str, dict[str, list[str]]] = {
     "connections/": _LIST,
     "tokens/": _LIST,
     "audit-events/": {"from": inputs.NO_DAYS, "action": inputs.NO_CHOICES, "actor": inputs.NO_TEXTS, **_LIST},
+    "exports/audit-events.csv": {"to": inputs.NO_DAYS, "action": inputs.NO_CHOICES, "actor": inputs.NO_TEXTS},
     "connections/{connection_id}/completeness/": {"from": inputs.NO_DAYS, "to": inputs.NO_DAYS},
     "connections/{connection_id}/runs/": {"status": inputs.NO_CHOICES, "trigger": inputs.NO_CHOICES, **_LIST},
 }
