@@ -47,8 +47,7 @@ class Overview:
     @property
     def all_workspaces(self) -> str:
         """The address where every workspace has a line."""
-        group_by = ("connection", "workspace_id")
-        return self.report.state.changed(group_by=group_by, all_rows=True).address
+        return self.report.state.changed(group_by=_PLACE, all_rows=True).address
 
 
 def overview(account: Account, state: State, today: dt.date) -> Overview:

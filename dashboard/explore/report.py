@@ -90,11 +90,17 @@ class Report:
         return narrowed.address
 
 
-def read_report(subject: Subject, *, with_forecast: bool = True, most: int = table.MOST_ROWS) -> Report:
+def read_report(
+    subject: Subject,
+    *,
+    with_forecast: bool = True,
+    most: int = table.MOST_ROWS,
+    all_rows: int = table.ALL_ROWS,
+) -> Report:
     """
     Read one state of an account.
 
-    Shape:   `most` groups have a line of their own unless the state asks for all
+    Shape:   `most` groups have a line of their own, `all_rows` where the state asks for all
     Units:   USD, exact; chart and table add up to the total
     Effects: at most a dozen queries, however many connections, groups and days
     """
@@ -107,8 +113,9 @@ def read_report(subject: Subject, *, with_forecast: bool = True, most: int = tab
     )
     is_rate = state.metric == _PER_MILLION and tokens is not None
     chart = _rates(ground, cells, tokens or {}, caveats) if is_rate else _chart(ground, cells, caveats)
+    lines = all_rows if state.all_rows else most
     built = table.build(
-        _gathered(cells), _layout(ground, chart, None if tokens is None else _by_key(tokens), most)
+        _gathered(cells), _layout(ground, chart, None if tokens is None else _by_key(tokens), lines)
     )
     return Report(
         state=state,
@@ -231,7 +238,7 @@ def _layout(ground: Ground, chart: Chart, tokens: Mapping[Key, int] | None, most
         link=ground.drill,
         compare=ground.compare,
         sort=state.sort,
-        most=table.ALL_ROWS if state.all_rows else most,
+        most=most,
         tokens=tokens,
     )
 

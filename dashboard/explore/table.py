@@ -10,8 +10,9 @@ from costs.selectors import Key
 from dashboard import figures
 from dashboard.figures import Change
 
-# One more line than a page shows without scrolling would hide nothing worth hiding.
-MOST_ROWS, ALL_ROWS = 15, 1000
+# One more line than a page shows without scrolling would hide nothing worth hiding. More lines than anybody reads on a
+# page are for a file, which has them all.
+MOST_ROWS, ALL_ROWS, FILE_ROWS = 15, 200, 10_000
 
 
 @dataclass(frozen=True, slots=True)

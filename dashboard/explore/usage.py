@@ -18,6 +18,7 @@ from costs.usage_records import TOKEN_COUNTS
 from dashboard import figures, naming
 from dashboard.chart import Canvas, Chart, draw
 from dashboard.explore.ground import Ground, Subject, prepare
+from dashboard.explore.table import ALL_ROWS, MOST_ROWS
 from dashboard.figures import Change
 from dashboard.ranges import Period
 
@@ -29,7 +30,6 @@ _KINDS: Mapping[str, str] = {
     "cache_write_1h_tokens": "Cache write, 1 hour",
 }
 _INPUT = tuple(name for name in TOKEN_COUNTS if name != "output_tokens")
-MOST_ROWS, ALL_ROWS = 15, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +100,12 @@ class UsageReport:
         return f"By {names}" if names else "In total"
 
 
-def read_usage(subject: Subject) -> UsageReport:
+def read_usage(subject: Subject, *, all_rows: int = ALL_ROWS) -> UsageReport:
     """
     Read the usage of one state of an account.
 
-    Shape:   groups and filters that no report of usage knows are left out and named in `unknown`
+    Shape:   groups and filters that no report of usage knows are left out and named in `unknown`; `all_rows` groups
+             have a line of their own where the state asks for all
     """
     asked = subject.state
     known = asked.changed(
@@ -122,7 +123,8 @@ def read_usage(subject: Subject) -> UsageReport:
     caveats = list_caveats(
         subject.account_id, ground.period.days, today=subject.today, connections=known.connections
     )
-    lines, rest = _lines(ground, found.rows, None if before is None else before.rows)
+    most = all_rows if known.all_rows else MOST_ROWS
+    lines, rest = _lines(ground, found.rows, None if before is None else before.rows, most)
     return UsageReport(
         ground=ground,
         heads=tuple(naming.dimension(name) for name in known.group_by) or ("Usage",),
@@ -143,12 +145,11 @@ def read_cache_economics(subject: Subject) -> CacheEconomics:
 
 
 def _lines(
-    ground: Ground, rows: Sequence[UsageRow], before: Sequence[UsageRow] | None
+    ground: Ground, rows: Sequence[UsageRow], before: Sequence[UsageRow] | None, most: int
 ) -> tuple[list[UsageLine], UsageLine | None]:
     now = _by_key(ground, rows)
     earlier = None if before is None else _by_key(ground, before)
     keys = sorted({**now, **(earlier or {})}, key=lambda key: (-(_total(now.get(key))), ground.label(key)))
-    most = ALL_ROWS if ground.state.all_rows else MOST_ROWS
     shown, hidden = (keys, []) if len(keys) <= most + 1 else (keys[:most], keys[most:])
 
     def line(labels: tuple[str, ...], group: Sequence[Key], key: Key | None, link: str) -> UsageLine:

@@ -17,6 +17,7 @@ from dashboard.explore import state as states
 from dashboard.explore.ground import Subject
 from dashboard.explore.movers import read_movers
 from dashboard.explore.report import Report, read_report
+from dashboard.explore.table import FILE_ROWS
 from dashboard.trouble import list_trouble
 from dashboard.views.saved import find_view
 from dashboard.views.usage import leave
@@ -57,7 +58,7 @@ def _show(
     if state.is_usage:
         return leave(request, state)
     saved, state = find_view(request, principal, state, problems)
-    report = _report(principal, state)
+    report = read_report(Subject(principal.account.pk, state, utc_day(timezone.now())))
     names = naming.names(principal.account.pk, list(dict(state.filters)))
     context = {
         "report": report,
@@ -127,7 +128,7 @@ def filter_values(request: HttpRequest, principal: Principal, dimension: str) ->
 def table_csv(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Answer with the table of the page."""
     state, _ = states.read(request.GET, utc_day(timezone.now()))
-    report = _report(principal, state, with_forecast=False)
+    report = _report_for_file(principal, state)
     return _file("costs", report, csv_file.of_table(report.table))
 
 
@@ -136,13 +137,13 @@ def table_csv(request: HttpRequest, principal: Principal) -> HttpResponse:
 def chart_csv(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Answer with the chart of the page."""
     state, _ = states.read(request.GET, utc_day(timezone.now()))
-    report = _report(principal, state, with_forecast=False)
+    report = _report_for_file(principal, state)
     return _file("costs-over-time", report, csv_file.of_chart(report.chart))
 
 
-def _report(principal: Principal, state: states.State, *, with_forecast: bool = True) -> Report:
+def _report_for_file(principal: Principal, state: states.State) -> Report:
     subject = Subject(principal.account.pk, state, utc_day(timezone.now()))
-    return read_report(subject, with_forecast=with_forecast)
+    return read_report(subject, with_forecast=False, all_rows=FILE_ROWS)
 
 
 def _file(name: str, report: Report, text: str) -> HttpResponse:

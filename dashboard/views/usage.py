@@ -14,6 +14,7 @@ from dashboard.explore import choices, csv_file
 from dashboard.explore import state as states
 from dashboard.explore.ground import Subject
 from dashboard.explore.state import State
+from dashboard.explore.table import FILE_ROWS
 from dashboard.explore.usage import read_cache_economics, read_usage
 from dashboard.trouble import list_trouble
 from dashboard.views.saved import find_view
@@ -67,7 +68,7 @@ def caching(request: HttpRequest, principal: Principal) -> HttpResponse:
 def usage_csv(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Answer with the table of the page."""
     state, _ = _state(request)
-    report = read_usage(_subject(principal, state))
+    report = read_usage(_subject(principal, state), all_rows=FILE_ROWS)
     days = report.period
     response = HttpResponse(csv_file.of_usage(report), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="usage_{days.days.start}_{days.last}.csv"'

@@ -8,6 +8,8 @@ import re
 from decimal import Decimal
 
 import pytest
+from django.db.models import TextField, Value
+from django.db.models.functions import Cast, Concat
 
 from costs import selectors
 from costs.models import CostFact
@@ -15,7 +17,7 @@ from costs.money import sum_usd
 from costs.periods import DayRange
 from costs.selectors import CostQuery
 from dashboard.explore import csv_file, table
-from dashboard.explore.table import Layout
+from dashboard.explore.table import ALL_ROWS, Layout
 from integrations.models import Status
 from tests.dashboard.conftest import figures_in, today
 from workers import lifecycle
@@ -311,3 +313,19 @@ class TestCost:
             client.get("/explore/?range=7d&group_by=workspace_id&then_by=model&rows=all")
         with django_assert_max_num_queries(FEW):
             client.get("/explore/movers/?range=7d")
+
+
+class TestAllRows:
+    def test_of_a_page_end_where_a_file_goes_on(self, viewer, visit, filled):
+        CostFact.objects.update(description=Concat(Value("row "), Cast("pk", TextField())))
+        client = visit(viewer)
+        query = "?range=30d&group_by=description&rows=all"
+        groups = CostFact.objects.filter(day__lt=today()).count()
+
+        text = client.get(f"/explore/{query}").text
+        written = client.get(f"/explore/table.csv{query}").content.decode("utf-8-sig").splitlines()
+
+        assert groups > ALL_ROWS + 1
+        assert f"Other ({groups - ALL_ROWS})" in text
+        assert "each in the exported table" in text
+        assert len(written) == 1 + groups + 1
