@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import urllib.error
 import urllib.request
 
 import pytest
@@ -40,23 +41,41 @@ def connect_all(account, simulator) -> list[Connection]:
 
 
 class Caller(threading.Thread):
-    """A program that tests the stored keys through the API, again and again, until it is told to stop."""
+    """
+    A program that asks the API without a pause until it is told to stop: it looks, tests stored keys, replaces them.
 
-    def __init__(self, port: int, token: str, connections: list[Connection]) -> None:
+    What opens a sealed key and what seals one anew both meet the rotation; what only looks must not notice it.
+    """
+
+    def __init__(self, port: int, token: str, keys: dict[Connection, str]) -> None:
         super().__init__(daemon=True)
-        self._addresses = [
-            f"http://127.0.0.1:{port}/api/v1/connections/{connection.pk}/test/" for connection in connections
-        ]
+        self._base = f"http://127.0.0.1:{port}/api/v1/"
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._keys = keys
         self._end = threading.Event()
-        self.answers: list[dict] = []
+        self.tests: list[dict] = []
+        self.looks = 0
+        self.replaced = 0
+        self.refused: list[tuple[str, int, str]] = []
 
     def run(self) -> None:
         while not self._end.is_set():
-            for address in self._addresses:
-                request = urllib.request.Request(address, b"{}", self._headers, method="POST")
-                with urllib.request.urlopen(request, timeout=30) as answer:
-                    self.answers.append(json.load(answer))
+            for connection, key in self._keys.items():
+                path = f"connections/{connection.pk}/"
+                self.tests += self._ask("POST", f"{path}test/", {})
+                self.looks += len(self._ask("GET", path)) + len(self._ask("GET", "connections/"))
+                self.replaced += len(self._ask("POST", f"{path}rotate-key/", {"api_key": key}))
+
+    def _ask(self, method: str, path: str, body: dict | None = None) -> list[dict]:
+        """Return the answer, or nothing when it was refused; then it is written down."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._base + path, data, self._headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return [json.load(answer)]
+        except urllib.error.HTTPError as error:
+            self.refused.append((path, error.code, json.load(error)["code"]))
+            return []
 
     def end(self) -> None:
         self._end.set()
@@ -77,14 +96,15 @@ def test_loses_no_request_while_everything_runs(account, admin_user, simulator, 
     rings = [(NEW, old), (old, NEW)]
     settings.CREDENTIAL_KEYS = rings[0]
     connections = connect_all(account, simulator)
-    _, token = tokens.issue(account, admin_user, Terms("t", Role.EDITOR), actor="set-up")
+    _, token = tokens.issue(account, admin_user, Terms("t", Role.ADMIN), actor="set-up")
     ring = {"CREDENTIAL_KEYS": text_of(rings[0])}
     port = free_port()
     engine.web(port, **ring)
     eventually(lambda: is_live(port), "the web process answers")
     engine.beat(**ring)
     [engine.worker(**ring) for _ in range(2)]
-    caller = Caller(port, token, connections)
+    known = {each["slug"]: each["admin_key"] for each in simulator.organisations()}
+    caller = Caller(port, token, dict(zip(connections, (known[slug] for slug in SLUGS), strict=True)))
     caller.start()
     rotations = 0
 
@@ -96,12 +116,14 @@ def test_loses_no_request_while_everything_runs(account, admin_user, simulator, 
         return not SyncRun.objects.exclude(status=SyncRun.Status.SUCCEEDED).exists()
 
     eventually(rotate_until_done, "every backfill ends")
-    eventually(lambda: len(caller.answers) >= 30, "the program has asked often")
+    eventually(lambda: len(caller.tests) >= 30 and caller.replaced >= 3, "the program has asked often")
     caller.end()
 
-    refused = [answer for answer in caller.answers if not answer["ok"]]
+    unfit = [answer for answer in caller.tests if not answer["ok"]]
     # The one answer that is no failure: two askers met in the bucket of one organisation.
-    assert [answer for answer in refused if answer["reason"] != "rate_limited"] == []
+    assert [answer for answer in unfit if answer["reason"] != "rate_limited"] == []
+    assert [refusal for refusal in caller.refused if refusal[2] != "rate_limited"] == []
+    assert caller.looks >= 2 * len(caller.tests) - 2
     assert {run.failures for run in SyncRun.objects.all()} == {0}
     assert "fetch_failed" not in engine.read_logs()
     assert rotations > 5
