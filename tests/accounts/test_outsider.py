@@ -6,10 +6,13 @@ import io
 import logging
 import re
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver, reverse
 
 from accounts import invitations
@@ -21,12 +24,54 @@ from tests.accounts.test_settings_pages import as_
 from tests.accounts.test_sign_in import sign_in
 from tests.accounts.test_url_map import charlie_asks, routes, zanzibar  # noqa: F401 - fixtures
 from tests.api.conftest import stored_connection
+from tests.passwords import QuickHasher
 
 
 def told_by_mail() -> str:
     """The text of the one mail that is sent when the outbox is emptied."""
     outbox.send_due(now=datetime.now(UTC))
     return str(mail.outbox[-1].body)
+
+
+class CountingHasher(QuickHasher):
+    """Counts how often the slow part of a sign-in is done."""
+
+    times: ClassVar[int] = 0
+
+    def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
+        CountingHasher.times += 1
+        encoded: str = super().encode(password, salt, iterations)
+        return encoded
+
+
+class TestGuesses:
+    """How long an answer takes is noisy; what is done for it can be counted."""
+
+    def effort(self, email: str, form: dict[str, str]) -> tuple[int, int, int]:
+        """How often a password was hashed, how many rows were written and statements sent, for one guess."""
+        client, hashed = Client(), CountingHasher.times
+        client.get("/accounts/login/")
+        events = AuditEvent.objects.count()
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.post("/accounts/login/", {"login": email, **form})
+        assert "not correct" in answer.text
+        return CountingHasher.times - hashed, AuditEvent.objects.count() - events, len(captured)
+
+    def test_of_a_password_cost_the_same_whether_somebody_is_there_or_not(self, settings, alice):
+        settings.PASSWORD_HASHERS = ["tests.accounts.test_outsider.CountingHasher"]
+        wrong = {"password": "not the password"}
+
+        known, unknown = self.effort(alice.user.email, wrong), self.effort("nobody@example.com", wrong)
+
+        assert known[:2] == unknown[:2] == (1, 1)
+        # Which accounts somebody belongs to is asked for one of them: a millisecond beside the half second of the hash.
+        assert abs(known[2] - unknown[2]) <= 1
+
+    def test_of_somebody_inactive_cost_the_same(self, settings, alice):
+        settings.PASSWORD_HASHERS = ["tests.accounts.test_outsider.CountingHasher"]
+        User.objects.filter(pk=alice.user_id).update(is_active=False)
+
+        assert self.effort(alice.user.email, {"password": "not the password"})[:2] == (1, 1)
 
 
 class TestPasswordReset:
@@ -73,9 +118,9 @@ class TestRequestId:
     )
     def test_is_ours_whatever_is_sent(self, account, alice, sent):
         """Otherwise a stranger's request could stand in the audit log under the id of somebody else's."""
-        connection = stored_connection(account)
+        paused = stored_connection(account)
 
-        as_(alice).post(f"/connections/{connection.pk}/pause/", headers={"x-request-id": sent})
+        as_(alice).post(f"/connections/{paused.pk}/pause/", headers={"x-request-id": sent})
 
         written = AuditEvent.objects.get(action="connection.paused").request_id
         assert re.fullmatch(r"[0-9a-f-]{36}", written)
