@@ -1,1 +1,26 @@
-"""The sync engine: lanes, runs, steps, the rate limiter, and the Celery tasks that nudge them."""
+"""The sync engine: lanes, runs, steps, the rate limiter, and the Celery tasks that nudge them.
+
+To see why no step is lost and none is done twice, read in this order:
+
+    models       the rows: a lane is due at one moment, a run exists once, a step is open or closed, a page is kept
+    lanes        who may act for a lane: every statement carries its guard, every holder its fence and token
+    turn         one turn of a lane: claim, choose, take a token, note it, one request
+    outcomes     what an answer changes, in one transaction that proves the lease first
+    runs         why something is fetched, which step comes next
+    schedule     the daily runs, and the tick that finds what is due (tasks)
+    bucket       the rate, decided in Redis and shadowed in the lane
+    crashpoints  every place at which a process may die, and what is there then
+
+**Not lost.** A run is committed before anything is done for it, together with a lane that is due (`runs.request_run`,
+`schedule.start_due`). An active lane always has a `due_at` (a check constraint), and a tick wakes whatever is overdue,
+whoever held it (`lanes.wake_due`). A lane becomes idle only under its lock, with no open step seen and none planned
+(`turn._choose`); whoever adds a run takes the same lock first (`lanes.hold`, `lanes.ring`). So an open step is found
+until it is closed, or its connection says what a person must do.
+
+**Not doubled.** Facts are written by `outcomes.record_page` only, in the transaction that archives the page and closes
+the step, after the lane's row was locked and fence and token were found unchanged (`lanes.lock`) and the step was found
+still open in its generation (`_still_open`). Two holders of one lane therefore end as one. And were a window written
+twice all the same, the second time would change nothing: `costs.ingest` replaces, it never adds.
+
+Locks are taken in one order everywhere: lanes (by id), connection, step.
+"""

@@ -10,19 +10,24 @@ import signal
 _AT, _, _NTH = os.environ.get("TALLYSTICK_CRASH_AT", "").partition(":")
 _passed = 0
 
-POINTS = (
-    "claimed",
-    "chosen",
-    "token-taken",
-    "grant-noted",
-    "answered",
-    "page-archived",
-    "facts-written",
-    "before-commit",
-    "after-commit",
-    "lane-released",
-    "tick-woken",
-)
+# Each place, and what is there when the process dies at it. Places inside a transaction leave nothing of it.
+POINTS = {
+    "daily-started": "The day's runs are committed and no lane was woken: the next tick wakes them.",
+    "tick-woken": "Lanes are woken and no message is sent: the wake time-out ends, and a tick wakes them again.",
+    "claimed": "The lane is leased and nothing else: the lease ends, as after every place from here on.",
+    "steps-planned": "Inside: a run without steps still has none, and is planned by whoever claims next.",
+    "chosen": "Nothing was written.",
+    "token-taken": "Redis holds one token less and no row says so: a token is lost, no request was made.",
+    "grant-noted": "The lane knows of the token and the run of a start: no request was made, and it is started again.",
+    "answered": "The answer died with the process: the only request that is made twice.",
+    "penalised": "Redis blocks the bucket after a 429 and no row says so: lost there, too, the next request learns it.",
+    "failure-noted": "Inside: the failure is forgotten and happens again, or does not.",
+    "page-archived": "Inside: neither page nor cursor is there, the page is asked for again.",
+    "facts-written": "Inside: neither facts nor a closed step; the page is asked for again.",
+    "before-commit": "Inside: the same, with everything written.",
+    "after-commit": "Page, facts, step and run are there, together: the next holder does the next step.",
+    "lane-released": "The lane is idle or waits: nothing is left to do, or its time comes.",
+}
 
 
 def crash(point: str) -> None:

@@ -302,6 +302,7 @@ def _back_off_lane(lease: Lease, step: SyncStep, error: UpstreamError) -> None:
     SyncRun.objects.filter(pk=step.run_id).update(failures=failures, reason=error.reason, detail=error.detail)
     _tell(step, error)
     lanes.park(lease, wait_seconds)
+    crash("failure-noted")
 
 
 def _tell(step: SyncStep, error: UpstreamError) -> None:
@@ -323,6 +324,7 @@ def _record_rate_limit(lease: Lease, step: SyncStep, error: UpstreamError) -> bo
     except BucketUnavailableError:
         # The block stands in the lane's row all the same, and seeds the bucket once Redis is back.
         answer = Answer(granted=False, wait_seconds=wait_seconds, level_us=0, blocked_seconds=wait_seconds)
+    crash("penalised")
     with transaction.atomic():
         lanes.lock(lease)
         lanes.note_penalty(lease, answer)

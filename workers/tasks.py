@@ -32,6 +32,7 @@ def refuse_incomplete_ring(**_: object) -> None:
 def tick(**_unknown: object) -> dict[str, int]:
     """Turn due connections into daily runs, and due lanes into nudges; every second, as often as you like."""
     daily = schedule.start_due()
+    crash("daily-started")
     if _queue_length() > _LONGEST_QUEUE:
         return {"daily": daily, "woken": 0}
     woken = lanes.wake_due()

@@ -153,6 +153,7 @@ def _choose(lease: Lease) -> SyncStep | None:
     with transaction.atomic():
         lanes.lock(lease)
         runs.plan_missing(lease.lane_id)
+        crash("steps-planned")
         while (step := runs.ready_steps(lease.lane_id).first()) is not None:
             if not _is_poisoned(step):
                 return step

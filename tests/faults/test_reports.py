@@ -42,9 +42,9 @@ def standing(lab: Lab) -> int:
 
 def test_killed_while_every_report_is_read(lab: Lab) -> None:
     """Row 1: kill -9 inside the writes of both families at once, with a request under way, and inside a day's activity."""
+    lab.run_engine(workers=0)
     lab.kill("web")
     lab.start_web(**EVERY_REPORT)
-    lab.start_beat()
     connection = lab.connect(days=MONTH)
 
     with locked(lab, "costs_usagefact"):
