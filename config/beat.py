@@ -1,5 +1,6 @@
-"""The scheduler that beat runs: Celery's own, which does not ring where nobody has answered for a minute."""
+"""The scheduler that beat runs: Celery's own, which heeds that nobody answers, and that its clock was set back."""
 
+import time
 from typing import Any
 
 import redis
@@ -19,6 +20,17 @@ class BoundedScheduler(PersistentScheduler):
     """Leaves out what is due while the messages of its queue are not taken; the next time comes by itself."""
 
     _is_full = False
+    _latest = 0.0
+
+    def tick(self, *args: Any, **kwargs: Any) -> Any:
+        """Do what is due next; after the clock was set back, order the entries anew."""
+        now = time.time()
+        if now < self._latest:
+            # Each waits at a moment of the old clock: whichever is looked at first would stand before the others
+            # until that comes, and nobody would ring for as long as the clock was set back.
+            self._heap = None
+        self._latest = now
+        return super().tick(*args, **kwargs)
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
         """Send a due entry's message, unless so many of its queue wait that one more would be the same."""

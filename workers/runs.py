@@ -203,8 +203,8 @@ def open_steps(lane_id: int) -> QuerySet[SyncStep]:
     """
     Return the lane's steps that can be done without a person, the most urgent first.
 
-    Steps of a run that is starved (`starved_since`) go before all others, of several such runs those of the one that has waited
-    longest: docs/adr/0011-nobody-waits-for-ever.md.
+    Steps of a run that is starved (`starved_since`) go before all others, of several such runs those of the one
+    that has waited longest: docs/adr/0011-nobody-waits-for-ever.md.
     """
     is_starved = Q(served_at__lt=Now() - _PATIENCE)
     return (

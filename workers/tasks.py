@@ -38,7 +38,7 @@ def tick(**_unknown: object) -> dict[str, int]:
     woken = lanes.wake_due()
     crash("tick-woken")
     if woken:
-        # One connection to the broker for all of them: borrowing it anew for each is a fifth of their cost.
+        # Borrowed once for all of them: up to a thousand messages need not each ask the pool for a connection.
         with current_app.producer_pool.acquire(block=True) as producer:
             for lane_id in woken:
                 run_lane.apply_async(kwargs={"lane_id": lane_id}, producer=producer)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections import Counter
 from pathlib import Path
 
 import pytest
+import time_machine
 from celery.beat import Service
 
 from config.beat import MOST_WAITING
@@ -58,3 +61,26 @@ def test_says_once_that_nobody_takes_them_and_once_that_somebody_does(beat, capl
     assert len(told) == 2
     assert "nobody_takes_messages" in told[0]
     assert "messages_are_taken_again" in told[1]
+
+
+@pytest.mark.parametrize("step_at", range(6))
+def test_rings_on_whatever_was_next_when_the_clock_was_set_back(beat, step_at, monkeypatch):
+    """Each second of the schedule has another entry in front, and what stands behind it holds times of the old clock."""
+    rung: Counter[str] = Counter()
+    monkeypatch.setattr(type(beat), "apply_entry", lambda _, entry, **__: rung.update([entry.name]))
+    before = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
+
+    live(beat, before, seconds=10 + step_at)
+    rung.clear()
+    live(beat, before - dt.timedelta(minutes=70), seconds=30)
+
+    assert rung["tick"] >= 29
+    assert rung["outbox"] >= 5
+
+
+def live(beat, start: dt.datetime, *, seconds: int) -> None:
+    """Have beat look four times a second, as often as something is due, for so long by its machine's clock."""
+    for quarter in range(4 * seconds):
+        with time_machine.travel(start + dt.timedelta(seconds=quarter / 4), tick=False):
+            while beat.tick() == 0:
+                pass
