@@ -60,7 +60,7 @@ class TokenView(ApiView):
         operation_id="tokens_retrieve",
         summary="Read a token",
         tags=["tokens"],
-        responses=OpenApiResponse(TokenSerializer, examples=[examples.TOKEN]),
+        responses=OpenApiResponse(TokenSerializer, "The token, without its text.", examples=[examples.TOKEN]),
     )
     def get(self, _request: Request, token_id: UUID) -> Response:
         return Response(TokenSerializer(self._get(token_id)).data)

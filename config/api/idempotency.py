@@ -20,7 +20,7 @@ _MAX_KEY_CHARACTERS = 255
 
 PARAMETER = OpenApiParameter(
     HEADER,
-    str,
+    {"type": "string", "maxLength": _MAX_KEY_CHARACTERS, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     OpenApiParameter.HEADER,
     description="Any text of up to 255 visible ASCII characters. Within 24 hours the same key with the same "
     "request is answered as the first time, with `Idempotency-Replayed: true`; with another request it is 422.",

@@ -32,7 +32,11 @@ class PageQuery(QuerySerializer):
         required=False, help_text="From `next` or `previous`; opaque. Keep the other parameters as they were."
     )
     page_size = serializers.IntegerField(
-        required=False, min_value=1, max_value=MAX_PAGE_SIZE, default=DEFAULT_PAGE_SIZE
+        required=False,
+        min_value=1,
+        max_value=MAX_PAGE_SIZE,
+        default=DEFAULT_PAGE_SIZE,
+        help_text="Rows of one page.",
     )
 
 
@@ -139,10 +143,11 @@ def page_response(page: Page, kind: type[serializers.Serializer[Any]]) -> Respon
 
 def page_of(kind: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
     """Return the serializer of a page for the OpenAPI document."""
-    link = serializers.URLField(allow_null=True, read_only=True)
+    # One object for each: a serializer takes a field that stands under two names for the second only.
+    links = {name: serializers.URLField(allow_null=True, read_only=True) for name in ("next", "previous")}
     return inline_serializer(
         f"{kind.__name__.removesuffix('Serializer')}Page",
-        {"next": link, "previous": link, "results": kind(many=True, read_only=True)},
+        {**links, "results": kind(many=True, read_only=True)},
     )
 
 

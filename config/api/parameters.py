@@ -2,27 +2,36 @@
 
 import datetime as dt
 import re
-from collections.abc import Callable
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api.parsing import StrictSerializer
-from config.problems import invalid
 from costs.money import usd_text
 from costs.periods import DayRange
 
 # Anthropic did not exist before, and arithmetic on days must not run off the calendar.
 EARLIEST = dt.date(2020, 1, 1)
-LATEST = dt.date(2100, 1, 1)
-MAX_LIST_DAYS = 731
+LATEST = dt.date(2099, 12, 31)
+# Every day of these years and nothing else, for the OpenAPI document: a format alone allows any year.
+_DAY = (
+    r"20([2-9][0-9]-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|"
+    r"02-(0[1-9]|1[0-9]|2[0-8]))|([2468][048]|[3579][26])-02-29)"
+)
 # A moment without its zone could mean any of 26 hours.
-_ZONED = re.compile(r"T.*(Z|[+-]\d{2}:?\d{2})$", re.ASCII)
+_TIME = r"T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+_MOMENT = f"^{_DAY}({_TIME})?$"
+_MAX_TEXT = 1000
+# Neither empty, nor with what PostgreSQL's text or UTF-8 cannot hold.
+_TEXT_PATTERN = r"^[^\u0000\uFFFD]+$"
+MAX_LIST_DAYS = 731
+_ZONED = re.compile(f"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{_TIME}", re.ASCII)
 
 
+@extend_schema_field({"type": "string", "format": "date", "pattern": f"^{_DAY}$", "examples": ["2026-11-01"]})
 class DayField(serializers.DateField):
-    """A UTC day as YYYY-MM-DD, from 2020 to 2100."""
+    """A UTC day as YYYY-MM-DD, from 2020 to 2099."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(input_formats=["%Y-%m-%d"], format="%Y-%m-%d", **kwargs)
@@ -41,6 +50,9 @@ class DayField(serializers.DateField):
         return day
 
 
+@extend_schema_field(
+    {"type": "string", "pattern": _MOMENT, "examples": ["2026-11-05T06:00:00Z", "2026-11-05"]}
+)
 class MomentField(serializers.DateTimeField):
     """A moment with its zone, or a UTC day, which stands for the moment it ends."""
 
@@ -52,10 +64,11 @@ class MomentField(serializers.DateTimeField):
         if isinstance(value, str) and len(value) == len("YYYY-MM-DD"):
             day = DayField().to_internal_value(value)
             return dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), dt.UTC)
-        if not isinstance(value, str) or not _ZONED.search(value):
+        if not isinstance(value, str) or not _ZONED.fullmatch(value):
             self.fail("invalid", format="")
+        # As it is written: in UTC it may be the day before or after, which any calendar has.
+        DayField().to_internal_value(value[: len("YYYY-MM-DD")])
         moment: dt.datetime = super().to_internal_value(value)
-        DayField().to_internal_value(moment.astimezone(dt.UTC).date().isoformat())
         return moment
 
 
@@ -118,26 +131,25 @@ class Choice(serializers.ChoiceField):
         self.error_messages["invalid_choice"] = f'"{{input}}" is not known here. Choose one of: {known}.'
 
 
+@extend_schema_field({"type": "string", "minLength": 1, "maxLength": _MAX_TEXT, "pattern": _TEXT_PATTERN})
+class FilterTextField(serializers.CharField):
+    """A value to filter by, as it is: no space of it is trimmed."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, max_length=_MAX_TEXT, **kwargs)
+
+
 class NullableListField(serializers.ListField):
     """A repeatable filter; the literal `null` among its values selects null and becomes None."""
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("child", serializers.CharField(trim_whitespace=False, max_length=1000))
+        kwargs.setdefault("child", FilterTextField())
         super().__init__(required=False, **kwargs)
 
     def to_internal_value(self, data: Any) -> list[Any]:
         named = [value for value in data if value != "null"]
         values = super().to_internal_value(named) if named else []
         return [*values, None] if len(named) < len(data) else values
-
-
-def not_supported(name: str) -> Callable[[Any], None]:
-    """Return a validator for a documented parameter whose feature is still to come."""
-
-    def refuse(_: Any) -> None:
-        raise invalid(name, "This is not available yet.", "not_supported")
-
-    return refuse
 
 
 @extend_schema_field({"type": "string", "format": "decimal", "examples": ["12.345678"]})

@@ -97,6 +97,16 @@ class QuerySerializer(StrictSerializer):
             raise ValidationError({name: _flat(detail) for name, detail in found.items()}) from error
 
 
+class UniqueListField(ListField):
+    """A repeatable parameter of which each value may be given once."""
+
+    def run_child_validation(self, data: Any) -> Any:
+        values = super().run_child_validation(data)
+        if len(set(values)) < len(values):
+            raise ValidationError("Each value can be given once.", "repeated")
+        return values
+
+
 class NothingQuery(QuerySerializer):
     """No parameters at all."""
 

@@ -10,6 +10,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
+from config.api.parsing import StrictSerializer, UniqueListField
 from config.api.problem_examples import EXAMPLES
 from config.api.throttling import POLICY_FIELD
 from config.problems import CONTENT_TYPE
@@ -83,6 +84,11 @@ class ProblemSchema(AutoSchema):
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
+        for parameter in operation.get("parameters", ()):
+            if parameter["in"] == "path":
+                parameter["description"] = f"The `id` of the {parameter['name'].removesuffix('_id')}."
+        for body in operation.get("requestBody", {}).get("content", {}).values():
+            body.setdefault("examples", {"Nothing": {"value": {}}})
         for status in self._problem_statuses(operation):
             operation["responses"][str(status.value)] = self._problem_response(status).ref
         for status, answer in operation["responses"].items():
@@ -95,6 +101,14 @@ class ProblemSchema(AutoSchema):
             operation["parameters"] = parameters
         operation["responses"] = dict(sorted(operation["responses"].items()))
         return operation
+
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
+        found: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        return {**found, "additionalProperties": False} if isinstance(serializer, StrictSerializer) else found
+
+    def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:
+        found = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]
+        return {**found, "uniqueItems": True} if isinstance(field, UniqueListField) else found
 
     def _headers(self, *names: str) -> dict[str, Any]:
         return {name: self._component(ResolvedComponent.HEADER, name, _HEADERS[name]).ref for name in names}

@@ -225,3 +225,80 @@ COMPLETENESS = OpenApiExample(
     },
     response_only=True,
 )
+
+
+def _resource(resource_id: str, name: str, attributes: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": resource_id,
+        "connection": _CONNECTION,
+        "name": name,
+        "names": [{"name": name, "valid_from": "2026-09-01T06:10:00Z", "valid_to": None}],
+        "first_day": "2026-08-30",
+        "last_day": "2026-11-20",
+        "archived": False,
+        "archived_at": None,
+        "is_listed": True,
+        "attributes": attributes,
+    }
+
+
+API_KEYS = OpenApiExample(
+    "API keys", _page(_resource("apikey_01MadeUpKEY", "ci-bot", {"status": "active"})), response_only=True
+)
+PEOPLE = OpenApiExample(
+    "People",
+    _page(_resource("user_01MadeUpPERSON", "ada@example.com", {"role": "developer"})),
+    response_only=True,
+)
+MODELS = OpenApiExample(
+    "Models",
+    {"id": "claude-opus-4-6", "first_day": "2026-02-05", "last_day": "2026-11-20"},
+    response_only=True,
+)
+ACTIVITY = OpenApiExample(
+    "Activity",
+    _page(
+        {
+            "day": "2026-11-03",
+            "connection": _CONNECTION,
+            "actor_type": "user_actor",
+            "actor_id": "ada@example.com",
+            "customer_type": "api",
+            "subscription_type": None,
+            "terminal_type": "vscode",
+            "is_remote": "false",
+            "sessions": 5,
+            "lines_added": 1543,
+            "lines_removed": 892,
+            "commits": 12,
+            "pull_requests": 2,
+            "estimated_cost_usd": "10.25",
+            "tool_actions": {"edit_tool.accepted": 45, "edit_tool.rejected": 5},
+            "model_tokens": {"claude-opus-4-6.output": 35000},
+            "observed_at": "2026-11-04T06:11:42.120000Z",
+        }
+    ),
+    response_only=True,
+)
+COST_SOURCE = OpenApiExample("The newer report", {"cost_source": "analytics_cost"})
+COSTS_CSV = OpenApiExample(
+    "Costs",
+    "day,connection,origin,source,workspace_id,workspace_name,…,amount_usd,list_amount_usd,state,observed_at\r\n"
+    f"2026-11-03,{_CONNECTION},claude_platform,cost_report,,Default,…,12.345678,,settled,2026-11-04T06:11:42.120000Z\r\n",
+    response_only=True,
+    media_type="text/csv",
+)
+USAGE_CSV = OpenApiExample(
+    "Usage",
+    "day,connection,origin,source,workspace_id,workspace_name,…,total_tokens,web_search_requests,requests,…\r\n"
+    f"2026-11-03,{_CONNECTION},claude_platform,analytics_usage,wrkspc_01JwQvzr7rXLA5AGx3HKfFUJ,Research,…,1360721,4,812,…\r\n",
+    response_only=True,
+    media_type="text/csv",
+)
+FOCUS_CSV = OpenApiExample(
+    "FOCUS",
+    "BilledCost,BillingAccountId,BillingAccountName,BillingAccountType,BillingCurrency,…\r\n"
+    "12.345678,6af48e70-288a-4183-b196-4d06630b01aa,Acorn Studio,Organization,USD,…\r\n",
+    response_only=True,
+    media_type="text/csv",
+)

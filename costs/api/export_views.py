@@ -6,14 +6,14 @@ from typing import ClassVar
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from config.api.views import ApiView
 from config.problems import ProblemError
 from costs import selectors, usage
-from costs.api import csv_text, exported, focus, parquet_file
+from costs.api import csv_text, examples, exported, focus, parquet_file
 from costs.api.exported import Row
 from costs.api.parameters import CostExportQuery, UsageExportQuery, cost_query
 from costs.api.streaming import Stream
@@ -103,7 +103,9 @@ class CostsCsvView(ExportView):
         description=f"{_ABOUT} The columns are those of the list; a text that a spreadsheet would take for a formula "
         'begins with an apostrophe; null is an empty cell, an empty text is `""`.',
         parameters=[CostExportQuery],
-        responses={(200, _CSV): OpenApiTypes.STR},
+        responses={
+            (200, _CSV): OpenApiResponse(OpenApiTypes.STR, "The file.", examples=[examples.COSTS_CSV])
+        },
         tags=["exports"],
     )
     def get(self, request: Request) -> HttpResponseBase:
@@ -125,7 +127,9 @@ class UsageCsvView(ExportView):
         summary="Export usage rows as CSV",
         description=_ABOUT,
         parameters=[UsageExportQuery],
-        responses={(200, _CSV): OpenApiTypes.STR},
+        responses={
+            (200, _CSV): OpenApiResponse(OpenApiTypes.STR, "The file.", examples=[examples.USAGE_CSV])
+        },
         tags=["exports"],
     )
     def get(self, request: Request) -> HttpResponseBase:
@@ -149,7 +153,9 @@ class FocusCsvView(ExportView):
         description=f"{_ABOUT} Columns of FOCUS {focus.VERSION}, then ours, which begin with `x_`. What Anthropic's "
         "reports do not state is null: quantities, unit prices, invoices.",
         parameters=[CostExportQuery],
-        responses={(200, _CSV): OpenApiTypes.STR},
+        responses={
+            (200, _CSV): OpenApiResponse(OpenApiTypes.STR, "The file.", examples=[examples.FOCUS_CSV])
+        },
         tags=["exports"],
     )
     def get(self, request: Request) -> HttpResponseBase:
@@ -174,7 +180,7 @@ class CostsParquetView(ExportView):
         summary="Export cost rows as Parquet",
         description=f"{_ABOUT} Amounts are exact: decimal(38, 16), or decimal(76, 38) where one of them has more digits.",
         parameters=[CostExportQuery],
-        responses={(200, _PARQUET): OpenApiTypes.BINARY},
+        responses={(200, _PARQUET): OpenApiResponse(OpenApiTypes.BINARY, "The file.")},
         tags=["exports"],
     )
     def get(self, request: Request) -> HttpResponseBase:

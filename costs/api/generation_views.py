@@ -92,6 +92,7 @@ class CostSourceView(_ConnectionView):
         description="Refused while both reports differ on a day that is final, or have no such day in common.",
         request=CostSourceSerializer,
         responses=OpenApiResponse(CostSourceAnswer, "The report that is the bill now."),
+        examples=[examples.COST_SOURCE],
         tags=["connections"],
     )
     def post(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002 - DRF's signature

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from accounts.permissions import rows_of
 from config.api.pagination import PageQuery
 from config.api.parameters import Choice, DayField, MomentField, NullableListField, RangeFields, day_range
-from config.api.parsing import QuerySerializer
+from config.api.parsing import QuerySerializer, UniqueListField
 from config.problems import invalid
 from costs import sources, usage
 from costs.records import Origin
@@ -106,20 +106,13 @@ class _Sums(FactFilters):
     )
 
     def get_fields(self) -> dict[str, Any]:
-        group_by = serializers.ListField(
+        group_by = UniqueListField(
             child=Choice(list(self.known)),
             required=False,
             max_length=MOST_GROUPS,
             help_text="Repeatable, up to three.",
         )
         return {**super().get_fields(), "group_by": group_by}
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse the same dimension twice."""
-        groups = attrs.get("group_by", [])
-        if len(set(groups)) < len(groups):
-            raise invalid("group_by", "Each dimension can be given once.", "repeated")
-        return super().validate(attrs)
 
 
 class SummaryQuery(_Sums, CostFilters):

@@ -61,7 +61,7 @@ class ApiKeysView(_ResourcesView):
         operation_id="api_keys_list",
         summary="List API keys",
         parameters=[ResourceQuery],
-        responses=OpenApiResponse(_PAGE, _ORDER),
+        responses=OpenApiResponse(_PAGE, _ORDER, examples=[examples.API_KEYS]),
         tags=["names"],
     )
     def get(self, request: Request) -> Response:
@@ -77,7 +77,7 @@ class PeopleView(_ResourcesView):
         operation_id="people_list",
         summary="List people and service accounts",
         parameters=[ResourceQuery],
-        responses=OpenApiResponse(_PAGE, _ORDER),
+        responses=OpenApiResponse(_PAGE, _ORDER, examples=[examples.PEOPLE]),
         tags=["names"],
     )
     def get(self, request: Request) -> Response:
@@ -96,7 +96,9 @@ class ModelsView(ApiView):
     @extend_schema(
         operation_id="models_list",
         summary="List models",
-        responses=OpenApiResponse(ModelSerializer(many=True), "All of them, by id."),
+        responses=OpenApiResponse(
+            ModelSerializer(many=True), "All of them, by id.", examples=[examples.MODELS]
+        ),
         tags=["names"],
     )
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature

@@ -124,7 +124,9 @@ class ActivityView(ApiView):
         summary="List Claude Code activity",
         description="Per day, person or key and terminal: adoption, not cost. The estimated cost is inside the bill.",
         parameters=[ActivityQuery],
-        responses=OpenApiResponse(page_of(ActivityRowSerializer), "Oldest day first."),
+        responses=OpenApiResponse(
+            page_of(ActivityRowSerializer), "Oldest day first.", examples=[examples.ACTIVITY]
+        ),
         tags=["usage"],
     )
     def get(self, request: Request) -> Response:

@@ -24,6 +24,19 @@ _CONNECTION: dict[str, Any] = {
     "last_synced_at": None,
     "next_sync_at": "2026-11-22T06:11:42Z",
     "backfill": {"days_total": 366, "days_done": 31, "requests_left": 12, "eta_at": "2026-11-21T09:44:10Z"},
+    "cost_source": "cost_report",
+    "reports": [
+        {
+            "report": "cost_report",
+            "kind": "cost",
+            "is_refused": False,
+            "from_day": "2025-11-21",
+            "settled_through": None,
+            "read_at": "2026-11-21T09:41:30.512000Z",
+            "reason": None,
+            "detail": None,
+        }
+    ],
     "created_at": "2026-11-21T09:41:07.120000Z",
 }
 _RUN: dict[str, Any] = {
@@ -31,6 +44,7 @@ _RUN: dict[str, Any] = {
     "connection": _ID,
     "trigger": "force",
     "status": "queued",
+    "family": "console",
     "from": "2026-11-01",
     "to": "2026-11-08",
     "steps_total": 2,

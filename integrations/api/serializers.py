@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any
 
+from django.core.validators import RegexValidator
 from rest_framework import serializers
 
 from config.api.pagination import PageQuery
@@ -16,6 +17,9 @@ from workers.models import SyncRun, Trigger
 # The type checker is told to accept fields called `label`: DRF takes declared fields off the class, so they
 # do not hide the attribute of that name.
 _MAX_KEY_CHARACTERS = 500
+# Also what only looks blank: the document can say so, and "this is no key" would not help whoever pasted nothing.
+_BLANK: dict[str, Any] = {"blank": "Paste the key; this is blank."}
+_NOT_BLANK = RegexValidator(r"[!-~]", _BLANK["blank"], "blank")
 _REASON = "Stable code, see docs/api.md; null when there is nothing to say."
 
 
@@ -103,7 +107,9 @@ class NewConnectionSerializer(StrictSerializer):
     """What connects an organisation."""
 
     provider = Choice(Provider.choices)
-    api_key = serializers.CharField(max_length=_MAX_KEY_CHARACTERS, write_only=True)
+    api_key = serializers.CharField(
+        max_length=_MAX_KEY_CHARACTERS, write_only=True, validators=[_NOT_BLANK], error_messages=_BLANK
+    )
     label = serializers.CharField(  # type: ignore[assignment]
         max_length=120,
         required=False,
@@ -117,7 +123,9 @@ class NewConnectionSerializer(StrictSerializer):
 class KeySerializer(StrictSerializer):
     """A key to test or to rotate to."""
 
-    api_key = serializers.CharField(max_length=_MAX_KEY_CHARACTERS, write_only=True)
+    api_key = serializers.CharField(
+        max_length=_MAX_KEY_CHARACTERS, write_only=True, validators=[_NOT_BLANK], error_messages=_BLANK
+    )
 
 
 class ConnectionEditSerializer(StrictSerializer):
@@ -151,8 +159,10 @@ class DisconnectQuery(QuerySerializer):
 class RunQuery(PageQuery):
     """Which runs."""
 
-    status = serializers.ListField(child=Choice(SyncRun.Status.choices), required=False)
-    trigger = serializers.ListField(child=Choice(Trigger.choices), required=False)
+    status = serializers.ListField(
+        child=Choice(SyncRun.Status.choices), required=False, help_text="Repeatable."
+    )
+    trigger = serializers.ListField(child=Choice(Trigger.choices), required=False, help_text="Repeatable.")
 
 
 class NextAttemptField(serializers.DateTimeField):
