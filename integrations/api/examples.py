@@ -44,7 +44,7 @@ _RUN: dict[str, Any] = {
     "connection": _ID,
     "trigger": "force",
     "status": "queued",
-    "family": "console",
+    "family": "classic",
     "from": "2026-11-01",
     "to": "2026-11-08",
     "steps_total": 2,
