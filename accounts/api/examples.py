@@ -35,3 +35,11 @@ TOKENS = OpenApiExample(
 AUDIT_EVENTS = OpenApiExample(
     "One event", {"next": None, "previous": None, "results": [_EVENT]}, response_only=True
 )
+EVENTS_CSV = OpenApiExample(
+    "One event",
+    "at,who,person,token,action,target,target_id,changes,address,request_id,sentence\r\n"
+    "2026-11-20T06:04:05Z,alice@example.com,1,,connection.paused,Main,0d9f6a3e-7b1c-4e0e-8a55-2b8a3f5d7c90,,203.0.113.5,"
+    "6f9619ff-8b86-4d01-b42d-00cf4fc964ff,alice@example.com paused Main (address 203.0.113.5).\r\n",
+    response_only=True,
+    media_type="text/csv",
+)

@@ -120,7 +120,9 @@ class AuditCsvView(ApiView):
         "spreadsheet would take for a formula begins with an apostrophe. That it was exported is an event, too.",
         tags=["exports"],
         parameters=[AuditExportQuery],
-        responses={(200, "text/csv"): OpenApiTypes.STR},
+        responses={
+            (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "The file.", examples=[examples.EVENTS_CSV])
+        },
     )
     def get(self, request: Request) -> HttpResponseBase:
         rows = self.principal.rows(AuditEvent).filter(**_conditions(self.read_query())).order_by("-pk")
