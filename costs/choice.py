@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection as database
-from django.db.models import BooleanField
+from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
 from costs import sources
@@ -39,6 +39,16 @@ _KNOWN_AT = """(
     AND fact.observed_at <= %s AND (fact.superseded_at IS NULL OR fact.superseded_at > %s)
     GROUP BY fact.connection_id, fact.source, fact.day
 )"""
+# Days in a row have the same distance to their number in the row.
+_RUNS = """
+    SELECT connection_id, source, min(day), max(day) FROM (
+        SELECT connection_id, source, day,
+            day - (row_number() OVER (PARTITION BY connection_id, source ORDER BY day))::int AS run
+        FROM ({chosen}) chosen
+    ) numbered GROUP BY connection_id, source, run LIMIT %s
+"""
+# More ranges than this in one condition cost more to plan than they save.
+MOST_RUNS = 200
 _AGREES = "bill_source = ANY(%s) AND (source = bill_source OR amount_usd = billed_usd)"
 
 
@@ -67,6 +77,27 @@ def is_chosen(asked: Asked, table: str) -> RawSQL:
         parameters,
         output_field=BooleanField(),
     )
+
+
+def chosen_days(asked: Asked, table: str) -> Q | RawSQL:
+    """
+    Return the condition on a fact or a sum that its report is the one chosen for its day, as ranges of days.
+
+    One report answers for long runs of days, and of a handful of ranges the database knows how many rows they
+    have, while `is_chosen` looks to it like one row: it would join day by day, and sort on disk.
+
+    Effects: one query, at once; of too many runs the condition is the one of `is_chosen`
+    """
+    chosen, parameters = _chosen(asked)
+    with database.cursor() as cursor:
+        cursor.execute(_RUNS.format(chosen=chosen), [*parameters, MOST_RUNS + 1])
+        runs = cursor.fetchall()
+    if len(runs) > MOST_RUNS:
+        return is_chosen(asked, table)
+    found = Q(pk__in=[])
+    for connection_id, source, first, last in runs:
+        found |= Q(connection_id=connection_id, source=source, day__gte=first, day__lte=last)
+    return found
 
 
 def sources_used(asked: Asked) -> list[str]:

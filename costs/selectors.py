@@ -100,19 +100,23 @@ def list_amounts(query: CostQuery, group_by: Sequence[str] = ()) -> QuerySet[Any
 
     Shape:   sums of days where one cut has all the dimensions, facts otherwise; versions of facts as of a moment
     """
-    cut = None if query.as_of else COST_SUMS.find_cut({*query.filters, *group_by})
-    if cut is None:
+    if query.as_of:
         return _facts(query, group_by)
-    return _of_query(COST_SUMS.table, query, group_by).filter(cut=cut)
+    cut = COST_SUMS.find_cut({*query.filters, *group_by})
+    table = CostFact if cut is None else COST_SUMS.table
+    days = choice.chosen_days(asked("cost", query, group_by), table._meta.db_table)
+    rows = _of_query(table, query, days)
+    return rows if cut is None else rows.filter(cut=cut)
 
 
 def _facts(query: CostQuery, group_by: Sequence[str] = ()) -> QuerySet[Any]:
-    return _of_query(CostHistory if query.as_of else CostFact, query, group_by)
+    table = CostHistory if query.as_of else CostFact
+    return _of_query(table, query, choice.is_chosen(asked("cost", query, group_by), table._meta.db_table))
 
 
-def _of_query(model: type[Model], query: CostQuery, group_by: Sequence[str]) -> QuerySet[Any]:
-    facts: QuerySet[Any] = model._default_manager.filter(  # noqa: SLF001 - the way to a manager of any model
-        choice.is_chosen(asked("cost", query, group_by), model._meta.db_table),
+def _of_query(table: type[Model], query: CostQuery, chosen: Any) -> QuerySet[Any]:
+    facts: QuerySet[Any] = table._default_manager.filter(  # noqa: SLF001 - the way to a manager of any model
+        chosen,
         connection__account_id=query.account_id,
         day__gte=query.days.start,
         day__lt=query.days.end,

@@ -100,20 +100,22 @@ def filter_values(query: CostQuery, dimension: str) -> list[str | None]:
 
 
 def _facts(query: CostQuery, group_by: Sequence[str] = ()) -> QuerySet[UsageFact]:
-    return _of_query(UsageFact, query, group_by)
+    chosen = choice.is_chosen(selectors.asked("usage", query, group_by), UsageFact._meta.db_table)
+    return _of_query(UsageFact, query, chosen)
 
 
 def _counted(query: CostQuery, group_by: Sequence[str]) -> QuerySet[Any]:
     """Return rows whose counts add up to the query: sums of days where one cut has the dimensions, else facts."""
     cut = USAGE_SUMS.find_cut({*query.filters, *group_by})
-    if cut is None:
-        return _facts(query, group_by)
-    return _of_query(USAGE_SUMS.table, query, group_by).filter(cut=cut)
+    table = UsageFact if cut is None else USAGE_SUMS.table
+    days = choice.chosen_days(selectors.asked("usage", query, group_by), table._meta.db_table)
+    rows = _of_query(table, query, days)
+    return rows if cut is None else rows.filter(cut=cut)
 
 
-def _of_query(model: type[Model], query: CostQuery, group_by: Sequence[str]) -> QuerySet[Any]:
-    facts: QuerySet[Any] = model._default_manager.filter(  # noqa: SLF001 - the way to a manager of either model
-        choice.is_chosen(selectors.asked("usage", query, group_by), model._meta.db_table),
+def _of_query(table: type[Model], query: CostQuery, chosen: Any) -> QuerySet[Any]:
+    facts: QuerySet[Any] = table._default_manager.filter(  # noqa: SLF001 - the way to a manager of either model
+        chosen,
         connection__account_id=query.account_id,
         day__gte=query.days.start,
         day__lt=query.days.end,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from costs import selectors, usage
+from costs import choice, selectors, usage
 from costs.daily import COST_SUMS, USAGE_SUMS, Sums
 from costs.ingest import Window, replace_window
 from costs.models import CostFact, DailyCost, DailyUsage, UsageFact
@@ -28,6 +29,7 @@ from integrations.models import Connection
 from tests.costs.test_ingest import DAYS, MONDAY, T0, make_connection, put, record
 
 pytestmark = pytest.mark.django_db
+_DAY = dt.timedelta(days=1)
 WEEK = DayRange(MONDAY, MONDAY + dt.timedelta(days=7))
 COUNTS = (
     "uncached_input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens",
@@ -215,3 +217,46 @@ def _refuse_facts(execute: Any, sql: str, *rest: Any) -> Any:
     assert "costs_costfact" not in sql
     assert "costs_usagefact" not in sql
     return execute(sql, *rest)
+
+
+class TestChosenDays:
+    """Ranges of days say the same as the condition on each row, whichever report answers for which day."""
+
+    @pytest.fixture
+    def query(self, connection) -> CostQuery:
+        """Of three days the first and the last have two reports that agree, and the day between them has one."""
+        put(connection, *(record("1", day, model="a") for day in sorted(DAYS)))
+        window = Window(connection.pk, "analytics_cost", DAYS - {MONDAY + _DAY}, as_of=T0, observed_at=T0)
+        rows = [replace(record("1", day, model="a"), source="analytics_cost") for day in sorted(window.days)]
+        with transaction.atomic():
+            replace_window(window, rows)
+        return CostQuery(connection.account_id, WEEK)
+
+    @pytest.mark.parametrize("most", [0, 2, 200])
+    @pytest.mark.parametrize("group_by", [["model"], ["api_key_id"]])
+    def test_are_those_of_each_row(self, query, group_by, most, monkeypatch):
+        monkeypatch.setattr(choice, "MOST_RUNS", most)
+        asked = selectors.asked("cost", query, group_by)
+        each = CostFact.objects.filter(choice.is_chosen(asked, "costs_costfact"))
+
+        ranges = CostFact.objects.filter(choice.chosen_days(asked, "costs_costfact"))
+
+        assert set(ranges) == set(each)
+        assert len(ranges) == 3
+
+    def test_follow_the_report_that_answers(self, query):
+        asked = selectors.asked("cost", query, ["api_key_id"])
+
+        found = CostFact.objects.filter(choice.chosen_days(asked, "costs_costfact"))
+
+        assert [fact.source for fact in found.order_by("day")] == [
+            "analytics_cost",
+            "cost_report",
+            "analytics_cost",
+        ]
+
+    def test_are_none_where_nothing_is_stored(self, account):
+        asked = selectors.asked("cost", CostQuery(account.pk, WEEK), ["model"])
+
+        assert not CostFact.objects.filter(choice.chosen_days(asked, "costs_costfact")).exists()
+        assert selectors.total(CostQuery(account.pk, WEEK)) == 0

@@ -23,7 +23,7 @@ from tests.dashboard.conftest import figures_in, today
 from workers import lifecycle
 from workers.lifecycle import NewConnection
 
-FEW = 24
+FEW = 30
 LAST_WEEK = "range=7d"
 
 

@@ -16,7 +16,7 @@ from workers import lifecycle
 from workers.clock import database_now
 from workers.lifecycle import NewConnection
 
-FEW = 28
+FEW = 34
 
 
 class TestEmptyAccount:
