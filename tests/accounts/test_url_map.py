@@ -163,6 +163,14 @@ def asking(client: Client, route: str, values: dict[str, Any]) -> tuple[list[Any
     return answers, [VALUE.sub("?", query["sql"]) for query in captured.captured_queries]
 
 
+def read(client: Client, address: str) -> tuple[int, str]:
+    """Return status and text of an answer, read to its end before anybody asks again; a binary file as far as it is text."""
+    answer = client.get(address, follow=True)
+    return answer.status_code, (answer.getvalue() if answer.streaming else answer.content).decode(
+        errors="replace"
+    )
+
+
 def nobodys(values: dict[str, Any]) -> dict[str, Any]:
     return {name: uuid.uuid4() if isinstance(value, uuid.UUID) else 987_654 for name, value in values.items()}
 
@@ -191,15 +199,24 @@ class TestAddressOfAnObject:
 
 
 class TestEveryOtherAddress:
-    @pytest.mark.parametrize("route", [*WITHOUT, *(r for r in WITH_PARTS if {*parts_of(r)} <= {*NO_OBJECT})])
+    @pytest.mark.parametrize(
+        "route",
+        [
+            # A file is read in a transaction of its own, which cannot be inside the test's.
+            pytest.param(route, marks=pytest.mark.django_db(transaction=True))
+            if "/exports/" in route
+            else route
+            for route in [*WITHOUT, *(r for r in WITH_PARTS if {*parts_of(r)} <= {*NO_OBJECT})]
+        ],
+    )
     def test_tells_nothing_of_another_account(self, charlie_asks, zanzibar, route):
         address = filled(route, zanzibar)
 
-        answers = [charlie_asks.get(address + query.format(**zanzibar), follow=True) for query in QUERIES]
+        answers = [read(charlie_asks, address + query.format(**zanzibar)) for query in QUERIES]
 
-        texts = " ".join((a.getvalue() if a.streaming else a.content).decode() for a in answers)
+        texts = " ".join(text for _, text in answers)
         # Of what was asked for, the id of the connection may come back; nothing else of it.
-        assert 500 not in {answer.status_code for answer in answers}
+        assert 500 not in {status for status, _ in answers}
         assert [mark for mark in (MARK, "4711.4711", "4,711") if mark in texts.lower()] == []
 
     def test_is_more_than_a_few(self):
