@@ -90,6 +90,13 @@ class TestCards:
         expect(page.get_by_role("link", name="Rotate key")).to_be_hidden()
         expect(summary).to_be_focused()
 
+    def test_menu_of_a_connection_stays_inside_a_phone(self, surf, admin_user, filled):
+        page = surf(admin_user, viewport={"width": 390, "height": 844}).page
+        page.goto(f"/connections/{filled.pk}/")
+        page.locator("summary", has_text="Manage").click()
+        box = page.locator(".menu[open] .menu-body").bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= 390
+
     def test_disconnecting_says_what_it_means(self, surf, admin_user, filled):
         page = surf(admin_user).page
         page.goto(f"/connections/{filled.pk}/disconnect/")
