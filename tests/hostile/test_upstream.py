@@ -190,10 +190,12 @@ def test_changes_nothing_that_is_stored(filled, settings, evil):
     before = everything()
     harm, asked = [], 0
 
-    for attack in attacks:
+    for number, attack in enumerate(attacks, start=1):
         evil(attack)
         asked += ask_once(filled)
-        harm += [attack[-2000:]] if everything() != before else []
+        # What is changed stays changed; looking after each one would take longer than the attacks.
+        if number % 20 == 0 or number == len(attacks):
+            harm += [attacks[max(0, number - 20) : number]] if everything() != before else []
 
     assert harm == []
     assert asked >= len(attacks) > 150
