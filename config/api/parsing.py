@@ -7,7 +7,7 @@ from typing import IO, Any, cast
 from django.http import QueryDict
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
-from rest_framework.serializers import Field, ListField, Serializer, ValidationError
+from rest_framework.serializers import CharField, Field, ListField, Serializer, ValidationError
 
 from config.problems import ProblemError
 
@@ -49,7 +49,18 @@ class StrictSerializer(Serializer[Any]):
             known = ", ".join(self.fields) or "none"
             message = f"This is not known here. Known: {known}."
             raise ValidationError({name: ValidationError(message, "unknown").detail for name in unknown})
+        # DRF would take a number for its digits.
+        wrong = [
+            name for name, value in data.items() if isinstance(value, int | float) and self._is_text(name)
+        ]
+        if wrong:
+            raise ValidationError(
+                {name: ValidationError("This is not text.", "invalid").detail for name in wrong}
+            )
         return super().to_internal_value(data)
+
+    def _is_text(self, name: str) -> bool:
+        return isinstance(self.fields[name], CharField)
 
 
 def refuse_body_without_length(headers: Mapping[str, str]) -> None:

@@ -62,6 +62,13 @@ class TestQueryStrings:
 
 
 class TestBodies:
+    @pytest.mark.parametrize("number", [0, 1.5, True])
+    def test_with_a_number_for_a_text_are_refused(self, admin, number):
+        document = problem(admin.post("connections/test/", {"api_key": number}), 400)
+
+        assert pointers(document) == ["/api_key"]
+        assert "This is not text." in document["detail"]
+
     def test_in_chunks_are_refused_in_words(self, admin):
         sent = admin.client.generic(
             "POST",
