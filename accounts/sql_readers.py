@@ -10,7 +10,7 @@ from accounts import audit
 from accounts.models import Account, SqlReader
 
 SCHEMA = "bi"
-# What PostgreSQL takes without quotes, so that nobody has to think about quoting it anywhere.
+# Safe between quotes, which a name such as `user` needs, and the same without them in whatever tool reads.
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}", re.ASCII)
 _OURS = "nspname NOT IN ('pg_catalog', 'information_schema', 'bi') AND nspname NOT LIKE 'pg\\_t%%'"
 # Each question answers with what makes a role unfit to be handed to somebody who shall read one account and no more.
@@ -66,11 +66,11 @@ def statements(role_name: str) -> list[str]:
     """
     name = _checked(role_name)
     return [
-        f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 10;",
+        f'CREATE ROLE "{name}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 10;',
         # For who writes by mistake and for questions without an end; rights are what holds.
-        f"ALTER ROLE {name} SET default_transaction_read_only = on;",
-        f"ALTER ROLE {name} SET statement_timeout = '5min';",
-        f"ALTER ROLE {name} SET search_path = {SCHEMA};",
+        f'ALTER ROLE "{name}" SET default_transaction_read_only = on;',
+        f"ALTER ROLE \"{name}\" SET statement_timeout = '5min';",
+        f'ALTER ROLE "{name}" SET search_path = {SCHEMA};',
     ]
 
 
@@ -97,8 +97,8 @@ def grant(role_name: str, account: Account, *, actor: str) -> list[str]:
         )
     views = list_views()
     _do(
-        f"GRANT USAGE ON SCHEMA {SCHEMA} TO {name}",
-        *(f"GRANT SELECT ON {SCHEMA}.{view} TO {name}" for view in views),
+        f'GRANT USAGE ON SCHEMA {SCHEMA} TO "{name}"',
+        *(f'GRANT SELECT ON {SCHEMA}.{view} TO "{name}"' for view in views),
     )
     if is_new:
         audit.record(account, actor, "sql_reader.granted", name)
@@ -118,8 +118,8 @@ def revoke(role_name: str, *, actor: str) -> Account:
         raise UnfitRoleError(f"The role {name} reads no account.")
     if _asked("SELECT FROM pg_roles WHERE rolname = %(role)s", name):
         _do(
-            f"REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM {name}",
-            f"REVOKE ALL ON SCHEMA {SCHEMA} FROM {name}",
+            f'REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM "{name}"',
+            f'REVOKE ALL ON SCHEMA {SCHEMA} FROM "{name}"',
         )
     audit.record(reader.account, actor, "sql_reader.revoked", name)
     reader.delete()

@@ -334,7 +334,7 @@ class TestCommand:
         call_command("bi_role", "finance")
 
         said = capsys.readouterr()
-        assert said.out.startswith("CREATE ROLE finance LOGIN NOSUPERUSER")
+        assert said.out.startswith('CREATE ROLE "finance" LOGIN NOSUPERUSER')
         assert "manage.py bi_role finance --account NAME --apply" in said.err
 
     def test_lets_a_role_in_and_shuts_it_out(self, account, both_filled, new_role, sign_in):
@@ -409,6 +409,10 @@ class TestCommand:
             (["nobody_here", "--apply"], "has no role nobody_here"),
             (["nobody_here", "--account", "Nobody", "--apply"], "no account 'Nobody'"),
             (["nobody_here", "--revoke"], "reads no account"),
+            # A role of this name would be everybody; there is none.
+            (["public", "--apply"], "has no role public"),
+            (["current_user", "--apply"], "has no role current_user"),
+            (["user", "--apply"], "has no role user"),
         ],
     )
     def test_says_what_is_not_there(self, db, arguments, told):
