@@ -301,6 +301,15 @@ class TestReader:
         assert ask(sign_in(other), "SELECT * FROM bi.v1_costs") == []
 
 
+def test_examples_of_the_document_are_answered(both_filled, reader):
+    examples = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)[0].split(";")
+
+    answers = [ask(reader, example) for example in examples if example.strip()]
+
+    assert answers[0] == [(None, Decimal("4711.000000000000000000000000000001"))]
+    assert len(answers) == 3
+
+
 class TestViews:
     def test_are_all_behind_a_barrier(self, db):
         with database.cursor() as cursor:
