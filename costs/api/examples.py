@@ -252,7 +252,7 @@ PEOPLE = OpenApiExample(
 )
 MODELS = OpenApiExample(
     "Models",
-    {"id": "claude-opus-4-6", "first_day": "2026-02-05", "last_day": "2026-11-20"},
+    _page({"id": "claude-opus-4-6", "first_day": "2026-02-05", "last_day": "2026-11-20"}),
     response_only=True,
 )
 ACTIVITY = OpenApiExample(

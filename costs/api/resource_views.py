@@ -7,8 +7,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from config.api.pagination import KeysetPaginator, Page, page_of, page_response
-from config.api.parsing import QuerySerializer
+from config.api.pagination import (
+    KeysetPaginator,
+    Page,
+    PageQuery,
+    page_of,
+    page_of_sequence,
+    page_response,
+)
 from config.api.views import ApiView
 from costs.api import examples, resources
 from costs.api.parameters import ResourceQuery
@@ -84,23 +90,21 @@ class PeopleView(_ResourcesView):
         return self.page_of_kind(request)
 
 
-class NoQuery(QuerySerializer):
-    """No parameters."""
-
-
 class ModelsView(ApiView):
     """Models."""
 
-    queries: ClassVar = {"GET": NoQuery}
+    queries: ClassVar = {"GET": PageQuery}
 
     @extend_schema(
         operation_id="models_list",
         summary="List models",
-        responses=OpenApiResponse(
-            ModelSerializer(many=True), "All of them, by id.", examples=[examples.MODELS]
-        ),
+        parameters=[PageQuery],
+        responses=OpenApiResponse(page_of(ModelSerializer), "By id.", examples=[examples.MODELS]),
         tags=["names"],
     )
-    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
-        self.read_query()
-        return Response(ModelSerializer(resources.used_models(self.account.pk), many=True).data)
+    def get(self, request: Request) -> Response:
+        query = self.read_query()
+        models = resources.used_models(self.account.pk)
+        return page_response(
+            page_of_sequence(models, lambda model: model.id or "", request, query), ModelSerializer
+        )

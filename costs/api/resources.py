@@ -9,7 +9,8 @@ from uuid import UUID
 from django.db.models import Max, Min, QuerySet
 
 from accounts.permissions import rows_of
-from costs.models import CostFact, Resource, ResourceName, UsageFact
+from costs.daily import COST_SUMS, USAGE_SUMS
+from costs.models import Resource, ResourceName
 from costs.named import KINDS
 
 _COLUMNS = {kind: column for column, kind in KINDS.items()}
@@ -61,8 +62,8 @@ def named_resources(resources: Sequence[Resource]) -> list[NamedResource]:
 def used_models(account_id: UUID) -> list[UsedModel]:
     """Return the models of the account's costs and usage, by id."""
     found: dict[str | None, _Days] = {}
-    for table in (CostFact, UsageFact):
-        rows: Any = rows_of(account_id, table)
+    for sums in (COST_SUMS, USAGE_SUMS):
+        rows: Any = rows_of(account_id, sums.table).filter(cut=sums.find_cut({"model"}))
         for model, first, last in _ends(rows, "model"):
             found[model] = _widest(found.get(model), (first, last))
     return [UsedModel(model, *found[model]) for model in sorted(found, key=lambda model: model or "")]
@@ -70,8 +71,10 @@ def used_models(account_id: UUID) -> list[UsedModel]:
 
 def _days_seen(connections: set[UUID], column: str) -> _Seen:
     seen: _Seen = {}
-    for table in (CostFact, UsageFact):
-        rows: Any = table._default_manager.filter(connection__in=connections)  # noqa: SLF001
+    for sums in (COST_SUMS, USAGE_SUMS):
+        rows: Any = sums.table._default_manager.filter(  # noqa: SLF001
+            connection__in=connections, cut=sums.find_cut({column})
+        )
         for connection, value, first, last in _ends(rows, "connection_id", column):
             seen[connection, value] = _widest(seen.get((connection, value)), (first, last))
     return seen

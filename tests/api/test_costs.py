@@ -496,6 +496,43 @@ class TestWorkspaces:
             viewer.get("workspaces/")
 
 
+class TestModels:
+    @pytest.fixture
+    def five(self, account) -> list[str | None]:
+        models = [None, "claude-a", "claude-b", "claude-c", "claude-d"]
+        store(
+            stored_connection(account),
+            *(record(FIRST, "1", model=model) for model in models),
+            record(FIRST + 4 * DAY, "1", model="claude-d"),
+        )
+        return models
+
+    def test_are_listed_by_id_with_the_days_they_were_seen_on(self, viewer, five):
+        last = viewer.get("models/").json()["results"][-1]
+
+        assert last == {"id": "claude-d", "first_day": "2026-10-01", "last_day": "2026-10-05"}
+
+    @pytest.mark.parametrize("size", [1, 2, 3, 5, 6])
+    def test_pages_there_and_back_have_each_once(self, viewer, five, size):
+        def follow(link):
+            return viewer.client.get(link, headers={"Authorization": f"Bearer {viewer.token}"}).json()
+
+        pages = [viewer.get("models/", page_size=size).json()]
+        while pages[-1]["next"]:
+            pages.append(follow(pages[-1]["next"]))
+        back = [pages[-1]]
+        while back[0]["previous"]:
+            back.insert(0, follow(back[0]["previous"]))
+        there, again = ([model["id"] for page in way for model in page["results"]] for way in (pages, back))
+
+        assert pages[0]["previous"] is None
+        assert there == five
+        assert again == five
+
+    def test_refuse_a_cursor_that_is_not_theirs(self, viewer, five):
+        assert problem(viewer.get("models/", cursor="x"), 400)["errors"][0]["code"] == "bad_cursor"
+
+
 class TestAgainstTheSimulator:
     def test_sums_to_the_truth_of_every_model(self, viewer, connected, simulator, run_due):
         run_due()

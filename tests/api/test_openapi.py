@@ -46,7 +46,7 @@ class TestDocument:
 
         pages = [schema for name, schema in schemas.items() if name.endswith("Page")]
 
-        assert len(pages) == 10
+        assert len(pages) == 11
         assert all(page["required"] == ["next", "previous", "results"] for page in pages)
 
     def test_never_returns_a_key(self, generated):

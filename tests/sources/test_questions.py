@@ -74,7 +74,7 @@ class TestNames:
         assert {key["attributes"]["status"] for key in keys} >= {"active"}
         assert any(key["last_day"] for key in keys)
         assert any(person["name"] and person["first_day"] for person in people)
-        assert {model["id"] for model in ask(api, "models/").json()} >= {"claude-sonnet-5"}
+        assert {model["id"] for model in ask(api, "models/").json()["results"]} >= {"claude-sonnet-5"}
         assert not any("sk-ant-api03" in str(key) and "..." not in str(key) for key in keys)
 
     def test_rows_name_keys_and_people(self, filled, days, api):
