@@ -49,6 +49,8 @@ COST_SUMS = Sums(
     (
         ("model",),
         ("workspace_id",),
+        ("api_key_id", "attribution"),
+        ("actor_type", "actor_id", "attribution"),
         ("model", "service_tier", "token_type", "cost_type"),
         ("workspace_id", "model"),
         ("api_key_id", "workspace_id", "model", "attribution"),

@@ -191,7 +191,7 @@ class DailyCost(DailySum):
     amount_usd = UsdField()
 
     class Meta:
-        indexes = [models.Index(fields=["connection", "day", "cut"], name="daily_cost_by_cut")]
+        indexes = [models.Index(fields=["connection", "cut", "day"], name="daily_cost_by_cut")]
 
 
 class DailyUsage(DailySum):
@@ -206,7 +206,7 @@ class DailyUsage(DailySum):
     requests = models.BigIntegerField(null=True, help_text="Null where one of its facts does not count them.")
 
     class Meta:
-        indexes = [models.Index(fields=["connection", "day", "cut"], name="daily_usage_by_cut")]
+        indexes = [models.Index(fields=["connection", "cut", "day"], name="daily_usage_by_cut")]
 
 
 class ActivityFact(models.Model):

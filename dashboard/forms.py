@@ -1,5 +1,6 @@
 """What people may submit; keys are write-only: no form ever renders the value it was given."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -57,6 +58,34 @@ class EditForm(_Named):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["label"].required = True
+
+
+class CostCenterForm(forms.Form):
+    """The cost centre of each of several connections."""
+
+    def __init__(self, connections: Sequence[Connection], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._connections = connections
+        for connection in connections:
+            self.fields[str(connection.pk)] = forms.CharField(
+                label=f"Cost centre of {connection.label}",
+                max_length=_NAME_LENGTH,
+                required=False,
+                initial=connection.cost_center,
+                widget=forms.TextInput(attrs={"list": "known", "autocomplete": "off"}),
+            )
+
+    def rows(self) -> list[tuple[Connection, forms.BoundField]]:
+        """Return each connection with its field."""
+        return [(connection, self[str(connection.pk)]) for connection in self._connections]
+
+    def changes(self) -> list[tuple[Connection, str]]:
+        """Return the connections that are charged to somebody else now; one that was not sent stays as it is."""
+        return [
+            (connection, self.cleaned_data[str(connection.pk)])
+            for connection in self._connections
+            if str(connection.pk) in self.data and str(connection.pk) in self.changed_data
+        ]
 
 
 class DisconnectForm(forms.Form):

@@ -12,6 +12,8 @@ _KEY = "connection_id, source, day, origin"
 _COST_CUTS = (
     ("model",),
     ("workspace_id",),
+    ("api_key_id", "attribution"),
+    ("actor_type", "actor_id", "attribution"),
     ("model", "service_tier", "token_type", "cost_type"),
     ("workspace_id", "model"),
     ("api_key_id", "workspace_id", "model", "attribution"),
@@ -46,8 +48,9 @@ _FUNCTION = """
         FOR touched IN
             SELECT connection_id, source, array_agg(DISTINCT day) AS days FROM changed GROUP BY connection_id, source
         LOOP
+            -- Every cut by its number, because the index has them before the days.
             DELETE FROM {sums} WHERE connection_id = touched.connection_id AND source = touched.source
-                AND day = ANY (touched.days);
+                AND cut = ANY ('{{{numbers}}}') AND day = ANY (touched.days);
             {insert} WHERE connection_id = touched.connection_id AND source = touched.source
                 AND day = ANY (touched.days) {group};
         END LOOP;
@@ -63,6 +66,12 @@ _FUNCTION = """
 """
 
 
+def _number(columns, cut):
+    """Return GROUPING() of a cut: a bit for each column that is summed away, the last column the lowest."""
+    names = columns.split(", ")
+    return sum(1 << (len(names) - 1 - place) for place, name in enumerate(names) if name not in cut)
+
+
 def _keep_up(facts, sums, columns, cuts, values):
     """Return what creates the triggers and sums what is stored already, and what takes the triggers away."""
     names, expressions = ", ".join(values), ", ".join(values.values())
@@ -70,13 +79,16 @@ def _keep_up(facts, sums, columns, cuts, values):
         f"INSERT INTO {sums} ({_KEY}, cut, {columns}, {names}) "
         f"SELECT {_KEY}, GROUPING({columns}), {columns}, {expressions} FROM {facts}"
     )
-    # Days beside each other: pages read ranges of them.
+    # Days of one cut beside each other: pages read ranges of them.
     group = (
         f"GROUP BY {_KEY}, GROUPING SETS ({', '.join('(' + ', '.join(cut) + ')' for cut in cuts)}) "
-        f"ORDER BY connection_id, source, day"
+        f"ORDER BY connection_id, source, GROUPING({columns}), day"
     )
     function = f"{sums}_keep_up"
-    create = _FUNCTION.format(function=function, facts=facts, sums=sums, insert=insert, group=group)
+    numbers = ", ".join(str(_number(columns, cut)) for cut in cuts)
+    create = _FUNCTION.format(
+        function=function, facts=facts, sums=sums, insert=insert, group=group, numbers=numbers
+    )
     # Windows are replaced in bulk, as those of the facts are.
     create += f"ALTER TABLE {sums} SET (autovacuum_vacuum_scale_factor = 0.02); {insert} {group}"
     drop = "; ".join(
@@ -119,7 +131,7 @@ class Migration(migrations.Migration):
                 ('connection', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='integrations.connection')),
             ],
             options={
-                'indexes': [models.Index(fields=['connection', 'day', 'cut'], name='daily_cost_by_cut')],
+                'indexes': [models.Index(fields=['connection', 'cut', 'day'], name='daily_cost_by_cut')],
             },
         ),
         migrations.CreateModel(
@@ -150,7 +162,7 @@ class Migration(migrations.Migration):
                 ('connection', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='integrations.connection')),
             ],
             options={
-                'indexes': [models.Index(fields=['connection', 'day', 'cut'], name='daily_usage_by_cut')],
+                'indexes': [models.Index(fields=['connection', 'cut', 'day'], name='daily_usage_by_cut')],
             },
         ),
         _keep_up("costs_costfact", "costs_dailycost", _COST_COLUMNS, _COST_CUTS, {"amount_usd": "sum(amount_usd)"}),

@@ -119,6 +119,15 @@ class TestPages:
             Tile.objects.create(dashboard=board, view=view, position=place, shows=shows)
         kept = ["/views/", f"/views/{view.pk}/", f"/views/{view.pk}/edit/", "/dashboards/"]
         kept += [f"/dashboards/{board.pk}/{page}" for page in ("", "arrange/", "edit/")]
-        paths = [*kept, "/", "/?range=12m", "/connections/", settled, broken, *EXPLORER]
+        paths = [
+            *kept,
+            "/",
+            "/?range=12m",
+            "/settings/cost-centers/",
+            "/connections/",
+            settled,
+            broken,
+            *EXPLORER,
+        ]
         paths += [f"{settled}{page}/" for page in ("edit", "rotate-key", "disconnect")]
         assert problems(surfer, paths) == []
