@@ -100,6 +100,16 @@ def grant(role_name: str, account: Account, *, actor: str) -> list[str]:
         f'GRANT USAGE ON SCHEMA {SCHEMA} TO "{name}"',
         *(f'GRANT SELECT ON {SCHEMA}.{view} TO "{name}"' for view in views),
     )
+    if not _asked(
+        "SELECT WHERE has_schema_privilege(%(role)s, 'bi', 'USAGE')"
+        " AND has_table_privilege(%(role)s, 'bi.v1_costs', 'SELECT')",
+        name,
+    ):
+        # PostgreSQL only warns when whoever grants has no right to.
+        raise UnfitRoleError(
+            f"The rights were not given, because the schema {SCHEMA} belongs to somebody else. As an administrator: "
+            f"ALTER SCHEMA {SCHEMA} OWNER TO the role that Tallystick signs in with."
+        )
     if is_new:
         audit.record(account, actor, "sql_reader.granted", name)
     return views

@@ -134,7 +134,7 @@ CONTENT_SECURITY_POLICY = {
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 # `bin/celery` and `python -m celery`: worker and beat, which show no pages.
-_IS_ENGINE = "celery" in Path(sys.argv[0]).parts[-2:]
+_IS_ENGINE = Path(sys.argv[0]).name == "celery" or Path(sys.argv[0]).parts[-2:] == ("celery", "__main__.py")
 INSTALLED_APPS = [
     "runtime",
     "accounts",

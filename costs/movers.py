@@ -14,6 +14,7 @@ from costs.daily import COST_SUMS
 from costs.money import sum_usd
 from costs.periods import DayRange
 from costs.selectors import DIMENSIONS, CostQuery, Granularity, Key, column_of, list_amounts
+from costs.snapshots import one_look
 
 _BUCKETS: Mapping[Granularity, Any] = {
     "total": Value(None, DateField()),
@@ -102,6 +103,7 @@ class Movements:
         return grouped
 
 
+@one_look()
 def read_movements(query: CostQuery, before: DayRange, dimensions: Sequence[str]) -> Movements:
     """
     Sum a query in its own range and in another one by all the dimensions, in a single pass over the facts.
@@ -180,6 +182,7 @@ class SeriesCell:
     before_usd: Decimal
 
 
+@one_look()
 def read_series(
     query: CostQuery, before: DayRange, *, group_by: Sequence[str], granularity: Granularity
 ) -> list[SeriesCell]:

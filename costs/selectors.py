@@ -19,6 +19,7 @@ from costs.daily import COST_SUMS
 from costs.models import CostFact, CostHistory, Resource
 from costs.money import sum_usd
 from costs.periods import DayRange
+from costs.snapshots import one_look
 from costs.sources import Kind
 
 Granularity = Literal["total", "day", "week", "month"]
@@ -167,6 +168,7 @@ def default_workspaces(account_id: UUID) -> list[str]:
     return list(known.values_list("resource_id", flat=True))
 
 
+@one_look()
 def summarise(
     query: CostQuery,
     *,
@@ -202,6 +204,7 @@ def summarise(
     return Summary(query, granularity, tuple(group_by), sum_usd(sums.values()), before, tuple(rows))
 
 
+@one_look()
 def total(query: CostQuery) -> Decimal:
     """Return the exact sum of the query in USD; zero without rows."""
     amount: Decimal | None = list_amounts(query).aggregate(sum=Sum("amount_usd"))["sum"]
@@ -255,6 +258,7 @@ def bucket_of(day: dt.date, granularity: Granularity) -> dt.date:
     return day.replace(day=1) if granularity == "month" else day
 
 
+@one_look()
 def filter_values(query: CostQuery, dimension: str) -> list[str | None]:
     """Return the distinct values of one dimension inside the query, null included."""
     values = list_amounts(query, [dimension]).values_list(

@@ -13,6 +13,7 @@ from costs.daily import USAGE_SUMS
 from costs.models import UsageFact
 from costs.periods import DayRange
 from costs.selectors import BUCKETS, MOST_GROUPS, CostQuery, Granularity, Key, bucket_of
+from costs.snapshots import one_look
 from costs.usage_records import TOKEN_COUNTS, USAGE_DIMENSIONS
 
 # What usage can be filtered and grouped by: public name → column.
@@ -55,6 +56,7 @@ def list_facts(query: CostQuery, *, dimensions: Sequence[str] = ()) -> QuerySet[
     return _facts(query, dimensions).select_related("connection").order_by("day", "id")
 
 
+@one_look()
 def summarise(
     query: CostQuery,
     *,
@@ -92,6 +94,7 @@ def sources_used(query: CostQuery, group_by: Sequence[str] = ()) -> list[str]:
     return choice.sources_used(selectors.asked("usage", query, group_by))
 
 
+@one_look()
 def filter_values(query: CostQuery, dimension: str) -> list[str | None]:
     """Return the distinct values of one dimension inside the query, null included."""
     column = selectors.column_of(dimension, DIMENSIONS[dimension], query.account_id)

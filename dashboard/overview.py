@@ -11,6 +11,7 @@ from costs.movers import read_movements
 from costs.periods import DayRange
 from costs.records import Origin
 from costs.selectors import CostQuery, Key
+from costs.snapshots import one_look
 from dashboard import naming
 from dashboard.explore import table
 from dashboard.explore.ground import Subject
@@ -50,6 +51,7 @@ class Overview:
         return self.report.state.changed(group_by=_PLACE, all_rows=True).address
 
 
+@one_look()
 def overview(account: Account, state: State, today: dt.date) -> Overview:
     """
     Read one period of an account.

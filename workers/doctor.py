@@ -107,7 +107,10 @@ def _ring() -> Finding:
 def _workers() -> Finding:
     """Count who waits for messages; workers are not asked themselves, see `worker_enable_remote_control`."""
     try:
-        waiting = sum(client["cmd"] == "brpop" for client in redis_client().client_list())
+        client, ours = redis_client(), redis_client().connection_pool.connection_kwargs.get("db", 0)
+        waiting = sum(
+            each["cmd"] == "brpop" and int(each["db"]) == int(ours or 0) for each in client.client_list()
+        )
     except (redis.RedisError, OSError) as error:
         return Finding("workers", type(error).__name__, "They are reached through Redis: mend that first.")
     if not waiting:

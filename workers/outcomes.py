@@ -75,6 +75,9 @@ def record_failure(lease: Lease, step: SyncStep, error: UpstreamError, *, reques
             return True
         if requested:
             SyncRun.objects.filter(pk=held.run_id).update(claims_since_progress=0)
+        if held.run.connection.key_hint != step.run.connection.key_hint:
+            # Rotated while the request was under way: this says nothing of the key there is now.
+            return True
         if error.reason is Reason.HISTORY_FLOOR:
             _skip_before_floor(held, error)
         elif error.reason in states.NEEDS_PERSON or _has_no_such_report(held, error):

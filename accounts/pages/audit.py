@@ -64,12 +64,17 @@ def _chosen(principal: Principal, form: AuditFilter) -> QuerySet[AuditEvent]:
     given = form.cleaned_data
     conditions: dict[str, Any] = {
         "at__gte": given["since"] and _midnight(given["since"]),
-        "at__lt": given["until"] and _midnight(given["until"] + dt.timedelta(days=1)),
+        "at__lt": given["until"] and _after(given["until"]),
         "actor__icontains": given["actor"],
         "action": given["action"],
         "target__icontains": given["target"],
     }
     return rows.filter(**{name: value for name, value in conditions.items() if value})
+
+
+def _after(day: dt.date) -> dt.datetime | None:
+    """Return when the day is over; the last one that the calendar has never is."""
+    return None if day == dt.date.max else _midnight(day + dt.timedelta(days=1))
 
 
 def _midnight(day: dt.date) -> dt.datetime:

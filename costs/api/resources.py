@@ -65,7 +65,7 @@ def used_models(account_id: UUID) -> list[UsedModel]:
     for sums in (COST_SUMS, USAGE_SUMS):
         rows: Any = rows_of(account_id, sums.table).filter(cut=sums.find_cut({"model"}))
         for model, first, last in _ends(rows, "model"):
-            found[model] = _widest(found.get(model), (first, last))
+            found[model or None] = _widest(found.get(model or None), (first, last))
     return [UsedModel(model, *found[model]) for model in sorted(found, key=lambda model: model or "")]
 
 

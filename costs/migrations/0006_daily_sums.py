@@ -42,12 +42,14 @@ _COUNTS = (
 # Half of a sum would be read as the whole: requests that one fact does not count are not counted at all.
 _REQUESTS = "CASE WHEN count(requests) = count(*) THEN sum(requests) END"
 _FUNCTION = """
-    CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION {function}{suffix}() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE touched record;
     BEGIN
         FOR touched IN
-            SELECT connection_id, source, array_agg(DISTINCT day) AS days FROM changed GROUP BY connection_id, source
+            SELECT connection_id, source, array_agg(DISTINCT day) AS days FROM {changed} GROUP BY connection_id, source
         LOOP
+            -- One writer at a time, whoever it is: two would each add a set of sums. Syncs hold this row already.
+            PERFORM FROM integrations_connection WHERE id = touched.connection_id FOR NO KEY UPDATE;
             -- Every cut by its number, because the index has them before the days.
             DELETE FROM {sums} WHERE connection_id = touched.connection_id AND source = touched.source
                 AND cut = ANY ('{{{numbers}}}') AND day = ANY (touched.days);
@@ -56,11 +58,14 @@ _FUNCTION = """
         END LOOP;
         RETURN NULL;
     END $$;
+"""
+# A row that somebody moved to another day is gone from the old one.
+_MOVED = "(SELECT * FROM gone UNION ALL SELECT * FROM changed) moved"
+_TRIGGERS = """
     CREATE TRIGGER {function}_of_new AFTER INSERT ON {facts} REFERENCING NEW TABLE AS changed
         FOR EACH STATEMENT EXECUTE FUNCTION {function}();
-    -- An update never moves a row to another day, report or connection, so its new rows name all days it touches.
-    CREATE TRIGGER {function}_of_changed AFTER UPDATE ON {facts} REFERENCING NEW TABLE AS changed
-        FOR EACH STATEMENT EXECUTE FUNCTION {function}();
+    CREATE TRIGGER {function}_of_changed AFTER UPDATE ON {facts} REFERENCING OLD TABLE AS gone NEW TABLE AS changed
+        FOR EACH STATEMENT EXECUTE FUNCTION {function}_moved();
     CREATE TRIGGER {function}_of_gone AFTER DELETE ON {facts} REFERENCING OLD TABLE AS changed
         FOR EACH STATEMENT EXECUTE FUNCTION {function}();
 """
@@ -86,14 +91,18 @@ def _keep_up(facts, sums, columns, cuts, values):
     )
     function = f"{sums}_keep_up"
     numbers = ", ".join(str(_number(columns, cut)) for cut in cuts)
-    create = _FUNCTION.format(
-        function=function, facts=facts, sums=sums, insert=insert, group=group, numbers=numbers
+    create = "".join(
+        _FUNCTION.format(
+            function=function, suffix=suffix, changed=changed, sums=sums, insert=insert, group=group, numbers=numbers
+        )
+        for suffix, changed in (("", "changed"), ("_moved", _MOVED))
     )
+    create += _TRIGGERS.format(function=function, facts=facts)
     # Windows are replaced in bulk, as those of the facts are.
     create += f"ALTER TABLE {sums} SET (autovacuum_vacuum_scale_factor = 0.02); {insert} {group}"
     drop = "; ".join(
         [f"DROP TRIGGER {function}_of_{what} ON {facts}" for what in ("new", "changed", "gone")]
-        + [f"DROP FUNCTION {function}()"]
+        + [f"DROP FUNCTION {function}{suffix}()" for suffix in ("", "_moved")]
     )
     return migrations.RunSQL(create, drop)
 
@@ -165,9 +174,10 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['connection', 'cut', 'day'], name='daily_usage_by_cut')],
             },
         ),
-        _keep_up("costs_costfact", "costs_dailycost", _COST_COLUMNS, _COST_CUTS, {"amount_usd": "sum(amount_usd)"}),
+        # In the order in which workers write: usage, then the shares of costs that follow from it.
         _keep_up(
             "costs_usagefact", "costs_dailyusage", _USAGE_COLUMNS, _USAGE_CUTS,
             {**{name: f"sum({name})" for name in _COUNTS}, "requests": _REQUESTS},
         ),
+        _keep_up("costs_costfact", "costs_dailycost", _COST_COLUMNS, _COST_CUTS, {"amount_usd": "sum(amount_usd)"}),
     ]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from costs.movers import Cause, Comparison, Explain, Movement
+from costs.snapshots import one_look
 from dashboard import figures, naming
 from dashboard.explore.ground import Ground, Subject, prepare
 from dashboard.figures import Change
@@ -54,6 +55,7 @@ class Movers:
     why_none: str = ""
 
 
+@one_look()
 def read_movers(subject: Subject) -> Movers:
     """
     Read what moved; without a grouping, by model.

@@ -18,6 +18,7 @@ from costs.money import sum_usd
 from costs.movers import Movement, SeriesCell, read_series
 from costs.periods import DayRange
 from costs.selectors import Granularity, Key
+from costs.snapshots import one_look
 from dashboard import figures, naming
 from dashboard.chart import Bucket, Canvas, Chart, draw
 from dashboard.explore import table
@@ -90,6 +91,7 @@ class Report:
         return narrowed.address
 
 
+@one_look()
 def read_report(
     subject: Subject,
     *,

@@ -13,6 +13,7 @@ from costs import usage
 from costs.caching import CacheEconomics, read_caching
 from costs.caveats import Caveats, list_caveats
 from costs.selectors import Key
+from costs.snapshots import one_look
 from costs.usage import Counts, UsageRow
 from costs.usage_records import TOKEN_COUNTS
 from dashboard import figures, naming
@@ -100,6 +101,7 @@ class UsageReport:
         return f"By {names}" if names else "In total"
 
 
+@one_look()
 def read_usage(subject: Subject, *, all_rows: int = ALL_ROWS) -> UsageReport:
     """
     Read the usage of one state of an account.

@@ -25,11 +25,9 @@ def cost_centers(request: HttpRequest, principal: Principal) -> HttpResponse:
         raise PermissionDenied("Only admins change cost centres.")
     form = CostCenterForm(connections, request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
-        changed = form.changes()
-        for connection, cost_center in changed:
-            lifecycle.edit(connection, label=connection.label, cost_center=cost_center, actor=principal.name)
-        names = get_text_list([connection.label for connection, _ in changed], "and")
-        messages.success(request, f"Saved: {names}." if changed else "Nothing was changed.")
+        saved = [_save(principal, connection, cost_center) for connection, cost_center in form.changes()]
+        names = get_text_list([label for label in saved if label], "and")
+        messages.success(request, f"Saved: {names}." if names else "Nothing was changed.")
         return redirect("dashboard:cost_centers")
     context = {
         "here": "cost_centers",
@@ -37,3 +35,12 @@ def cost_centers(request: HttpRequest, principal: Principal) -> HttpResponse:
         "known": sorted({connection.cost_center for connection in connections if connection.cost_center}),
     }
     return render(request, "settings/cost_centers.html", context, status=400 if form.errors else 200)
+
+
+def _save(principal: Principal, connection: Connection, cost_center: str) -> str:
+    """Save one under the label that it has by now; return that, or nothing when it was disconnected meanwhile."""
+    current = lifecycle.find(principal.account, connection.pk)
+    if current is None:
+        return ""
+    lifecycle.edit(current, label=current.label, cost_center=cost_center, actor=principal.name)
+    return current.label

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # No count or amount of ours comes near; beyond it a number is an attack on whoever does sums with it.
 _MAX_NUMBER_MAGNITUDE = 60
+_MAX_COUNT = 10**15
 _MAX_NUMBER_CHARACTERS = 120
 
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
@@ -167,8 +168,12 @@ def find_count(row: Row, name: str) -> int | None:
 
 
 def is_count(value: Any) -> bool:
-    """Whether a value can be counted up; true and false, which Python takes for numbers, cannot."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    """
+    Whether a value can be counted up; true and false, which Python takes for numbers, cannot.
+
+    Units:   at most a quadrillion, so that thousands of them add up to a 64-bit number
+    """
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
 
 
 def get_object(row: Row, name: str) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -140,6 +142,13 @@ class TestKeepingUp:
         assert kept_costs() == costs_of_facts()
         assert len(kept_costs()) == len(COST_SUMS.cuts)
 
+    def test_follows_a_row_that_is_moved_to_another_day(self, connection):
+        put(connection, record("5", model="a"), record("2", model="b"))
+
+        CostFact.objects.filter(model="a").update(day=MONDAY + _DAY)
+
+        assert kept_costs() == costs_of_facts()
+
     def test_leaves_days_alone_that_did_not_change(self, connection):
         tuesday = MONDAY + dt.timedelta(days=1)
         put(connection, record("5"), record("2", tuesday))
@@ -159,6 +168,58 @@ class TestKeepingUp:
 
         by_model = DailyUsage.objects.get(cut=USAGE_SUMS.number(["model", "service_tier"]))
         assert (by_model.output_tokens, by_model.requests) == (12, None)
+
+
+def in_another_session(work: Callable[[], Any]) -> threading.Thread:
+    def run() -> None:
+        work()
+        database.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def wait_for_a_lock() -> None:
+    """Return as soon as another session waits for us."""
+    for _ in range(500):
+        with database.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone() != (0,):
+                return
+        time.sleep(0.01)
+    pytest.fail("Nobody waited.")
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtTheSameTime:
+    def test_two_who_change_one_day_leave_one_set_of_sums(self, connection):
+        put(connection, record("5", model="a"), record("2", model="b"))
+
+        with transaction.atomic():
+            CostFact.objects.filter(model="a").update(amount_usd=7)
+            other = in_another_session(lambda: CostFact.objects.filter(model="b").update(amount_usd=3))
+            wait_for_a_lock()
+        other.join()
+
+        assert kept_costs() == costs_of_facts()
+        assert selectors.total(CostQuery(connection.account_id, WEEK)) == 10
+
+    def test_an_answer_is_of_one_moment(self, connection, monkeypatch):
+        """Between the choice of the reports and their sums a sync empties the report that was chosen."""
+        put(connection, record("5", model="a"))
+        choose = choice.chosen_days
+
+        def emptied_meanwhile(*asked: Any) -> Any:
+            chosen = choose(*asked)
+            in_another_session(lambda: CostFact.objects.all().delete()).join()
+            return chosen
+
+        monkeypatch.setattr(choice, "chosen_days", emptied_meanwhile)
+
+        summary = selectors.summarise(CostQuery(connection.account_id, WEEK), group_by=["model"])
+
+        assert (summary.total_usd, CostFact.objects.count()) == (5, 0)
 
 
 class TestFindCut:

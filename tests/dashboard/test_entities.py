@@ -116,9 +116,13 @@ class TestAsOf:
         before = selectors.total(CostQuery(filled.account_id, ranges.period("7d", today()).days))
         CostFact.objects.update(observed_at=dt.datetime.now(dt.UTC) - dt.timedelta(days=2))
         day = today() - dt.timedelta(days=3)
-        simulator.world("acorn-studio", "restate_day", day=day.isoformat(), factor="1.5")
-        lifecycle.force_sync(filled, None, actor="alice")
-        run_due()
+        try:
+            simulator.world("acorn-studio", "restate_day", day=day.isoformat(), factor="1.5")
+            lifecycle.force_sync(filled, None, actor="alice")
+            run_due()
+        finally:
+            # The simulator lives on for the tests that come after this one.
+            simulator.world("acorn-studio", "restore_day", day=day.isoformat())
         yesterday = today() - dt.timedelta(days=1)
 
         text = visit(viewer).get(f"/explore/?range=7d&as_of={yesterday}").text

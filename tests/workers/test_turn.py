@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -10,7 +11,7 @@ from accounts.models import Plan
 from alerts import outbox
 from costs.models import CostFact, Resource, Restatement, SupersededCost
 from integrations.models import Connection, Status
-from workers import lanes, lifecycle, turn
+from workers import lanes, lifecycle, outcomes, turn
 from workers.bucket import rate_of, redis_client
 from workers.clock import database_now
 from workers.models import Lane, Page, SyncRun, SyncStep
@@ -301,6 +302,28 @@ class TestPersonNeeded:
         assert state(connection) == (Status.ACTIVE, "")
         assert is_exact(connection, simulator)
         assert [m.subject for m in mail.outbox][-1].endswith("works again")
+
+    def test_refusal_of_the_old_key_does_not_stop_the_new_one(self, connect, simulator, run_due, monkeypatch):
+        """Rotated while a request with the old key was under way."""
+        connection = connect()
+        simulator.fault("revoked", times=1)
+        record, refusals = outcomes.record_failure, []
+
+        def rotated_meanwhile(*told: Any, **options: Any) -> bool:
+            if not refusals:
+                new_key = simulator.world("acorn-studio", "new_key")["key"]
+                lifecycle.rotate_key(Connection.objects.get(), new_key, actor="alice")
+            refusals.append(told)
+            return record(*told, **options)
+
+        monkeypatch.setattr(outcomes, "record_failure", rotated_meanwhile)
+        run_due()
+
+        outbox.send_due(now=database_now())
+        assert len(refusals) == 1
+        assert state(connection) == (Status.ACTIVE, "")
+        assert is_exact(connection, simulator)
+        assert not any("needs you" in message.subject for message in mail.outbox)
 
     def test_does_without_names_it_may_not_read(self, connect, simulator, run_due):
         connection = connect()
