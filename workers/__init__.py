@@ -6,6 +6,7 @@ To see why no step is lost and none is done twice, read in this order:
     lanes        who may act for a lane: every statement carries its guard, every holder its fence and token
     turn         one turn of a lane: claim, choose, take a token, note it, one request
     outcomes     what an answer changes, in one transaction that proves the lease first
+    windows      the window of a step: judged from its archived pages, written as facts
     runs         why something is fetched, which step comes next
     schedule     the daily runs, and the tick that finds what is due (tasks)
     bucket       the rate, decided in Redis and shadowed in the lane

@@ -107,10 +107,10 @@ def _ring() -> Finding:
 def _workers() -> Finding:
     """Count who waits for messages; workers are not asked themselves, see `worker_enable_remote_control`."""
     try:
-        client, ours = redis_client(), redis_client().connection_pool.connection_kwargs.get("db", 0)
-        waiting = sum(
-            each["cmd"] == "brpop" and int(each["db"]) == int(ours or 0) for each in client.client_list()
-        )
+        client = redis_client()
+        # Another installation, or another program, may use the same Redis: its workers are not ours.
+        ours = str(client.connection_pool.connection_kwargs.get("db", 0))
+        waiting = sum(each["cmd"] == "brpop" and each["db"] == ours for each in client.client_list())
     except (redis.RedisError, OSError) as error:
         return Finding("workers", type(error).__name__, "They are reached through Redis: mend that first.")
     if not waiting:

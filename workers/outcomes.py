@@ -12,15 +12,13 @@ import structlog
 from django.db import transaction
 from django.db.models import Count, F, Q
 
-from costs import attribution, ingest, names, tables
+from costs import attribution, names
 from costs.ingest import Ingested
-from costs.periods import DayRange, day_start
-from integrations.anthropic.streams import STREAMS, Reading, Stream
-from integrations.errors import Fate, Reason, UpstreamError, unreadable
+from integrations.anthropic.streams import STREAMS, Stream
+from integrations.errors import Fate, Reason, UpstreamError
 from integrations.models import Status
 from integrations.pages import Page as FetchedPage
-from workers import archive, backoff, lanes, reports, runs, states
-from workers.archive import Archived
+from workers import archive, backoff, lanes, reports, runs, states, windows
 from workers.bucket import Answer, BucketUnavailableError
 from workers.clock import database_now
 from workers.crashpoints import crash
@@ -35,8 +33,6 @@ _MOST_STEP_FAILURES = 8
 # Answers that concern one report, not the key; and those to a question that upstream does not know.
 _REFUSED = frozenset({Reason.SCOPE_MISSING, Reason.KEY_WRONG_KIND})
 _UNKNOWN = frozenset({400, 404})
-# Anthropic's reports follow within minutes; two days leave room for a pipeline in trouble.
-_LATEST_DAY_KNOWN = dt.timedelta(days=2)
 # Long enough for another worker to claim the lane first, short enough that nobody notices.
 _OTHERS_SECONDS = 3.0
 
@@ -150,7 +146,7 @@ def _still_open(step: SyncStep) -> SyncStep | None:
 def _complete(step: SyncStep) -> None:
     """Write the window from its archived pages and close the step; or begin again when they cannot be trusted."""
     try:
-        archived, reading = _read_window(step)
+        archived, reading = windows.read(step)
     except UpstreamError as error:
         if error.fate is not Fate.RESTART:
             _fail_step(step, error)
@@ -164,60 +160,11 @@ def _complete(step: SyncStep) -> None:
     step.run.connection = states.hold(step.run.connection)
     now = database_now()
     names.record_names(step.run.connection_id, reading.names, observed_at=now)
-    written = _write_window(step, archived, reading, now)
+    written = windows.write(step, archived, reading, now=now)
     reports.note_read(step.run.connection, step.stream, now)
     crash("facts-written")
     step.status, step.finished_at, step.cursor = SyncStep.Status.DONE, now, None
     _note_progress(step, written)
-
-
-def _read_window(step: SyncStep) -> tuple[Archived, Reading]:
-    """Normalise the archived pages; UpstreamError when they cannot be trusted."""
-    stream, days = STREAMS[step.stream], DayRange(step.window_start, step.window_end)
-    try:
-        archived = archive.read_back(step)
-        reading = stream.read(days, archived.bodies, archived.request_ids)
-    except archive.ArchiveError as error:
-        raise unreadable(f"an archived answer was damaged and is fetched again ({error})") from error
-    left_out = _left_out(days, stream, reading, archived.first_requested_at)
-    if left_out:
-        raise unreadable(f"it leaves out {left_out} and later days of the window")
-    return archived, reading
-
-
-def _write_window(step: SyncStep, archived: Archived, reading: Reading, now: dt.datetime) -> Ingested:
-    stream, connection = STREAMS[step.stream], step.run.connection
-    if stream.kind == "names":
-        return Ingested()
-    window = ingest.Window(
-        connection.pk, stream.name, reading.covered, archived.speaks_of(reading), now, step.run_id,
-        tables.TABLES[stream.kind],
-    )  # fmt: skip
-    written = ingest.replace_window(window, reading.records)
-    if stream.name in attribution.MATTERS:
-        # Every day, not only changed ones: what was still expected when a day was stored may not come any more.
-        attribution.refresh(reports.connected(connection), reading.covered, observed_at=now)
-    if stream.name == connection.cost_source:
-        states.after_window(connection, has_rows=bool(reading.records), now=now)
-    return written
-
-
-def _left_out(
-    window: DayRange, stream: Stream, reading: Reading, first_requested_at: dt.datetime
-) -> dt.date | None:
-    """
-    Return the first day a report by buckets ends before, though it had long ended when it was asked for.
-
-    Upstream may not know the youngest days yet; an older one it does not mention is an answer cut short. The
-    analytics family has no buckets for days without rows, and says itself up to when it knows.
-    """
-    if stream.family != "classic" or stream.kind not in {"cost", "usage"}:
-        return None
-    known_by = first_requested_at - _LATEST_DAY_KNOWN
-    for day in window.days():
-        if day not in reading.covered and day_start(day) + dt.timedelta(days=1) <= known_by:
-            return day
-    return None
 
 
 def _note_progress(step: SyncStep, written: Ingested | None = None) -> None:

@@ -379,6 +379,8 @@ class TestAudit:
             ({"target": "main"}, ["connection.created"]),
             ({"since": "2020-01-01", "until": "2020-01-02"}, []),
             ({"since": "2020-01-01"}, ["connection.paused", "connection.created"]),
+            ({"until": "9999-12-31"}, ["connection.paused", "connection.created"]),
+            ({"since": "9999-12-31"}, []),
             ({"since": "nonsense"}, []),
             ({"action": "nonsense"}, []),
             ({"before": "9" * 30}, ["connection.paused", "connection.created"]),

@@ -368,6 +368,25 @@ class TestCommand:
 
         assert AuditEvent.objects.count() == 1
 
+    def test_says_when_the_rights_were_not_its_to_give(self, account, new_role):
+        """An administrator made the schema and let us use it: PostgreSQL only warns, and gives nothing."""
+        role, service = new_role(), f"service_{uuid.uuid4().hex[:12]}"
+        administer(
+            f"CREATE ROLE {service}",
+            f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {service}",
+            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {service}",
+            f"GRANT USAGE ON SCHEMA bi TO {service}",
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA bi TO {service}",
+            f"SET ROLE {service}",
+        )
+        try:
+            with pytest.raises(sql_readers.UnfitRoleError, match="belongs to somebody else"):
+                sql_readers.grant(role, account, actor="alice")
+        finally:
+            administer("RESET ROLE", f"DROP OWNED BY {service}", f"DROP ROLE {service}")
+
+        assert not SqlReader.objects.exists()
+
     def test_refuses_a_second_account(self, account, other_account, new_role):
         role = new_role()
         sql_readers.grant(role, account, actor="a")

@@ -6,6 +6,7 @@ import pytest
 
 from accounts.actions import difference
 from accounts.models import AuditEvent
+from dashboard.forms import CostCenterForm
 from integrations.models import Connection
 
 PAGE = "/settings/cost-centers/"
@@ -43,6 +44,29 @@ class TestCostCenters:
 
         assert "Nothing was changed." in text
         assert set(Connection.objects.values_list("cost_center", flat=True)) == {"Support"}
+
+    @pytest.mark.parametrize(
+        ("meanwhile", "told", "stored"),
+        [
+            ({"label": "Renamed"}, "Saved: Renamed.", ("Renamed", "R&D")),
+            ({"disconnected_at": "2026-11-01T00:00Z"}, "Nothing was changed.", ("Acorn", "")),
+        ],
+    )
+    def test_keeps_what_somebody_else_did_meanwhile(
+        self, admin, visit, two, monkeypatch, meanwhile, told, stored
+    ):
+        acorn, changes = two[0], CostCenterForm.changes
+
+        def changes_of_then(form: CostCenterForm) -> object:
+            Connection.objects.filter(pk=acorn.pk).update(**meanwhile)
+            return changes(form)
+
+        monkeypatch.setattr(CostCenterForm, "changes", changes_of_then)
+        text = visit(admin).post(PAGE, {str(acorn.pk): "R&D"}, follow=True).text
+
+        acorn.refresh_from_db()
+        assert told in text
+        assert (acorn.label, acorn.cost_center) == stored
 
     def test_says_what_is_too_long(self, admin, visit, two):
         answer = visit(admin).post(PAGE, {str(two[0].pk): "x" * 121})

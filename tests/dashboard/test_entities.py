@@ -10,6 +10,7 @@ from costs.models import CostFact, Resource, ResourceName
 from costs.selectors import CostQuery
 from dashboard import naming, ranges
 from tests.dashboard.conftest import figures_in, today
+from workers import lifecycle
 
 
 @pytest.fixture(autouse=True)
@@ -111,8 +112,6 @@ class TestAttribution:
 
 class TestAsOf:
     def test_shows_what_was_known_and_what_changed_since(self, viewer, visit, filled, simulator, run_due):
-        from workers import lifecycle
-
         before = selectors.total(CostQuery(filled.account_id, ranges.period("7d", today()).days))
         CostFact.objects.update(observed_at=dt.datetime.now(dt.UTC) - dt.timedelta(days=2))
         day = today() - dt.timedelta(days=3)

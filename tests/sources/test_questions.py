@@ -186,16 +186,29 @@ class TestGenerations:
         assert Decimal(summary["total_usd"]) == bill
         assert summary["sources"] == ["analytics_cost"]
 
-    def test_switched_there_and_back_leaves_the_shares_as_they_were(self, filled, days, api):
+    def test_switched_back_shares_out_the_days_on_which_they_differ(
+        self, filled, simulator, days, api, run_due
+    ):
+        """Such a day was not shared while the report that tells keys was the bill."""
         connection = filled(CONSOLE)
-        by_key = f"costs/summary/?{span(days)}&group_by=api_key_id&granularity=day"
-        before = ask(api, by_key).json()
+        switch = f"connections/{connection.pk}/cost-source/"
+        assert api.post(switch, {"cost_source": "analytics_cost"}).status_code == 200
+        day = days.end - 2 * _DAY
+        try:
+            simulator.world(CONSOLE, "plant_difference", day=day.isoformat(), delta="0.42")
+            lifecycle.force_sync(connection, None, actor="alice")
+            run_due()
+        finally:
+            simulator.world(CONSOLE, "restore_day", day=day.isoformat())
 
-        for source in ("analytics_cost", "cost_report"):
-            answer = api.post(f"connections/{connection.pk}/cost-source/", {"cost_source": source})
-            assert answer.status_code == 200
+        assert api.post(switch, {"cost_source": "cost_report"}).status_code == 200
 
-        assert ask(api, by_key).json() == before
+        one_day = span(DayRange(day, day + _DAY))
+        by_key = ask(api, f"costs/summary/?{one_day}&group_by=api_key_id&group_by=attribution").json()
+        bill = simulator.truth(connection.organization_id, day, day + _DAY).total_usd
+        assert Decimal(by_key["total_usd"]) == bill
+        assert by_key["sources"] == ["allocated"]
+        assert "dollar_share" in {row["group"]["attribution"] for row in by_key["rows"]}
 
     def test_cannot_be_switched_while_they_differ(self, filled, simulator, days, api):
         day = days.start + 2 * _DAY

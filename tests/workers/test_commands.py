@@ -7,12 +7,14 @@ import json
 import threading
 
 import pytest
+import redis
 from django.core.management import CommandError, call_command
 from django.db import connection as database
 
 from accounts.bootstrap import ensure_admin
 from integrations.models import Connection
 from workers import lifecycle
+from workers.bucket import redis_client
 from workers.models import SyncRun, Trigger
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -131,6 +133,27 @@ class TestDoctor:
 
         assert found["workers"]["remedy"].startswith("Start one")
         assert found["database"]["remedy"] == found["redis"]["remedy"] == found["upstream"]["remedy"] == ""
+
+    def test_does_not_count_the_workers_of_another_database_of_redis(self, simulator, capsys):
+        pool = redis_client().connection_pool
+        elsewhere = {**pool.connection_kwargs, "db": (int(pool.connection_kwargs.get("db", 0)) + 7) % 16}
+        other = redis.Redis(
+            connection_pool=redis.ConnectionPool(connection_class=pool.connection_class, **elsewhere)
+        )
+        waiting = threading.Thread(target=other.brpop, args=(["somebody-elses-work"], 30))
+        waiting.start()
+        try:
+            while not any(
+                each["cmd"] == "brpop" and each["db"] == str(elsewhere["db"]) for each in other.client_list()
+            ):
+                assert waiting.is_alive()
+
+            found = self.findings(capsys)
+        finally:
+            other.lpush("somebody-elses-work", "done")
+            waiting.join()
+
+        assert found["workers"]["remedy"].startswith("Start one")
 
     def test_names_broken_connections_and_missing_ring_keys(self, connect, simulator, settings, capsys):
         connection = connect()
