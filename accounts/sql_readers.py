@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
 
 from accounts import audit
 from accounts.models import Account, SqlReader
@@ -12,7 +13,11 @@ from accounts.models import Account, SqlReader
 SCHEMA = "bi"
 # Safe between quotes, which a name such as `user` needs, and the same without them in whatever tool reads.
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}", re.ASCII)
-_OURS = "nspname NOT IN ('pg_catalog', 'information_schema', 'bi') AND nspname NOT LIKE 'pg\\_t%%'"
+_NOT_OF_THE_SERVER = "nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\\_t%%'"
+_RELATIONS = """
+    SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE relkind IN ('r', 'v', 'm', 'p', 'f')
+"""
 # Each question answers with what makes a role unfit to be handed to somebody who shall read one account and no more.
 _QUESTIONS: Sequence[tuple[str, str]] = (
     ("it is a superuser", "SELECT FROM pg_roles WHERE rolname = %(role)s AND rolsuper"),
@@ -36,16 +41,25 @@ _QUESTIONS: Sequence[tuple[str, str]] = (
     (
         "it has rights on tables outside of the schema bi",
         f"""
-        SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-        WHERE relkind IN ('r', 'v', 'm', 'p', 'f') AND {_OURS} AND (
+        {_RELATIONS} AND {_NOT_OF_THE_SERVER} AND nspname <> 'bi' AND (
             has_any_column_privilege(%(role)s, pg_class.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
             OR has_table_privilege(%(role)s, pg_class.oid, 'DELETE, TRUNCATE, TRIGGER')
         )
         """,
     ),
     (
+        # A view over one table passes a write on to it with the rights of the view's owner.
+        "it may write to the views of the schema bi",
+        f"""
+        {_RELATIONS} AND nspname = 'bi' AND (
+            has_any_column_privilege(%(role)s, pg_class.oid, 'INSERT, UPDATE, REFERENCES')
+            OR has_table_privilege(%(role)s, pg_class.oid, 'DELETE, TRUNCATE, TRIGGER')
+        )
+        """,
+    ),
+    (
         "it may make objects in a schema of this database",
-        f"SELECT FROM pg_namespace WHERE {_OURS} AND has_schema_privilege(%(role)s, oid, 'CREATE')",
+        f"SELECT FROM pg_namespace WHERE {_NOT_OF_THE_SERVER} AND has_schema_privilege(%(role)s, oid, 'CREATE')",
     ),
     (
         "it may not connect to this database",
@@ -115,25 +129,94 @@ def grant(role_name: str, account: Account, *, actor: str) -> list[str]:
     return views
 
 
-@transaction.atomic
-def revoke(role_name: str, *, actor: str) -> Account:
+@dataclass(frozen=True, slots=True)
+class Revoked:
     """
-    Take from a role what `grant` gave; return the account it read. The role itself stays.
+    What became of a role's access.
 
-    Raises:  UnfitRoleError — it reads no account
+    Shape:   `account` it read, None when no row said so; `left` is what `left_rights` still finds
+    """
+
+    account: Account | None
+    left: list[str]
+
+
+@transaction.atomic
+def revoke(role_name: str, *, actor: str) -> Revoked:
+    """
+    Take from a role what `grant` gave, also when its row has gone already. The role itself stays.
+
+    Raises:  UnfitRoleError — it reads no account and has no right on the views
     """
     name = _checked(role_name)
     reader = SqlReader.objects.select_related("account").filter(role_name=name).first()
-    if reader is None:
+    rights = left_rights(name)
+    if reader is None and not rights:
         raise UnfitRoleError(f"The role {name} reads no account.")
-    if _asked("SELECT FROM pg_roles WHERE rolname = %(role)s", name):
-        _do(
-            f'REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM "{name}"',
-            f'REVOKE ALL ON SCHEMA {SCHEMA} FROM "{name}"',
+    _take_rights(name)
+    left = left_rights(name)
+    account = reader.account if reader else None
+    if reader or left != rights:
+        audit.record(account, actor, "sql_reader.revoked", name)
+    if reader:
+        reader.delete()
+    return Revoked(account, left)
+
+
+def revoke_all(account: Account) -> list[str]:
+    """Take their rights from all roles that read an account, which is about to go; return those that keep some."""
+    names = list(account.sql_readers.values_list("role_name", flat=True))
+    for name in names:
+        _take_rights(name)
+    return [name for name in names if left_rights(name)]
+
+
+def what_is_left(role_name: str) -> str:
+    """Say that a role keeps rights, what they are worth, and how an administrator takes them."""
+    return (
+        f"{role_name} keeps rights on the schema {SCHEMA}, because whoever gave them is not the role that Tallystick signs "
+        "in with. It sees no row through them. As an administrator of the database:\n"
+        + "\n".join(f"{statement};" for statement in _revocation(role_name))
+    )
+
+
+def left_rights(role_name: str) -> list[str]:
+    """Return what a role itself was given in the schema of the views, as `SELECT on bi.v1_costs`; also for no such role."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH given AS (
+                SELECT relname AS what, (aclexplode(relacl)).* FROM pg_class WHERE relnamespace = to_regnamespace('bi')
+                UNION ALL
+                SELECT relname || '.' || attname, (aclexplode(attacl)).* FROM pg_attribute
+                JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = to_regnamespace('bi')
+                UNION ALL
+                SELECT '', (aclexplode(nspacl)).* FROM pg_namespace WHERE oid = to_regnamespace('bi')
+            )
+            SELECT privilege_type || CASE what WHEN '' THEN ' on schema bi' ELSE ' on bi.' || what END
+            FROM given JOIN pg_roles ON pg_roles.oid = grantee WHERE rolname = %s ORDER BY 1
+            """,
+            [role_name],
         )
-    audit.record(reader.account, actor, "sql_reader.revoked", name)
-    reader.delete()
-    return reader.account
+        return [right for (right,) in cursor.fetchall()]
+
+
+def _take_rights(name: str) -> None:
+    if not left_rights(name):
+        return
+    try:
+        with transaction.atomic():
+            _do(*_revocation(name))
+    except ProgrammingError:
+        # Not ours to take. Without its row the role sees nothing, and `left_rights` tells what stays.
+        return
+
+
+def _revocation(name: str) -> tuple[str, ...]:
+    return (
+        f'REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM "{name}"',
+        f'REVOKE ALL ON SCHEMA {SCHEMA} FROM "{name}"',
+    )
 
 
 def list_views() -> list[str]:

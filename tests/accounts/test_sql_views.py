@@ -289,10 +289,16 @@ class TestReader:
 
         assert [ask(reader, f"SELECT * FROM bi.{view}") for view in VIEWS] == [[]] * len(VIEWS)
 
-    def test_of_an_erased_account_sees_nothing(self, account, both_filled, reader):
+    def test_of_an_erased_account_has_no_right_left(self, account, both_filled, reader):
+        role = account.sql_readers.get().role_name
+
         call_command("erase_account", "--account", account.name, "--confirm", account.name)
 
-        assert ask(reader, "SELECT * FROM bi.v1_costs") == []
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute("SELECT * FROM bi.v1_costs")
+        # Nothing of this database keeps the role from being dropped by its administrator.
+        assert sql_readers.left_rights(role) == []
+        administer(f"DROP ROLE {role}", *sql_readers.statements(role))
 
     def test_without_a_row_sees_nothing_although_it_may_look(self, both_filled, reader, new_role, sign_in):
         other = new_role()
@@ -361,6 +367,51 @@ class TestCommand:
             ("sql_reader.granted", role), ("sql_reader.revoked", role),
         ]  # fmt: skip
 
+    def test_shuts_out_a_role_whose_row_is_gone(self, both_filled, new_role, sign_in, capsys):
+        role = new_role()
+        connection = sign_in(role)
+        administer(f"GRANT USAGE ON SCHEMA bi TO {role}", f"GRANT SELECT ON bi.v1_costs TO {role}")
+
+        call_command("bi_role", role, "--revoke")
+
+        assert capsys.readouterr().out == f"{role} read no account; the rights that it still had are taken.\n"
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT * FROM bi.v1_costs")
+        assert list(AuditEvent.objects.values_list("account", "action", "target")) == [
+            (None, "sql_reader.revoked", role)
+        ]
+
+    @pytest.fixture
+    def foreign(self, account, new_role) -> Iterator[str]:
+        """A reader whose rights another role than the one at work here has given."""
+        role, stranger = new_role(), new_role()
+        sql_readers.grant(role, account, actor="set-up")
+        administer(
+            f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {stranger}",
+            f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {stranger}",
+            # The role of the tests is a superuser and could take everything from everybody.
+            f"SET ROLE {stranger}",
+        )
+        yield role
+        administer("RESET ROLE")
+
+    def test_says_what_it_had_no_right_to_take(self, foreign):
+        for _ in range(2):
+            with pytest.raises(
+                CommandError, match=f'REVOKE ALL ON ALL TABLES IN SCHEMA bi FROM "{foreign}";'
+            ):
+                call_command("bi_role", foreign, "--revoke")
+
+        assert not SqlReader.objects.exists()
+        assert "SELECT on bi.v1_costs" in sql_readers.left_rights(foreign)
+        assert AuditEvent.objects.filter(action="sql_reader.revoked").count() == 1
+
+    def test_tells_who_erases_an_account_which_rights_stay(self, account, foreign, capsys):
+        call_command("erase_account", "--account", account.name, "--confirm", account.name)
+
+        assert f'REVOKE ALL ON SCHEMA bi FROM "{foreign}";' in capsys.readouterr().err
+        assert not Account.objects.filter(pk=account.pk).exists()
+
     def test_gives_the_same_again(self, account, new_role):
         role = new_role()
 
@@ -414,6 +465,12 @@ class TestCommand:
             ("GRANT DELETE ON accounts_account TO {}", "rights on tables outside"),
             ("GRANT CREATE ON SCHEMA public TO {}", "make objects"),
             ("CREATE SCHEMA made AUTHORIZATION {}", "owns tables, views or schemas"),
+            ("GRANT INSERT (label) ON bi.v1_connections TO {}", "write to the views"),
+            ("GRANT UPDATE ON bi.v1_connections TO {}", "write to the views"),
+            ("GRANT DELETE ON bi.v1_connections TO {}", "write to the views"),
+            ("GRANT TRUNCATE ON bi.v1_costs TO {}", "write to the views"),
+            ("GRANT TRIGGER ON bi.v1_costs TO {}", "write to the views"),
+            ("GRANT CREATE ON SCHEMA bi TO {}", "make objects"),
         ],
     )
     def test_refuses_a_role_that_could_do_more(self, account, new_role, change, told):

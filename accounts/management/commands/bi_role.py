@@ -24,7 +24,11 @@ class Command(BaseCommand):
         parser.add_argument("--account", help="the account's name (default: the default account)")
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--apply", action="store_true", help="let the role read the account")
-        what.add_argument("--revoke", action="store_true", help="take what --apply gave; the role stays")
+        what.add_argument(
+            "--revoke",
+            action="store_true",
+            help="take what --apply gave, also after its account was erased; the role stays",
+        )
 
     def handle(self, *_: Any, role: str, account: str | None, apply: bool, revoke: bool, **__: Any) -> None:
         try:
@@ -33,7 +37,7 @@ class Command(BaseCommand):
                 views = sql_readers.grant(role, where, actor=_ACTOR)
                 self.stdout.write(f"{role} may read {where} through {len(views)} views of the schema bi.")
             elif revoke:
-                self.stdout.write(f"{role} reads {sql_readers.revoke(role, actor=_ACTOR)} no longer.")
+                self._revoke(role)
             else:
                 self.stdout.write("\n".join(sql_readers.statements(role)))
                 self.stderr.write(
@@ -42,6 +46,15 @@ class Command(BaseCommand):
                 )
         except UnfitRoleError as error:
             raise CommandError(str(error)) from error
+
+    def _revoke(self, role: str) -> None:
+        revoked = sql_readers.revoke(role, actor=_ACTOR)
+        if revoked.account:
+            self.stdout.write(f"{role} reads {revoked.account} no longer.")
+        if revoked.left:
+            raise CommandError(sql_readers.what_is_left(role))
+        if revoked.account is None:
+            self.stdout.write(f"{role} read no account; the rights that it still had are taken.")
 
     def _account(self, name: str | None) -> Account:
         found = ensure_default_account() if name is None else Account.objects.filter(name=name).first()

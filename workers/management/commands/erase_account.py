@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts import erasure
+from accounts import erasure, sql_readers
 from accounts.models import Account
 from integrations.models import Connection
 from workers import lifecycle
@@ -34,5 +34,6 @@ class Command(BaseCommand):
         # One after the other, each under its lane's lock: a worker in the middle of a write finishes before.
         for connection in connections:
             lifecycle.disconnect(connection, erase=True, actor=_ACTOR)
-        erasure.erase(found, actor=_ACTOR, connections=count)
+        for role in erasure.erase(found, actor=_ACTOR, connections=count):
+            self.stderr.write(sql_readers.what_is_left(role))
         self.stdout.write(f"Erased {account} with {count} connections.")
