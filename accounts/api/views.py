@@ -13,8 +13,8 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import audit, audit_csv, tokens
-from accounts.api import examples
+from accounts import audit, tokens
+from accounts.api import audit_csv, examples
 from accounts.api.serializers import AuditEventSerializer, AuditExportQuery, AuditQuery, TokenSerializer
 from accounts.models import ApiToken, AuditEvent, Role
 from config.api.pagination import KeysetPaginator, PageQuery, page_of, page_response
@@ -116,8 +116,8 @@ class AuditCsvView(ApiView):
     @extend_schema(
         operation_id="exports_audit_events_csv",
         summary="Export audit events as CSV",
-        description="Needs the role admin. A line for each event, the latest first, with its sentence; a text that a "
-        "spreadsheet would take for a formula begins with an apostrophe. That it was exported is an event, too.",
+        description="Needs the role admin. A line for each event, the latest first, with its sentence; in a text that a "
+        "spreadsheet would run, an apostrophe stands before the sign. That it was exported is an event, too.",
         tags=["exports"],
         parameters=[AuditExportQuery],
         responses={

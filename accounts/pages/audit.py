@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from accounts import audit
 from accounts.actions import sentence
-from accounts.audit_csv import lines as audit_csv_lines
+from accounts.api.audit_csv import lines as audit_csv_lines
 from accounts.models import AuditEvent, Role
 from accounts.pages.forms import AuditFilter
 from accounts.permissions import Principal

@@ -10,10 +10,11 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from config import csv_text
 from config.api.views import ApiView
 from config.problems import ProblemError
 from costs import selectors, usage
-from costs.api import csv_text, examples, exported, focus, parquet_file
+from costs.api import examples, exported, focus, parquet_file
 from costs.api.exported import Row
 from costs.api.parameters import CostExportQuery, UsageExportQuery, cost_query
 from costs.api.streaming import Stream
@@ -99,8 +100,8 @@ class CostsCsvView(ExportView):
     @extend_schema(
         operation_id="exports_costs_csv",
         summary="Export cost rows as CSV",
-        description=f"{_ABOUT} The columns are those of the list; a text that a spreadsheet would take for a formula "
-        'begins with an apostrophe; null is an empty cell, an empty text is `""`.',
+        description=f"{_ABOUT} The columns are those of the list; in a text that a spreadsheet would run, an "
+        'apostrophe stands before the sign; null is an empty cell, an empty text is `""`.',
         parameters=[CostExportQuery],
         responses={
             (200, _CSV): OpenApiResponse(OpenApiTypes.STR, "The file.", examples=[examples.COSTS_CSV])

@@ -16,7 +16,7 @@ from costs.models import CostFact
 from costs.money import sum_usd
 from costs.periods import DayRange
 from costs.selectors import CostQuery
-from dashboard.explore import csv_file, table
+from dashboard.explore import table
 from dashboard.explore.table import ALL_ROWS, Layout
 from integrations.models import Status
 from tests.dashboard.conftest import figures_in, today
@@ -256,14 +256,13 @@ class TestCsv:
             answer.headers["Content-Disposition"] == 'attachment; filename="costs_2026-11-01_2026-11-03.csv"'
         )
 
-    @pytest.mark.parametrize("text", ["=1+1", "+x", "-x", "@SUM(A1)", "\tx", "\rx"])
+    @pytest.mark.parametrize("text", ["=1+1", "+x", "-x", "@SUM(A1)", "\tx", "\rx", "\nx", "\uff1d1"])
     def test_lets_no_spreadsheet_run_a_name(self, viewer, visit, filled, text):
         CostFact.objects.filter(model__isnull=False).update(model=text)
 
         found = rows_of(visit(viewer).get(f"/explore/table.csv?{LAST_WEEK}"))
 
         assert f"'{text}" in [row["Model"] for row in found]
-        assert csv_file.safe("plain") == "plain"
 
     def test_leaves_negative_amounts_numbers(self, viewer, visit, filled):
         CostFact.objects.update(amount_usd=Decimal("-1.5"))
