@@ -109,9 +109,9 @@ class ObjectActionsMixin(_Base):
         if not action.is_offered(row):
             self.message_user(request, f"{action.label} is not possible now.", ERROR)
             return HttpResponseRedirect(self._address_of(row))
-        if action.form is not None:
-            return self._act_by_form(action, action.form, request, row)
         try:
+            if action.form is not None:
+                return self._act_by_form(action, action.form, request, row)
             answer = action.run(request, row)
         except ActionRefusedError as refusal:
             self.message_user(request, str(refusal), ERROR)

@@ -53,15 +53,21 @@ class KeyForm(forms.Form):
 
 
 class EditForm(_Named):
-    """What people call a connection and whom it is charged to."""
+    """What people call a connection and whom it is charged to; it remembers what it showed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["label"].required = True
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+
+    def changes(self) -> dict[str, Any]:
+        """Return what the person changed: the rest may have been changed by somebody else meanwhile."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}
 
 
 class CostCenterForm(forms.Form):
-    """The cost centre of each of several connections."""
+    """The cost centre of each of several connections; it remembers what it showed."""
 
     def __init__(self, connections: Sequence[Connection], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -72,6 +78,7 @@ class CostCenterForm(forms.Form):
                 max_length=_NAME_LENGTH,
                 required=False,
                 initial=connection.cost_center,
+                show_hidden_initial=True,
                 widget=forms.TextInput(attrs={"list": "known", "autocomplete": "off"}),
             )
 
@@ -80,12 +87,13 @@ class CostCenterForm(forms.Form):
         return [(connection, self[str(connection.pk)]) for connection in self._connections]
 
     def changes(self) -> list[tuple[Connection, str]]:
-        """Return the connections that are charged to somebody else now; one that was not sent stays as it is."""
-        return [
+        """Return the connections that the person charges to somebody else; what was not touched stays as it is."""
+        wanted = [
             (connection, self.cleaned_data[str(connection.pk)])
             for connection in self._connections
-            if str(connection.pk) in self.data and str(connection.pk) in self.changed_data
+            if str(connection.pk) in self.changed_data
         ]
+        return [(connection, name) for connection, name in wanted if name != connection.cost_center]
 
 
 class DisconnectForm(forms.Form):

@@ -110,6 +110,12 @@ def find_same(account: Account, result: ProbeResult) -> Connection | None:
     ).first()
 
 
+def _hold_same(account: Account, result: ProbeResult) -> Connection | None:
+    """Like find_same, locked: of two who connect it again, the second finds it connected."""
+    found = find_same(account, result)
+    return found and Connection.objects.select_for_update(no_key=True).filter(pk=found.pk).first()
+
+
 @transaction.atomic
 def store(account: Account, api_key: str, result: ProbeResult, *, label: str, cost_center: str) -> Connection:
     """
@@ -120,7 +126,7 @@ def store(account: Account, api_key: str, result: ProbeResult, *, label: str, co
     """
     if result.organization is None or result.origin is None:
         raise ValueError("only a key that passed its probe can be stored")
-    existing = find_same(account, result)
+    existing = _hold_same(account, result)
     if existing and not existing.is_disconnected:
         raise already_connected(existing)
     connection = existing or Connection(
@@ -204,14 +210,27 @@ def set_state(
         connection.save(update_fields=["status", "reason", "detail", "remedy"])
 
 
-def rename(connection: Connection, *, label: str, cost_center: str) -> None:
-    """Change what people call it and whom it is charged to; LabelTakenError."""
-    connection.label, connection.cost_center = _one_line(label), _one_line(cost_center)
+def rename(
+    connection: Connection, *, label: str | None, cost_center: str | None
+) -> dict[str, tuple[str, str]]:
+    """
+    Change what people call it and whom it is charged to; None leaves a field as it is. Call with the row locked.
+
+    Shape:   the fields that differ from before → (before, after)
+    Raises:  LabelTakenError
+    """
+    wanted = {"label": label, "cost_center": cost_center}
+    lines = {name: _one_line(text) for name, text in wanted.items() if text is not None}
+    before = {name: getattr(connection, name) for name in lines}
+    changes = {name: (before[name], lines[name]) for name in lines if before[name] != lines[name]}
+    for name, (_, after) in changes.items():
+        setattr(connection, name, after)
     try:
         with transaction.atomic():
-            connection.save(update_fields=["label", "cost_center"])
+            connection.save(update_fields=[*changes])
     except IntegrityError:
-        raise LabelTakenError(label) from None
+        raise LabelTakenError(connection.label) from None
+    return changes
 
 
 def close(connection: Connection, *, now: dt.datetime) -> None:

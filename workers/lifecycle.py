@@ -6,13 +6,10 @@ message; the dispatcher finds the rows.
 """
 
 import datetime as dt
-import hashlib
-import hmac
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from accounts import audit
@@ -21,21 +18,18 @@ from accounts.models import Account
 from costs.periods import DayRange
 from integrations import connections
 from integrations.anthropic.probe import ProbeResult, probe
-from integrations.anthropic.stream import Family
 from integrations.connections import RefusedError
 from integrations.errors import Advice, Fate, Reason, UpstreamError, advice
 from integrations.models import Connection, Credential, Status
 from integrations.vault import RingKeyMissingError, VaultError
 from workers import bucket, lanes, reports, runs, schedule, states
-from workers.bucket import Bucket, BucketUnavailableError, Seed, rate_of
+from workers.bucket import BucketUnavailableError
 from workers.clock import database_now
 from workers.models import SyncRun, Trigger
+from workers.probe_tokens import UNSAID_WAIT_SECONDS, ProbeTokens, fingerprint, limiter_down
 
 # Two years: more than any plan fills, little enough for one run.
 MOST_DAYS = 731
-_CLASSIC: Family = "classic"
-# After a 429 that does not say how long to wait.
-_UNSAID_WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +53,16 @@ def test_key(account: Account, api_key: str, *, actor: str) -> ProbeResult:
     # Before it is used: what happens to this process meanwhile must not hide it.
     audit.record(account, actor, "key.tested", connections.key_hint(api_key))
     try:
-        tokens = _Tokens(owner=bucket.known_owner(_fingerprint(api_key)), api_key=api_key)
+        tokens = ProbeTokens(owner=bucket.known_owner(fingerprint(api_key)), api_key=api_key)
     except BucketUnavailableError:
-        return _refusal(_limiter_down())
+        return _refusal(limiter_down())
     result = probe(
         connections.client_for(api_key), api_key, today=database_now().date(), take_token=tokens.take
     )
     try:
         tokens.settle(result)
     except BucketUnavailableError:
-        return _refusal(_limiter_down())
+        return _refusal(limiter_down())
     return result
 
 
@@ -102,7 +96,7 @@ def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connectio
 def test(connection: Connection, *, actor: str) -> ProbeResult:
     """Probe the stored key and bring the connection's state up to date with what was found."""
     _note(connection, actor, "connection.tested")
-    tokens = _Tokens(owner=connection.organization_id)
+    tokens = ProbeTokens(owner=connection.organization_id)
     try:
         result = connections.probe_stored(connection, today=database_now().date(), take_token=tokens.take)
     except RingKeyMissingError as error:
@@ -113,7 +107,7 @@ def test(connection: Connection, *, actor: str) -> ProbeResult:
     try:
         tokens.settle(result)
     except BucketUnavailableError:
-        result = _refusal(_limiter_down())
+        result = _refusal(limiter_down())
     found = result.organization
     if result.ok and found and found.id != connection.organization_id:
         expected = connection.organization_name
@@ -129,6 +123,11 @@ def _hold(connection: Connection) -> Connection:
     Raises:  ConnectionStandsStillError — somebody has disconnected or erased it meanwhile
     """
     lanes.hold(connection.organization_id, reports.families(connection))
+    return _still_live(connection)
+
+
+def _still_live(connection: Connection) -> Connection:
+    """Lock the connection alone, which is enough where no lane is touched; raises as `_hold`."""
     current = states.find_and_hold(connection)
     if current is None or current.is_disconnected:
         connection.disconnected_at = connection.disconnected_at or database_now()
@@ -140,13 +139,15 @@ def _apply(connection: Connection, result: ProbeResult) -> None:
     now = database_now()
     with transaction.atomic():
         current = _hold(connection)
-        if result.ok:
+        # Rotated while it was probed, it was another key: that says nothing of the one there is now.
+        is_its_key = current.key_hint == connection.key_hint
+        if is_its_key and result.ok:
             reports.reopen(current)
             current.capabilities = [asdict(capability) for capability in result.capabilities]
             current.save(update_fields=["capabilities"])
             if current.status == Status.ERROR:
                 _back_to_work(current, now)
-        elif current.status != Status.PAUSED and result.reason in states.NEEDS_PERSON:
+        elif is_its_key and current.status != Status.PAUSED and result.reason in states.NEEDS_PERSON:
             states.break_down(current, UpstreamError.told(_advice(result), Fate.FATAL), now=now)
     connection.refresh_from_db()
 
@@ -157,13 +158,13 @@ def force_sync(connection: Connection, days: DayRange | None, *, actor: str) -> 
 
     Raises:  ConnectionStandsStillError — the connection is paused, disconnected or needs a person first
     """
-    if connection.status in {Status.PAUSED, Status.ERROR} or connection.is_disconnected:
-        raise ConnectionStandsStillError(connection)
     today = database_now().date()
     if days is not None:
         _check_range(days, today)
     with transaction.atomic():
         current = _hold(connection)
+        if current.status in {Status.PAUSED, Status.ERROR}:
+            raise ConnectionStandsStillError(current)
         if days is None:
             days = _trailing(current, today)
         run, created = runs.request_run(current, Trigger.FORCE, days, requested_by=actor)
@@ -205,6 +206,7 @@ class ConnectionStandsStillError(Exception):
         else:
             state, remedy = "stopped", f"{connection.detail} {connection.remedy}".strip()
         super().__init__(f"{connection.label} is {state}. {remedy}")
+        self.connection = connection
 
 
 def rotate_key(connection: Connection, api_key: str, *, actor: str) -> ProbeResult:
@@ -218,11 +220,12 @@ def rotate_key(connection: Connection, api_key: str, *, actor: str) -> ProbeResu
         raise _refused(result)
     with transaction.atomic():
         current = _hold(connection)
+        hint = current.key_hint
         connections.replace_key(current, api_key, result)
         reports.reopen(current)
         if current.status == Status.ERROR:
             _back_to_work(current, database_now())
-        _note(current, actor, "connection.rotated", key=difference(connection.key_hint, current.key_hint))
+        _note(current, actor, "connection.rotated", key=difference(hint, current.key_hint))
     connection.refresh_from_db()
     return result
 
@@ -259,17 +262,21 @@ def _back_to_work(connection: Connection, now: dt.datetime) -> None:
         lanes.ring(lane.pk)
 
 
-def edit(connection: Connection, *, label: str, cost_center: str, actor: str) -> None:
-    """Change label and cost centre; LabelTakenError."""
-    before = {"label": connection.label, "cost_center": connection.cost_center}
+def edit(
+    connection: Connection, *, label: str | None = None, cost_center: str | None = None, actor: str
+) -> None:
+    """
+    Change label, cost centre or both; what is None stays as it is by now.
+
+    Raises:  LabelTakenError; ConnectionStandsStillError — somebody has disconnected or erased it meanwhile
+    """
     with transaction.atomic():
-        connections.rename(connection, label=label, cost_center=cost_center)
-        after = {"label": connection.label, "cost_center": connection.cost_center}
-        changes = {
-            name: difference(before[name], after[name]) for name in before if before[name] != after[name]
-        }
+        current = _still_live(connection)
+        changes = connections.rename(current, label=label, cost_center=cost_center)
         if changes:
-            _note(connection, actor, "connection.edited", **changes)
+            told = {name: difference(before, after) for name, (before, after) in changes.items()}
+            _note(current, actor, "connection.edited", **told)
+    connection.refresh_from_db()
 
 
 def disconnect(connection: Connection, *, erase: bool, actor: str) -> None:
@@ -277,16 +284,22 @@ def disconnect(connection: Connection, *, erase: bool, actor: str) -> None:
     Delete the key and stop; keep the history, or erase every stored fact, page, run and name of it.
 
     The lane is locked first: a worker in the middle of a write finishes before, or finds its step gone.
+
+    Key:     again, or after somebody else, it changes nothing; what is disconnected can still be erased
     """
     with transaction.atomic():
         lanes.hold(connection.organization_id, reports.families(connection))
+        current = states.find_and_hold(connection)
+        if current is None or (current.is_disconnected and not erase):
+            return
         if erase:
-            Connection.objects.filter(pk=connection.pk).delete()
+            _note(current, actor, "connection.erased")
+            current.delete()
         else:
             now = database_now()
-            runs.cancel_open(connection, now=now)
-            connections.close(connection, now=now)
-        _note(connection, actor, "connection.erased" if erase else "connection.disconnected")
+            runs.cancel_open(current, now=now)
+            connections.close(current, now=now)
+            _note(current, actor, "connection.disconnected")
 
 
 def _note(connection: Connection, actor: str, action: str, **changes: Any) -> None:
@@ -302,7 +315,7 @@ def _advice(result: ProbeResult) -> Advice:
 def _refused(result: ProbeResult) -> RefusedError:
     wait_seconds = result.retry_after_seconds
     if wait_seconds is None and result.reason is Reason.RATE_LIMITED:
-        wait_seconds = _UNSAID_WAIT_SECONDS  # for which its bucket is blocked now
+        wait_seconds = UNSAID_WAIT_SECONDS  # for which its bucket is blocked now
     return RefusedError(_advice(result), retry_after_seconds=wait_seconds)
 
 
@@ -311,83 +324,6 @@ def _refusal(told: Advice) -> ProbeResult:
         ok=False, origin=None, organization=None, capabilities=[], reason=told.reason,
         detail=told.detail, remedy=told.remedy, request_ids=[],
     )  # fmt: skip
-
-
-def _limiter_down() -> Advice:
-    return advice(Reason.UPSTREAM_UNAVAILABLE, cause="our own rate limiter (Redis) does not answer")
-
-
-def _fingerprint(api_key: str) -> str:
-    """Name a key without holding it, for remembering which organisation it belonged to when last tested."""
-    digest = hmac.new(settings.SECRET_KEY.encode(), api_key.encode(), hashlib.sha256).hexdigest()
-    return digest[:32]
-
-
-class _Tokens:
-    """Takes a token of the right bucket before each request of a probe.
-
-    A key that was never seen tells its organisation only by asking. Those first requests run on the key's own
-    small bucket, so that hammering one key stays bounded, and are charged to the organisation afterwards.
-    """
-
-    def __init__(self, owner: str | None, api_key: str = "") -> None:
-        self._owner, self._api_key = owner, api_key
-        self._unpaid: list[Family] = []
-
-    def take(self, organization_id: str | None, family: Family) -> None:
-        """Take one token or raise UpstreamError(rate_limited); called before each request."""
-        owner = organization_id or self._owner
-        if owner is None:
-            self._acquire(f"unknown:{_fingerprint(self._api_key)}", None, _CLASSIC)
-            self._unpaid.append(family)
-            return
-        try:
-            self._pay(owner)
-        except BucketUnavailableError as error:
-            raise UpstreamError.told(_limiter_down(), Fate.RETRYABLE) from error
-        self._acquire(lanes.owner_key(owner, family), owner, family)
-
-    def settle(self, result: ProbeResult) -> None:
-        """
-        Charge the first requests that found their organisation, obey each 429, remember whose key it is.
-
-        Raises:  BucketUnavailableError
-        """
-        owner = result.organization.id if result.organization else self._owner
-        if owner is None:
-            return
-        self._pay(owner)
-        for family, wait_seconds in result.rate_limited.items():
-            answer = self._bucket(owner, family).penalise(
-                lanes.seed_of(owner, family), wait_seconds or _UNSAID_WAIT_SECONDS
-            )
-            lanes.note_level(owner, family, answer)
-        if self._api_key and result.organization:
-            bucket.remember_owner(_fingerprint(self._api_key), owner)
-
-    def _bucket(self, owner: str, family: Family) -> Bucket:
-        return Bucket(lanes.owner_key(owner, family), rate_of(family))
-
-    def _pay(self, owner: str) -> None:
-        while self._unpaid:
-            family = self._unpaid.pop()
-            answer = self._bucket(owner, family).debit(lanes.seed_of(owner, family))
-            lanes.note_level(owner, family, answer)
-
-    def _acquire(self, key: str, owner: str | None, family: Family) -> None:
-        rate = rate_of(family)
-        seed = lanes.seed_of(owner, family) if owner else Seed(rate.full_us)
-        try:
-            answer = Bucket(key, rate).acquire(seed)
-        except BucketUnavailableError as error:
-            raise UpstreamError.told(_limiter_down(), Fate.RETRYABLE) from error
-        if not answer.granted:
-            when = database_now() + dt.timedelta(seconds=answer.wait_seconds)
-            told = advice(Reason.RATE_LIMITED, next_attempt=f"possible at {when:%H:%M:%S} UTC")
-            raise UpstreamError.told(told, Fate.RETRYABLE, retry_after_seconds=answer.wait_seconds)
-        if owner:
-            # Before the request: should Redis lose the bucket now, it is seeded without this token.
-            lanes.note_level(owner, family, answer)
 
 
 def find(account: Account, connection_id: UUID) -> Connection | None:

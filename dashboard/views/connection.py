@@ -93,7 +93,7 @@ def edit(request: HttpRequest, principal: Principal, connection_id: UUID) -> Htt
     form = EditForm(_sent(request), initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            lifecycle.edit(found, **form.cleaned_data, actor=principal.name)
+            lifecycle.edit(found, **form.changes(), actor=principal.name)
         except LabelTakenError as error:
             form.refuse_label(error)
         else:

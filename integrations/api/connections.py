@@ -53,14 +53,13 @@ class ConnectionApiView(ApiView):
     refusals = (
         RefusedError, LabelTakenError, RangeError, ConnectionStandsStillError, BucketUnavailableError
     )  # fmt: skip
-    found: Connection | None = None
 
     def find(self, connection_id: UUID) -> Connection:
         """Return the account's live connection; 404 for any other."""
-        self.found = lifecycle.find(self.account, connection_id)
-        if self.found is None:
+        found = lifecycle.find(self.account, connection_id)
+        if found is None:
             raise NotFound(_NO_SUCH)
-        return self.found
+        return found
 
     def problem_of(self, error: Exception) -> ProblemError:
         if isinstance(error, RefusedError):
@@ -71,13 +70,13 @@ class ConnectionApiView(ApiView):
             return ProblemError(HTTPStatus.BAD_REQUEST, "label_taken", told, errors=errors)
         if isinstance(error, RangeError):
             return invalid("from", str(error), "out_of_range")
-        if isinstance(error, ConnectionStandsStillError) and self.found:
-            if self.found.is_disconnected:
+        if isinstance(error, ConnectionStandsStillError):
+            if error.connection.is_disconnected:
                 # Somebody was faster.
                 return ProblemError(HTTPStatus.NOT_FOUND, "not_found", _NO_SUCH)
             # Temporary: once resumed or mended, the same request can succeed.
             return ProblemError(
-                HTTPStatus.CONFLICT, f"connection_{self.found.status}", str(error), is_temporary=True
+                HTTPStatus.CONFLICT, f"connection_{error.connection.status}", str(error), is_temporary=True
             )
         return unavailable("Redis")
 
@@ -198,13 +197,9 @@ class ConnectionView(ConnectionApiView):
     def patch(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
         connection = self.find(connection_id)
         body = self.read_body(ConnectionEditSerializer)
-        wanted = {"label": connection.label, "cost_center": connection.cost_center, **body}
-        lifecycle.edit(
-            connection,
-            label=wanted["label"],
-            cost_center=wanted["cost_center"] or "",
-            actor=self.principal.name,
-        )
+        # null, like an empty text, means that there is none.
+        wanted = {name: text or "" for name, text in body.items()}
+        lifecycle.edit(connection, **wanted, actor=self.principal.name)
         return Response(_document(connection))
 
     @extend_schema(

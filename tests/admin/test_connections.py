@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
@@ -7,6 +8,8 @@ from django.urls import reverse
 from accounts.models import Account, AuditEvent
 from costs.models import CostFact
 from integrations.models import Connection, Credential, Status
+from workers import states
+from workers.clock import database_now
 from workers.models import SyncRun, Trigger
 
 from .conftest import action_url, change_url, key_of, list_url, told
@@ -267,6 +270,22 @@ class TestActions:
 
         assert paused == Status.PAUSED
         assert Connection.objects.get().status == Status.BACKFILLING
+
+    @pytest.mark.parametrize("action", ["pause", "test", "replace_key"])
+    def test_on_what_somebody_has_just_disconnected_is_refused(
+        self, boss, connection, key, monkeypatch, action
+    ):
+        find_and_hold = states.find_and_hold
+
+        def disconnect_before(row):
+            Connection.objects.filter(pk=row.pk).update(disconnected_at=database_now())
+            return find_and_hold(row)
+
+        monkeypatch.setattr(states, "find_and_hold", disconnect_before)
+
+        response = boss.post(action_url(connection, action), {"api_key": key}, follow=True)
+
+        assert "Acorn is disconnected. Connect its organisation again." in told(response)
 
     def test_replace_key_refuses_another_organisation(self, boss, connection, simulator):
         response = boss.post(

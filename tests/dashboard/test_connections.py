@@ -208,6 +208,19 @@ class TestEdit:
         filled.refresh_from_db()
         assert (filled.label, filled.cost_center) == ("Studio", "Design")
 
+    def test_leaves_to_somebody_else_what_was_not_touched(self, admin, visit, filled):
+        """The form shows what is stored, remembers what it showed, and is sent back with one field changed."""
+        client = visit(admin)
+        shown = client.get(at(filled, "edit/")).text
+        sent = dict(re.findall(r'<input type="(?:text|hidden)" name="([^"]+)" value="([^"]*)"', shown))
+        lifecycle.edit(filled, label="Renamed meanwhile", actor="bob")
+
+        client.post(at(filled, "edit/"), {**sent, "cost_center": "Design"})
+
+        filled.refresh_from_db()
+        assert sent["label"] == sent["initial-label"]
+        assert (filled.label, filled.cost_center) == ("Renamed meanwhile", "Design")
+
     def test_refuses_a_label_that_is_taken(self, admin, visit, filled, account, key_of):
         other = lifecycle.connect(account, NewConnection(key_of("birch-logistics")), actor="alice")
 

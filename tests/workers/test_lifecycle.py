@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from django.db import connection as database
 from django.test import override_settings
 
 from accounts.models import AuditEvent, Plan
 from costs.models import CostFact
 from costs.periods import DayRange
+from integrations import connections
 from integrations.connections import LabelTakenError, RefusedError
 from integrations.models import Connection, Credential, Status
 from workers import lifecycle
@@ -361,3 +367,150 @@ class TestAudit:
             ("bob", "connection.resumed"),
             ("bob", "connection.sync_forced"),
         ]
+
+
+def audited(action: str) -> list[dict[str, Any]]:
+    return list(AuditEvent.objects.filter(action=action).order_by("pk").values_list("changes", flat=True))
+
+
+def together(*deeds: Callable[[], object]) -> list[object]:
+    """Do them at one time, each on a connection of its own; return what each gave or raised."""
+
+    def done(deed: Callable[[], object]) -> object:
+        try:
+            return deed()
+        except (RefusedError, LabelTakenError, ConnectionStandsStillError) as error:
+            return error
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(len(deeds)) as threads:
+        return list(threads.map(done, deeds))
+
+
+class TestSomebodyElseMeanwhile:
+    """Each service gets a copy of the row that somebody has read before; what counts is the row as it is by then."""
+
+    @pytest.fixture
+    def live(self, connect) -> Connection:
+        return connect(label="Main", cost_center="Lab")
+
+    @pytest.fixture
+    def stale(self, live) -> Connection:
+        return Connection.objects.select_related("account").get(pk=live.pk)
+
+    def test_editing_one_field_leaves_the_other_as_it_is(self, live, stale):
+        lifecycle.edit(live, label="Other", actor="bob")
+
+        lifecycle.edit(stale, cost_center="4711", actor="carol")
+
+        live.refresh_from_db()
+        assert (live.label, live.cost_center) == (stale.label, stale.cost_center) == ("Other", "4711")
+        assert audited("connection.edited") == [
+            {"label": ["Main", "Other"]},
+            {"cost_center": ["Lab", "4711"]},
+        ]
+        assert AuditEvent.objects.latest("pk").target == "Other"
+
+    def test_the_log_has_what_an_edit_really_changed(self, live, stale):
+        lifecycle.edit(live, label="Other", cost_center="4711", actor="bob")
+
+        lifecycle.edit(stale, label="Third", cost_center=" 4711 ", actor="carol")
+        lifecycle.edit(stale, label="Third", cost_center="4711", actor="carol")
+
+        assert audited("connection.edited")[1:] == [{"label": ["Other", "Third"]}]
+
+    def test_edits_at_one_time_follow_upon_each_other(self, live):
+        def rename(name: str) -> None:
+            for number in range(10):
+                mine = Connection.objects.select_related("account").get(pk=live.pk)
+                lifecycle.edit(mine, label=f"{name} {number}", actor=name)
+
+        together(lambda: rename("bob"), lambda: rename("carol"))
+
+        steps = [changes["label"] for changes in audited("connection.edited")]
+        assert len(steps) == 20
+        assert [before for before, _ in steps] == ["Main", *(after for _, after in steps[:-1])]
+
+    @pytest.mark.parametrize("erase", [True, False])
+    def test_nothing_is_edited_that_is_gone(self, live, stale, erase):
+        lifecycle.disconnect(live, erase=erase, actor="bob")
+
+        with pytest.raises(ConnectionStandsStillError, match="disconnected"):
+            lifecycle.edit(stale, label="Other", actor="carol")
+
+        assert audited("connection.edited") == []
+
+    @pytest.mark.parametrize("erase", [True, False])
+    def test_a_connection_ends_once(self, live, stale, erase):
+        lifecycle.disconnect(live, erase=erase, actor="bob")
+        ended_at = Connection.objects.values_list("disconnected_at", flat=True).first()
+
+        lifecycle.disconnect(stale, erase=erase, actor="carol")
+
+        ends = AuditEvent.objects.filter(action__in=("connection.disconnected", "connection.erased"))
+        assert list(ends.values_list("actor", flat=True)) == ["bob"]
+        assert Connection.objects.values_list("disconnected_at", flat=True).first() == ended_at
+
+    def test_an_end_is_told_under_the_label_of_that_moment(self, live, stale):
+        lifecycle.edit(live, label="Other", actor="bob")
+
+        lifecycle.disconnect(stale, erase=False, actor="carol")
+
+        assert AuditEvent.objects.get(action="connection.disconnected").target == "Other"
+
+    def test_no_sync_is_forced_upon_one_that_was_paused(self, live, stale):
+        lifecycle.pause(live, actor="bob")
+
+        with pytest.raises(ConnectionStandsStillError, match="Resume it first"):
+            lifecycle.force_sync(stale, None, actor="carol")
+
+        assert not SyncRun.objects.filter(trigger=Trigger.FORCE).exists()
+
+    def test_keys_are_told_one_after_the_other(self, live, stale, simulator):
+        keys = [simulator.world("acorn-studio", "new_key")["key"] for _ in range(2)]
+        hints = [live.key_hint, *(f"sk-ant-admin01-…{key[-4:]}" for key in keys)]
+
+        lifecycle.rotate_key(live, keys[0], actor="bob")
+        lifecycle.rotate_key(stale, keys[1], actor="carol")
+
+        assert audited("connection.rotated") == [{"key": hints[0:2]}, {"key": hints[1:3]}]
+
+    def test_what_an_old_key_is_told_says_nothing_of_the_new_one(self, live, stale, simulator, monkeypatch):
+        key = simulator.world("acorn-studio", "new_key")["key"]
+        probe_stored = connections.probe_stored
+
+        def probe_and_lose(*args: Any, **options: Any) -> Any:
+            simulator.fault("revoked", times=1)
+            found = probe_stored(*args, **options)
+            lifecycle.rotate_key(live, key, actor="bob")
+            return found
+
+        monkeypatch.setattr(connections, "probe_stored", probe_and_lose)
+
+        found = lifecycle.test(stale, actor="carol")
+
+        assert found.reason == "key_rejected"
+        assert (stale.status, stale.key_hint) == (Status.BACKFILLING, live.key_hint)
+
+    def test_one_of_two_connects_again_what_was_disconnected(self, account, live, simulator, monkeypatch):
+        lifecycle.disconnect(live, erase=False, actor="alice")
+        key = key_of(simulator, "acorn-studio")
+        both = threading.Barrier(2, timeout=20)
+        find_same = connections.find_same
+
+        def find_both(*args: Any) -> Any:
+            found = find_same(*args)
+            if threading.current_thread() is not threading.main_thread():
+                both.wait()
+            return found
+
+        # Once each of the two has looked, so that both have seen it disconnected.
+        monkeypatch.setattr(connections, "find_same", find_both)
+
+        answers = together(
+            *(lambda who=who: lifecycle.connect(account, NewConnection(key), actor=who) for who in ("b", "c"))
+        )
+
+        assert sorted(type(answer).__name__ for answer in answers) == ["Connection", "RefusedError"]
+        assert AuditEvent.objects.filter(action="connection.created").count() == 2

@@ -1,5 +1,9 @@
 """What operators can do to one connection: each calls one service and tells its outcome in words."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -24,6 +28,20 @@ def _can_resume(connection: Connection) -> bool:
     return _is_live(connection) and connection.status == Status.PAUSED
 
 
+def _worded(run: Callable[..., HttpResponse | None]) -> Callable[..., HttpResponse | None]:
+    """Make a refusal of the service, also because somebody else was faster, one of the page."""
+
+    @wraps(run)
+    def run_or_refuse(*args: Any) -> HttpResponse | None:
+        try:
+            return run(*args)
+        except ConnectionStandsStillError as refusal:
+            raise ActionRefusedError(str(refusal)) from refusal
+
+    return run_or_refuse
+
+
+@_worded
 def _test(request: HttpRequest, connection: Connection) -> None:
     result = lifecycle.test(connection, actor=request.user.get_username())
     cause = f"{result.reason}: " if result.reason else ""
@@ -31,24 +49,25 @@ def _test(request: HttpRequest, connection: Connection) -> None:
     messages.add_message(request, messages.SUCCESS if result.ok else messages.ERROR, told)
 
 
+@_worded
 def _force_sync(request: HttpRequest, connection: Connection) -> None:
-    try:
-        run, created = lifecycle.force_sync(connection, None, actor=request.user.get_username())
-    except ConnectionStandsStillError as refusal:
-        raise ActionRefusedError(str(refusal)) from refusal
+    run, created = lifecycle.force_sync(connection, None, actor=request.user.get_username())
     messages.success(request, f"Queued {run}." if created else f"Already {run.status}: {run}.")
 
 
+@_worded
 def _pause(request: HttpRequest, connection: Connection) -> None:
     lifecycle.pause(connection, actor=request.user.get_username())
     messages.success(request, f"Paused {connection.label}. What is open stays open.")
 
 
+@_worded
 def _resume(request: HttpRequest, connection: Connection) -> None:
     lifecycle.resume(connection, actor=request.user.get_username())
     messages.success(request, f"Resumed {connection.label}. Days missed meanwhile are fetched.")
 
 
+@_worded
 def _replace_key(request: HttpRequest, connection: Connection, form: ReplaceKeyForm) -> None:
     try:
         lifecycle.rotate_key(connection, form.cleaned_data["api_key"], actor=request.user.get_username())

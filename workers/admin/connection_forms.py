@@ -47,6 +47,12 @@ class EditForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ["label", "cost_center"]
         labels = {"cost_center": "Cost centre"}
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # What the person did not touch is told by what the form showed, not by what is stored by now.
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+
     def clean_label(self) -> str:
         """Refuse a label that another live connection of the account has."""
         label = str(self.cleaned_data["label"])

@@ -150,19 +150,15 @@ class ConnectionAdmin(ObjectActionsMixin, OperatorAdmin):
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().changeform_view(request, *args, **kwargs)
-        except LabelTakenError as error:
-            # Taken between the form's look and the write.
+        except (LabelTakenError, ConnectionStandsStillError) as error:
+            # Taken, or gone, between the form's look and the write.
             self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(request.path)
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: Any) -> None:  # noqa: ARG002
-        if not form.changed_data:
-            return
-        # The service notes what it was before, which the form has already overwritten on its own copy.
-        current = Connection.objects.select_related("account").get(pk=obj.pk)
-        lifecycle.edit(
-            current, label=obj.label, cost_center=obj.cost_center, actor=request.user.get_username()
-        )
+        # What the person did not touch may have been changed by somebody else meanwhile.
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        lifecycle.edit(obj, **changes, actor=request.user.get_username())
 
     @admin.action(description="Force sync", permissions=["sync"])
     def force_sync(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
