@@ -12,6 +12,7 @@ from costs.freshness import summarise_days
 from costs.money import sum_usd
 from costs.periods import DayRange
 from costs.restated import of_the_bill
+from costs.sources import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +41,26 @@ class Caveats:
 
 
 def list_caveats(
-    account_id: UUID, days: DayRange, *, today: dt.date, connections: Collection[str] = ()
+    account_id: UUID,
+    days: DayRange,
+    *,
+    today: dt.date,
+    connections: Collection[str] = (),
+    kind: Kind = "cost",
 ) -> Caveats:
     """
     Return what has to be said about the days of a range, of all live connections or of the given ones.
 
-    Shape:   today is provisional, never missing: it is complete only tomorrow
+    Shape:   today is provisional, never missing: it is complete only tomorrow; restated are only dollars, so never
+             days of `usage`
     Effects: two queries
     """
-    known = summarise_days(account_id, days, connections)
+    known = summarise_days(account_id, days, connections, kind=kind)
     provisional = {day.day for day in known if day.is_provisional} | ({today} if today in days else set())
     return Caveats(
         missing=tuple(day.day for day in known if day.is_missing and day.day < today),
         provisional=tuple(sorted(provisional)),
-        restated=_restated(account_id, days, connections),
+        restated=_restated(account_id, days, connections) if kind == "cost" else (),
     )
 
 

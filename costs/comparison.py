@@ -4,10 +4,9 @@ import datetime as dt
 from collections.abc import Collection
 from uuid import UUID
 
-from django.db import connection as database
-
-from costs.freshness import DayState, summarise_days
+from costs.freshness import DayState, all_begin_by, summarise_days
 from costs.periods import DayRange
+from costs.sources import Kind
 
 
 def range_before(days: DayRange) -> DayRange:
@@ -15,33 +14,20 @@ def range_before(days: DayRange) -> DayRange:
     return DayRange(days.start - dt.timedelta(days=len(days)), days.start)
 
 
-def earlier_state(account_id: UUID, days: DayRange, connections: Collection[str] = ()) -> DayState:
+def earlier_state(
+    account_id: UUID, days: DayRange, connections: Collection[str] = (), *, kind: Kind = "cost"
+) -> DayState:
     """
     Return the worst state among the days of a range that another one is compared with.
 
     Shape:   `missing` also when a live connection (one of the given, when some are) has nothing to have on one
              of the days: what begins in the middle of a range makes its sum too small
     """
-    known = summarise_days(account_id, days, connections)
+    known = summarise_days(account_id, days, connections, kind=kind)
     if len(known) < len(days) or any(day.is_missing for day in known):
         return DayState.MISSING
-    if not _begin_before(account_id, days.start, connections):
+    if not all_begin_by(account_id, days.start, connections, kind=kind):
         return DayState.MISSING
     if any(day.is_provisional for day in known):
         return DayState.PROVISIONAL
     return DayState.REVISED if any(day.is_revised for day in known) else DayState.SETTLED
-
-
-def _begin_before(account_id: UUID, first: dt.date, connections: Collection[str]) -> bool:
-    """Say whether all connections should have the first day already."""
-    with database.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT coalesce(bool_and(wanted_from <= %(first)s), false) FROM integrations_connection
-            WHERE account_id = %(account)s AND disconnected_at IS NULL
-            AND (%(all)s OR id::text = ANY(%(ids)s))
-            """,
-            {"first": first, "account": account_id, "all": not connections, "ids": list(connections)},
-        )
-        (found,) = cursor.fetchone()
-    return bool(found)

@@ -14,6 +14,7 @@ from django.db.models import F, Max, Min
 from costs import sources
 from costs.models import DayDigest
 from costs.periods import DayRange, day_start
+from costs.sources import Kind
 
 _DAY = dt.timedelta(days=1)
 
@@ -80,20 +81,43 @@ def day_states(account_id: UUID, days: DayRange) -> Mapping[tuple[UUID, str, dt.
     }
 
 
-# Of each wanted day of a connection the digest of the report that is its bill: the chosen one where it has the
-# day, another one that tells the whole bill where it has not.
-_BILLED_DAYS = """
-    FROM integrations_connection connection
+# Of each wanted day of a connection the digest that says how far the day can be trusted. Of its costs: that of the
+# bill, the chosen one where it has the day, else another one that tells the whole bill. Usage has no bill: that of
+# the report which was read longest ago, because any of them may be the one that answers.
+_SINCE: Mapping[Kind, str] = {
+    "cost": "SELECT connection.wanted_from AS day",
+    "usage": """
+        SELECT min(report.wanted_from) AS day FROM integrations_report report
+        WHERE report.connection_id = connection.id AND report.kind = 'usage' AND NOT report.is_refused
+    """,
+}
+_FIRST_DIGEST: Mapping[Kind, str] = {
+    "cost": "told.source = connection.cost_source DESC, told.source",
+    "usage": "told.as_of, told.source",
+}
+_CONNECTED: Mapping[Kind, str] = {
+    kind: f"integrations_connection connection JOIN LATERAL ({since}) since ON since.day IS NOT NULL"
+    for kind, since in _SINCE.items()
+}
+_KNOWN_DAYS: Mapping[Kind, str] = {
+    kind: f"""
+    FROM {_CONNECTED[kind]}
     CROSS JOIN LATERAL generate_series(
-        greatest(%(start)s::date, connection.wanted_from), %(end)s::date - 1, interval '1 day'
+        greatest(%(start)s::date, since.day), %(end)s::date - 1, interval '1 day'
     ) AS wanted(day)
     LEFT JOIN LATERAL (
-        SELECT * FROM costs_daydigest billed
-        WHERE billed.connection_id = connection.id AND billed.day = wanted.day::date
-        AND billed.source = ANY(%(bills)s)
-        ORDER BY billed.source = connection.cost_source DESC, billed.source LIMIT 1
+        SELECT * FROM costs_daydigest told
+        WHERE told.connection_id = connection.id AND told.day = wanted.day::date
+        AND told.source = ANY(%(sources)s)
+        ORDER BY {order} LIMIT 1
     ) digest ON true
-"""
+"""  # noqa: S608 - our own text
+    for kind, order in _FIRST_DIGEST.items()
+}
+_SOURCES: Mapping[Kind, list[str]] = {
+    "cost": sources.BILLS,
+    "usage": [source.name for source in sources.SOURCES.values() if source.kind == "usage"],
+}
 _REPORTED_DAYS = """
     FROM integrations_report report
     JOIN integrations_connection connection
@@ -111,11 +135,11 @@ _REPORT_SETTLES = (
 )
 
 
-def _parameters(days: DayRange) -> dict[str, Any]:
+def _parameters(days: DayRange, kind: Kind = "cost") -> dict[str, Any]:
     return {
         "start": days.start,
         "end": days.end,
-        "bills": sources.BILLS,
+        "sources": _SOURCES[kind],
         "reread_platform": max(1, settings.REREAD_DAYS_PLATFORM),
         "reread_enterprise": max(1, settings.REREAD_DAYS_ENTERPRISE),
     }
@@ -133,25 +157,49 @@ class DaySummary:
 
 
 def summarise_days(
-    account_id: UUID, days: DayRange, connection_ids: Collection[str] = ()
+    account_id: UUID, days: DayRange, connection_ids: Collection[str] = (), *, kind: Kind = "cost"
 ) -> list[DaySummary]:
-    """Return the wanted days of the account's live connections (or of the given ones), oldest first."""
+    """
+    Return the wanted days of the account's live connections (or of the given ones), oldest first.
+
+    Shape:   of `usage`, connections whose keys may read no report of it are left out
+    """
     with database.cursor() as cursor:
         cursor.execute(
             f"""
             SELECT wanted.day::date, bool_or(digest.id IS NULL), bool_or(digest.id IS NOT NULL),
                 coalesce(bool_or(digest.as_of < {_SETTLES}), false), bool_or(digest.revised_at IS NOT NULL)
-            {_BILLED_DAYS}
+            {_KNOWN_DAYS[kind]}
             WHERE connection.account_id = %(account)s AND connection.disconnected_at IS NULL
             AND (%(all)s OR connection.id::text = ANY(%(ids)s))
             GROUP BY wanted.day ORDER BY wanted.day
             """,
             {
-                **_parameters(days), "account": account_id,
+                **_parameters(days, kind), "account": account_id,
                 "all": not connection_ids, "ids": list(connection_ids),
             },
         )  # fmt: skip
         return [DaySummary(*row) for row in cursor.fetchall()]
+
+
+def all_begin_by(
+    account_id: UUID, first: dt.date, connection_ids: Collection[str] = (), *, kind: Kind = "cost"
+) -> bool:
+    """Say whether every live connection (or each of the given ones) should have the day already."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT coalesce(bool_and(since.day <= %(first)s), false) FROM {_CONNECTED[kind]}
+            WHERE connection.account_id = %(account)s AND connection.disconnected_at IS NULL
+            AND (%(all)s OR connection.id::text = ANY(%(ids)s))
+            """,  # noqa: S608 - our own text
+            {
+                "first": first, "account": account_id,
+                "all": not connection_ids, "ids": list(connection_ids),
+            },
+        )  # fmt: skip
+        (found,) = cursor.fetchone()
+    return bool(found)
 
 
 def unsettled_days(connection_id: UUID, source: str, days: DayRange) -> list[dt.date]:
@@ -191,7 +239,7 @@ def settled_through(connection_id: UUID, days: DayRange) -> Mapping[str, dt.date
         return found
 
 
-def complete_through(account_id: UUID, days: DayRange) -> dt.date | None:
+def complete_through(account_id: UUID, days: DayRange, *, kind: Kind = "cost") -> dt.date | None:
     """
     Return the last day of the range up to which every live connection has every day, read after its end.
 
@@ -203,10 +251,10 @@ def complete_through(account_id: UUID, days: DayRange) -> dt.date | None:
             SELECT min(wanted.day) FILTER (
                 WHERE digest.id IS NULL OR digest.as_of < (wanted.day::date + 1)::timestamp AT TIME ZONE 'UTC'
             )::date, count(DISTINCT connection.id)
-            {_BILLED_DAYS}
+            {_KNOWN_DAYS[kind]}
             WHERE connection.account_id = %(account)s AND connection.disconnected_at IS NULL
             """,
-            {**_parameters(days), "account": account_id},
+            {**_parameters(days, kind), "account": account_id},
         )
         first_open, connected = cursor.fetchone()
     if not connected:

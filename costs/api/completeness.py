@@ -9,6 +9,7 @@ from costs import freshness, sources
 from costs.freshness import DayState
 from costs.models import DayDigest
 from costs.periods import DayRange
+from costs.sources import Kind
 from integrations.models import Connection
 
 _DAY = dt.timedelta(days=1)
@@ -90,7 +91,12 @@ def _safe_through(
 
 
 def range_state(
-    account_id: UUID, days: DayRange, *, today: dt.date, connections: Collection[str] = ()
+    account_id: UUID,
+    days: DayRange,
+    *,
+    today: dt.date,
+    connections: Collection[str] = (),
+    kind: Kind = "cost",
 ) -> DayState:
     """
     Return the worst state among the days of the range, of the given connections (all, when none are).
@@ -99,7 +105,10 @@ def range_state(
     anything is missing everything.
     """
     known = freshness.summarise_days(
-        account_id, DayRange(days.start, max(days.start, min(days.end, today + _DAY))), connections
+        account_id,
+        DayRange(days.start, max(days.start, min(days.end, today + _DAY))),
+        connections,
+        kind=kind,
     )
     # Today is fetched when somebody asks; until then it is open, not lost.
     found = {

@@ -162,6 +162,9 @@ USAGE_SUMMARY = OpenApiExample(
         "group_by": ["api_key_id"],
         "totals": _COUNTS,
         "previous_totals": None,
+        "complete_through": "2026-11-08",
+        "state": "provisional",
+        "previous_state": None,
         "sources": ["analytics_usage"],
         "not_reported": {},
         "rows": [

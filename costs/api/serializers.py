@@ -112,6 +112,25 @@ def _not_reported() -> Any:
     )
 
 
+def _complete_through() -> Any:
+    return serializers.DateField(
+        allow_null=True,
+        help_text="The last day up to which every live connection of the account has every day, read after its end.",
+    )
+
+
+def _state() -> Any:
+    return serializers.ChoiceField(STATES, help_text="The worst state among the days of the range.")
+
+
+def _previous_state() -> Any:
+    return serializers.CharField(
+        allow_null=True,
+        help_text="With `compare`, one of the same states: the worst among the days compared with; when they are `missing`, nothing "
+        "is compared and what is previous is null.",
+    )
+
+
 class SummarySerializer(serializers.Serializer[Any]):
     """Exact sums; the rows add up to the total."""
 
@@ -120,16 +139,9 @@ class SummarySerializer(serializers.Serializer[Any]):
     currency = serializers.ChoiceField(["USD"])
     total_usd = UsdTextField()
     previous_total_usd = UsdTextField(allow_null=True)
-    complete_through = serializers.DateField(
-        allow_null=True,
-        help_text="The last day up to which every live connection of the account has every day, read after its end.",
-    )
-    state = serializers.ChoiceField(STATES, help_text="The worst state among the days of the range.")
-    previous_state = serializers.CharField(
-        allow_null=True,
-        help_text="With `compare`, one of the same states: the worst among the days compared with; when they are `missing`, nothing "
-        "is compared and the previous amounts are null.",
-    )
+    complete_through = _complete_through()
+    state = _state()
+    previous_state = _previous_state()
     sources = serializers.ListField(child=serializers.CharField(), help_text=_SOURCES)
     not_reported = _not_reported()
     as_of = serializers.DateTimeField(allow_null=True, help_text="Null: as known now.")
@@ -163,6 +175,9 @@ class UsageSummarySerializer(serializers.Serializer[Any]):
     group_by = serializers.ListField(child=serializers.CharField())
     totals = CountsField()
     previous_totals = CountsField(allow_null=True)
+    complete_through = _complete_through()
+    state = _state()
+    previous_state = _previous_state()
     sources = serializers.ListField(child=serializers.CharField(), help_text=_SOURCES)
     not_reported = _not_reported()
     rows = UsageSummaryRowSerializer(many=True)

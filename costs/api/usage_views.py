@@ -9,13 +9,14 @@ from rest_framework.response import Response
 
 from config.api.pagination import KeysetPaginator, Page, page_of, page_response
 from config.api.views import ApiView
-from costs import comparison, sources, usage
-from costs.api import examples, rows, summaries
+from costs import comparison, freshness, sources, usage
+from costs.api import completeness, examples, rows, summaries
 from costs.api.parameters import ActivityQuery, UsageRowQuery, UsageSummaryQuery, cost_query
 from costs.api.serializers import ActivityRowSerializer, UsageRowSerializer, UsageSummarySerializer
 from costs.freshness import DayState
 from costs.models import ActivityFact
 from costs.usage import UsageSummary
+from workers.clock import database_now
 
 _BY_DAY = KeysetPaginator(("day", "id"))
 
@@ -65,15 +66,15 @@ class UsageSummaryView(ApiView):
         query = self.read_query()
         wanted = cost_query(self.account.pk, query, "usage")
         connections = [value for value in wanted.filters.get("connection", ()) if value]
-        earlier = None
+        previous_state = None
         if "compare" in query:
             before = comparison.range_before(wanted.days)
-            earlier = comparison.earlier_state(self.account.pk, before, connections)
+            previous_state = comparison.earlier_state(self.account.pk, before, connections, kind="usage")
         summary = usage.summarise(
             wanted,
             group_by=query.get("group_by", ()),
             granularity="day" if query["names"] == "as_of_day" else query["granularity"],
-            compare=earlier not in {None, DayState.MISSING},
+            compare=previous_state not in {None, DayState.MISSING},
         )
         used = usage.sources_used(wanted, summary.group_by)
         document: dict[str, Any] = {
@@ -82,6 +83,15 @@ class UsageSummaryView(ApiView):
             "group_by": summary.group_by,
             "totals": summary.totals,
             "previous_totals": summary.previous_totals,
+            "complete_through": freshness.complete_through(self.account.pk, wanted.days, kind="usage"),
+            "state": completeness.range_state(
+                self.account.pk,
+                wanted.days,
+                today=database_now().date(),
+                connections=connections,
+                kind="usage",
+            ),
+            "previous_state": previous_state,
             "sources": used,
             "not_reported": sources.not_reported(used, [*summary.group_by, *wanted.filters]),
             "rows": self._rows(summary, query),

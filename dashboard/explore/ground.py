@@ -91,7 +91,12 @@ def prepare(subject: Subject, *, also_named: Sequence[str] = ()) -> Ground:
 
 def _why_not_compared(subject: Subject, period: Period) -> str:
     """Say why a comparison would mislead: not every earlier day is stored for every connection."""
-    state = earlier_state(subject.account_id, period.previous, subject.state.connections)
+    state = earlier_state(
+        subject.account_id,
+        period.previous,
+        subject.state.connections,
+        kind="usage" if subject.state.is_usage else "cost",
+    )
     if state is not DayState.MISSING:
         return ""
     span = figures.days(period.previous.start, period.previous.end - _DAY)

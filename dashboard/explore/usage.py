@@ -123,7 +123,11 @@ def read_usage(subject: Subject, *, all_rows: int = ALL_ROWS) -> UsageReport:
         earlier = replace(ground.query, days=ground.before)
         before = usage.summarise(earlier, group_by=known.group_by)
     caveats = list_caveats(
-        subject.account_id, ground.period.days, today=subject.today, connections=known.connections
+        subject.account_id,
+        ground.period.days,
+        today=subject.today,
+        connections=known.connections,
+        kind="usage",
     )
     most = all_rows if known.all_rows else MOST_ROWS
     lines, rest = _lines(ground, found.rows, None if before is None else before.rows, most)

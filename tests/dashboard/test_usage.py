@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import json
 import re
@@ -10,6 +11,7 @@ import pytest
 
 from costs import usage
 from costs.caching import read_caching
+from costs.models import DayDigest
 from costs.selectors import CostQuery
 from costs.usage_records import TOKEN_COUNTS
 from dashboard import ranges
@@ -17,6 +19,7 @@ from dashboard.models import Dashboard, SavedView, Tile
 from tests.dashboard.conftest import today
 
 FEW = 24
+DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +49,19 @@ class TestTotal:
         drawn = [int(total) for total in chart["totals"]]
         assert counts_in(text)[0] == exact > 0
         assert (drawn[-1] if granularity == "cumulative" else sum(drawn)) == exact
+
+    def test_says_on_which_days_it_lacks_usage_whatever_the_bill_has(self, viewer, visit, filled):
+        day = ranges.period("7d", today()).days.start
+        DayDigest.objects.filter(
+            source__in=["usage_report", "analytics_usage", "analytics_usage_serving"], day=day
+        ).delete()
+
+        text = visit(viewer).get("/usage/?range=7d").text
+        later = visit(viewer).get(f"/usage/?range=custom&from={day + DAY}&to={day + 3 * DAY}").text
+
+        assert "1 of 7 days have no usage stored for every connection" in text
+        assert "have no usage stored" not in later
+        assert "No comparison: not every day of" in later
 
     @pytest.mark.parametrize("group_by", ["none", "model", "api_key_id", "workspace_id"])
     def test_is_what_the_table_adds_up_to(self, viewer, visit, filled, group_by):

@@ -1,0 +1,120 @@
+"""How complete the usage is that a sum tells: usage has its own reports, which may lag behind the bill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import transaction
+
+from costs.ingest import Window, replace_window
+from costs.records import Origin
+from costs.tables import USAGE
+from costs.usage_records import UsageRecord
+from integrations.models import Report
+from tests.api.conftest import DAY, record, store, stored_connection, utc
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+SEPTEMBER, OCTOBER = utc("2026-09-01").date(), utc("2026-10-01").date()
+YESTERDAY = OCTOBER - DAY
+
+
+def read_usage(
+    connection: Any, *days: dt.date, tokens: int = 1, stream: str = "usage_report", **read: Any
+) -> None:
+    """Store one row of usage for each of the days, as read long after or at `as_of`."""
+    rows = [
+        UsageRecord(day=day, origin=Origin.CLAUDE_PLATFORM, source=stream, output_tokens=tokens)
+        for day in days
+    ]
+    moment = read.get("as_of", utc("2026-12-01"))
+    with transaction.atomic():
+        replace_window(Window(connection.pk, stream, frozenset(days), moment, moment, None, USAGE), rows)
+
+
+def offer(connection: Any, **report: Any) -> None:
+    """Make a report of usage one of the connection's."""
+    Report.objects.create(
+        **{
+            "connection": connection,
+            "stream": "usage_report",
+            "kind": "usage",
+            "wanted_from": SEPTEMBER,
+            **report,
+        }
+    )
+
+
+@pytest.fixture
+def connection(account) -> Any:
+    """One with every bill from 1 September to 1 October, and a report of usage that should have the same days."""
+    connection = stored_connection(account, wanted_from=SEPTEMBER)
+    store(connection, *(record(SEPTEMBER + n * DAY, "1") for n in range(31)))
+    offer(connection)
+    return connection
+
+
+@pytest.fixture
+def summary(viewer) -> Any:
+    """Sum the usage of 1 October, compared with the day before it."""
+    query = {"from": "2026-10-01", "to": "2026-10-02", "compare": "previous"}
+    return lambda: viewer.get("usage/summary/", **query).json()
+
+
+class TestCompleteness:
+    def test_is_that_of_usage_not_of_the_bill(self, summary, connection):
+        read_usage(connection, OCTOBER, tokens=7)
+
+        found = summary()
+
+        assert (found["state"], found["complete_through"]) == ("settled", "2026-10-01")
+        assert (found["previous_state"], found["previous_totals"]) == ("missing", None)
+
+    def test_nothing_stored_is_missing(self, summary, connection):
+        found = summary()
+
+        assert (found["state"], found["complete_through"], found["previous_state"]) == (
+            "missing",
+            None,
+            "missing",
+        )
+
+    def test_compares_with_days_that_are_stored(self, summary, connection):
+        read_usage(connection, YESTERDAY, OCTOBER, tokens=7)
+
+        found = summary()
+
+        assert found["previous_state"] == "settled"
+        assert found["previous_totals"]["output_tokens"] == found["totals"]["output_tokens"] == 7
+
+    def test_is_as_final_as_the_report_that_was_read_longest_ago(self, summary, connection):
+        """Whichever report answers best depends on the question, so the worst is told."""
+        offer(connection, stream="analytics_usage")
+        read_usage(connection, YESTERDAY, OCTOBER)
+        read_usage(connection, OCTOBER, stream="analytics_usage", as_of=utc("2026-10-02"))
+
+        found = summary()
+
+        assert (found["state"], found["previous_state"]) == ("provisional", "settled")
+
+    def test_a_day_of_which_one_report_has_nothing_is_told_by_another(self, summary, connection):
+        offer(connection, stream="analytics_usage", wanted_from=OCTOBER)
+        read_usage(connection, YESTERDAY, OCTOBER)
+
+        assert (summary()["state"], summary()["previous_state"]) == ("settled", "settled")
+
+    def test_who_may_read_no_usage_keeps_nobody_from_comparing(self, summary, account, connection):
+        offer(stored_connection(account, 2, wanted_from=SEPTEMBER), is_refused=True)
+        read_usage(connection, YESTERDAY, OCTOBER)
+
+        assert (summary()["state"], summary()["previous_state"]) == ("settled", "settled")
+
+    def test_who_begins_later_keeps_the_days_from_being_compared(self, summary, account, connection):
+        later = stored_connection(account, 2, wanted_from=SEPTEMBER)
+        offer(later, wanted_from=OCTOBER)
+        read_usage(later, OCTOBER)
+        read_usage(connection, YESTERDAY, OCTOBER)
+
+        assert (summary()["state"], summary()["previous_state"]) == ("settled", "missing")
