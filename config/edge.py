@@ -1,4 +1,4 @@
-"""The outermost door: whom a proxy may speak for, how large a request may be, and that its address is text."""
+"""The outermost door: whom a proxy may speak for, how large a request may be, and that it is text."""
 
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils.http import parse_header_parameters
 
 from config.problems import ProblemError, is_api, response
 
@@ -67,10 +68,10 @@ def _is_within(text: str, networks: Sequence[_Network]) -> bool:
 
 
 def size_middleware(get_response: View) -> View:
-    """Refuse a request that is larger than any of ours, or whose address no text is, before anything reads it."""
+    """Refuse a request that is larger than any of ours, or that is no text of ours, before anything reads it."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        problem = too_large(request.META)
+        problem = too_large(request.META) or other_charset(request.META)
         if is_api(request):
             # What no parameter may hold the API says in its own words, with a pointer.
             return get_response(request) if problem is None else response(problem, request.path)
@@ -97,6 +98,19 @@ def too_large(meta: Mapping[str, Any]) -> ProblemError | None:
         told = f"The body may hold at most {most} bytes."
         return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", told)
     return None
+
+
+def other_charset(meta: Mapping[str, Any]) -> ProblemError | None:
+    """
+    Return what is wrong with a request whose type names another charset than UTF-8.
+
+    Django would read address and form in it: also in one that is none, such as zlib, which is a fault then.
+    """
+    charset = parse_header_parameters(str(meta.get("CONTENT_TYPE") or ""))[1].get("charset", "utf-8")
+    if charset.lower() in {"utf-8", "utf8", "us-ascii"}:
+        return None
+    told = "The Content-Type names another charset; send UTF-8."
+    return ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", told)
 
 
 def no_text(meta: Mapping[str, Any]) -> ProblemError | None:

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from accounts.actions import ACTIONS, sentence
 from accounts.models import ApiToken, AuditEvent, Role
+from config.api.fields import Choice, TextField
 from config.api.pagination import PageQuery
 from config.api.parameters import RangeFields
 from config.api.parsing import QuerySerializer
@@ -76,10 +77,10 @@ class AuditExportQuery(RangeFields, QuerySerializer):
     is_range_required = False
 
     action = serializers.ListField(
-        child=serializers.ChoiceField(choices=sorted(ACTIONS)), required=False, help_text="Several mean *or*."
+        child=Choice(sorted(ACTIONS)), required=False, help_text="Several mean *or*."
     )
-    actor = serializers.CharField(
-        required=False, max_length=254, help_text="The whole name, as in the events."
+    actor = TextField(
+        required=False, trim_whitespace=False, max_length=254, help_text="The whole name, as in the events."
     )
 
 

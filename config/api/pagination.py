@@ -19,6 +19,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from config.api.fields import TextField, WholeNumberField
 from config.api.parsing import QuerySerializer
 from config.problems import ProblemError, invalid
 
@@ -29,10 +30,12 @@ MAX_PAGE_SIZE = 1000
 class PageQuery(QuerySerializer):
     """The two parameters every list has."""
 
-    cursor = serializers.CharField(
-        required=False, help_text="From `next` or `previous`; opaque. Keep the other parameters as they were."
+    cursor = TextField(
+        required=False,
+        trim_whitespace=False,
+        help_text="From `next` or `previous`; opaque. Keep the other parameters as they were.",
     )
-    page_size = serializers.IntegerField(
+    page_size = WholeNumberField(
         required=False,
         min_value=1,
         max_value=MAX_PAGE_SIZE,

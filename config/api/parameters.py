@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from config.api.fields import TextField
 from config.api.parsing import StrictSerializer
 from costs.money import usd_text
 from costs.periods import DayRange
@@ -122,17 +123,8 @@ def range_or_default(query: dict[str, Any], known: DayRange) -> DayRange:
     return DayRange(first, end)
 
 
-class Choice(serializers.ChoiceField):
-    """One of a few values; a refusal names them."""
-
-    def __init__(self, choices: Any, **kwargs: Any) -> None:
-        super().__init__(choices, **kwargs)
-        known = ", ".join(str(value) for value in self.choices)
-        self.error_messages["invalid_choice"] = f'"{{input}}" is not known here. Choose one of: {known}.'
-
-
 @extend_schema_field({"type": "string", "minLength": 1, "maxLength": _MAX_TEXT, "pattern": _TEXT_PATTERN})
-class FilterTextField(serializers.CharField):
+class FilterTextField(TextField):
     """A value to filter by, as it is: no space of it is trimmed."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -7,7 +7,8 @@ from typing import IO, Any, cast
 from django.http import QueryDict
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
-from rest_framework.serializers import CharField, Field, ListField, Serializer, ValidationError
+from rest_framework.serializers import Field, ListField, Serializer, ValidationError
+from rest_framework.utils import json
 
 from config.problems import ProblemError
 
@@ -21,7 +22,10 @@ class StrictJSONParser(JSONParser):
     """JSON of a bounded size. Django's own limit does not apply here: DRF reads the stream past it."""
 
     def parse(
-        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,  # noqa: ARG002 - DRF's signature
+        parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         headers = (parser_context or {})["request"].headers
         # A body without a length has no bytes for WSGI, so the length can be relied on.
@@ -32,12 +36,25 @@ class StrictJSONParser(JSONParser):
                 f"The body may hold at most {MAX_BODY_BYTES} bytes.",
             )
         try:
-            parsed = super().parse(stream, media_type, parser_context)
+            # DRF would read it in whatever charset its type names, and let the last of two members win.
+            text = stream.read().decode("utf-8")
+            parsed = json.loads(text, parse_constant=json.strict_constant, object_pairs_hook=_each_once)
+        except ValueError as error:
+            raise ParseError(f"JSON parse error - {error}") from error
         except RecursionError as error:
             raise ParseError("JSON parse error - nested too deeply") from error
         if not isinstance(parsed, dict):
             raise ParseError("The body must be a JSON object.")
         return parsed
+
+
+def _each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is given more than once")
+    return found
 
 
 class StrictSerializer(Serializer[Any]):
@@ -49,18 +66,7 @@ class StrictSerializer(Serializer[Any]):
             known = ", ".join(self.fields) or "none"
             message = f"This is not known here. Known: {known}."
             raise ValidationError({name: ValidationError(message, "unknown").detail for name in unknown})
-        # DRF would take a number for its digits.
-        wrong = [
-            name for name, value in data.items() if isinstance(value, int | float) and self._is_text(name)
-        ]
-        if wrong:
-            raise ValidationError(
-                {name: ValidationError("This is not text.", "invalid").detail for name in wrong}
-            )
         return super().to_internal_value(data)
-
-    def _is_text(self, name: str) -> bool:
-        return isinstance(self.fields[name], CharField)
 
 
 def refuse_body_without_length(headers: Mapping[str, str]) -> None:

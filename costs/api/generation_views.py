@@ -9,7 +9,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.parameters import Choice, range_or_default
+from config.api.fields import Choice
+from config.api.parameters import range_or_default
 from config.api.parsing import StrictSerializer
 from config.api.views import ApiView
 from config.problems import ProblemError, invalid

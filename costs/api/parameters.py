@@ -7,8 +7,9 @@ from uuid import UUID
 from rest_framework import serializers
 
 from accounts.permissions import rows_of
+from config.api.fields import Choice, IdField
 from config.api.pagination import PageQuery
-from config.api.parameters import Choice, DayField, MomentField, NullableListField, RangeFields, day_range
+from config.api.parameters import DayField, MomentField, NullableListField, RangeFields, day_range
 from config.api.parsing import QuerySerializer, UniqueListField
 from config.problems import invalid
 from costs import sources, usage
@@ -31,7 +32,7 @@ _DIMENSIONS = (
 class ConnectionFilter(QuerySerializer):
     """Which connections."""
 
-    connection = serializers.ListField(child=serializers.UUIDField(), required=False, help_text="Repeatable.")
+    connection = serializers.ListField(child=IdField(), required=False, help_text="Repeatable.")
 
 
 class FactFilters(RangeFields, ConnectionFilter):

@@ -6,8 +6,9 @@ from typing import Any
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
+from config.api.fields import Choice, TextField
 from config.api.pagination import PageQuery
-from config.api.parameters import Choice, DayField, RangeFields, TextOrNullField
+from config.api.parameters import DayField, RangeFields, TextOrNullField
 from config.api.parsing import QuerySerializer, StrictSerializer
 from costs.records import Origin
 from integrations.models import Provider, Status
@@ -107,23 +108,23 @@ class NewConnectionSerializer(StrictSerializer):
     """What connects an organisation."""
 
     provider = Choice(Provider.choices)
-    api_key = serializers.CharField(
+    api_key = TextField(
         max_length=_MAX_KEY_CHARACTERS, write_only=True, validators=[_NOT_BLANK], error_messages=_BLANK
     )
-    label = serializers.CharField(  # type: ignore[assignment]
+    label = TextField(  # type: ignore[assignment]
         max_length=120,
         required=False,
         allow_blank=True,
         allow_null=True,
         help_text="Default: the provider and the organisation's name.",
     )
-    cost_center = serializers.CharField(max_length=120, required=False, allow_blank=True, allow_null=True)
+    cost_center = TextField(max_length=120, required=False, allow_blank=True, allow_null=True)
 
 
 class KeySerializer(StrictSerializer):
     """A key to test or to rotate to."""
 
-    api_key = serializers.CharField(
+    api_key = TextField(
         max_length=_MAX_KEY_CHARACTERS, write_only=True, validators=[_NOT_BLANK], error_messages=_BLANK
     )
 
@@ -131,8 +132,8 @@ class KeySerializer(StrictSerializer):
 class ConnectionEditSerializer(StrictSerializer):
     """What can be changed; what is left out stays."""
 
-    label = serializers.CharField(max_length=120, required=False)  # type: ignore[assignment]
-    cost_center = serializers.CharField(max_length=120, required=False, allow_blank=True, allow_null=True)
+    label = TextField(max_length=120, required=False)  # type: ignore[assignment]
+    cost_center = TextField(max_length=120, required=False, allow_blank=True, allow_null=True)
 
 
 class SyncSerializer(RangeFields):

@@ -6,12 +6,36 @@ import json
 import pytest
 from django.test import Client
 
+from config.api.fields import Choice, IdField, TextField, WholeNumberField
+from config.api.parameters import DayField, MomentField
+from config.api.parsing import StrictSerializer
 from integrations.api.connections import ConnectionApiView
 from tests.api.conftest import DAY, pointers, problem, record, store, stored_connection, utc
 from workers import lifecycle
 
 OCTOBER = {"from": "2026-10-01", "to": "2026-10-02"}
+STRICT = (Choice, DayField, IdField, MomentField, TextField, WholeNumberField)
 NOBODY = "0b8a4f1e-6d0b-4f5e-9d3c-2f6f5a1f7c11"
+
+
+def send(admin, body: bytes, connection, content_type: str = "application/json"):
+    return admin.client.generic(
+        "PATCH", f"/api/v1/connections/{connection.pk}/", body, content_type=content_type,
+        headers={"Authorization": f"Bearer {admin.token}"},
+    )  # fmt: skip
+
+
+def requests_of(kind: type[StrictSerializer]) -> set[type[StrictSerializer]]:
+    """It and everything made from it."""
+    return {kind}.union(*(requests_of(each) for each in kind.__subclasses__()))
+
+
+@pytest.mark.parametrize("kind", sorted(requests_of(StrictSerializer), key=lambda kind: kind.__qualname__))
+def test_every_value_of_a_request_has_one_type_and_one_spelling(kind):
+    """DRF's own fields take a number for its digits, an id in braces, and "yes" for true."""
+    fields = [getattr(field, "child", field) for field in kind().fields.values()]
+
+    assert [type(f) for f in fields if not isinstance(f, STRICT)] == []
 
 
 class TestQueryStrings:
@@ -53,6 +77,26 @@ class TestQueryStrings:
         assert '"moon" is not known here. Choose one of: claude_platform, claude_ai.' in document["detail"]
         assert viewer.get("costs/", **OCTOBER, origin="claude_ai").status_code == 200
 
+    @pytest.mark.parametrize("size", ["1_0", "+10", "%2B10", "10.0", "%20", "010", "%EF%BC%91", "1e1"])
+    def test_hold_whole_numbers_in_digits(self, viewer, size):
+        answer = viewer.client.get(
+            f"/api/v1/connections/?page_size={size}", headers={"Authorization": f"Bearer {viewer.token}"}
+        )
+
+        assert pointers(problem(answer, 400)) == ["/page_size"]
+
+    @pytest.mark.parametrize(
+        "spelling",
+        [f"urn:uuid:{NOBODY}", f"{{{NOBODY}}}", NOBODY.replace("-", ""), "1" * 32, f" {NOBODY}", "x"],
+    )
+    def test_hold_ids_as_answers_have_them(self, viewer, spelling):
+        document = problem(viewer.get("workspaces/", connection=spelling), 400)
+
+        assert pointers(document) == ["/connection"]
+        assert "Write it as in answers" in document["detail"]
+        problem(viewer.get(f"runs/{spelling}/"), 404)
+        assert viewer.get("workspaces/", connection=NOBODY.upper()).status_code == 200
+
     def test_may_not_hold_a_cursor_that_is_nested_without_end(self, viewer):
         cursor = base64.urlsafe_b64encode(b"[" * 4_000).decode().rstrip("=")
 
@@ -62,12 +106,51 @@ class TestQueryStrings:
 
 
 class TestBodies:
-    @pytest.mark.parametrize("number", [0, 1.5, True])
-    def test_with_a_number_for_a_text_are_refused(self, admin, number):
-        document = problem(admin.post("connections/test/", {"api_key": number}), 400)
+    @pytest.mark.parametrize("value", [0, 1.5, True, ["x"], {"x": 1}])
+    @pytest.mark.parametrize(
+        ("path", "body", "name"),
+        [
+            ("connections/test/", {}, "api_key"),
+            ("connections/", {"provider": "anthropic", "api_key": "x"}, "label"),
+            ("connections/", {"api_key": "x"}, "provider"),
+            ("connections/{}/sync/", {}, "from"),
+            ("connections/{}/cost-source/", {}, "cost_source"),
+        ],
+    )
+    def test_with_something_else_for_a_text_are_refused(self, admin, connected, path, body, name, value):
+        document = problem(admin.post(path.format(connected.pk), {**body, name: value}), 400)
 
-        assert pointers(document) == ["/api_key"]
-        assert "This is not text." in document["detail"]
+        assert pointers(document) == [f"/{name}"]
+
+    def test_with_a_member_twice_are_refused(self, admin, connected):
+        answer = send(admin, b'{"label": "One", "label": "Two"}', connected)
+
+        assert "'label' is given more than once" in problem(answer, 400)["detail"]
+
+    @pytest.mark.parametrize("charset", ["utf-16", "latin-1", "zlib", "hex", "undefined", "nonsense"])
+    def test_in_another_charset_are_refused(self, admin, connected, charset):
+        answer = send(
+            admin, b'{"label": "One"}', connected, content_type=f"application/json; charset={charset}"
+        )
+
+        assert "send UTF-8" in problem(answer, 415)["detail"]
+
+    @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"'])
+    def test_may_name_their_charset(self, admin, connected, charset):
+        answer = send(
+            admin,
+            '{"label": "Größe"}'.encode(),
+            connected,
+            content_type=f"application/json; charset={charset}",
+        )
+
+        assert answer.json()["label"] == "Größe"
+
+    @pytest.mark.parametrize(
+        "body", [b'{"label": "\xff"}', b'{"label": NaN}', b"\xef\xbb\xbf{}", b'{"label": "x"']
+    )
+    def test_that_are_no_json_are_refused(self, admin, connected, body):
+        assert problem(send(admin, body, connected), 400)["code"] == "parse_error"
 
     def test_in_chunks_are_refused_in_words(self, admin):
         sent = admin.client.generic(

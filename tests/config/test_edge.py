@@ -228,3 +228,28 @@ class TestSettings:
 
         with pytest.raises(ImproperlyConfigured, match="no address or network"):
             env.networks("NAME", "")
+
+
+class TestCharset:
+    FORM = b'--x\r\nContent-Disposition: form-data; name="login"\r\n\r\nabc\r\n--x--\r\n'
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("charset", ["zlib", "hex", "idna", "undefined", "utf-16", "latin-1", "nonsense"])
+    @pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded"])
+    def test_of_a_form_is_ours(self, charset, kind):
+        """Of zlib and its like Django knows the name, and fails at the first field."""
+        client = Client(raise_request_exception=False)
+
+        answer = client.generic(
+            "POST", "/accounts/login/", self.FORM, content_type=f"{kind}; charset={charset}"
+        )
+
+        assert answer.status_code == 415
+        assert "send UTF-8" in answer.text
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("charset", ["utf-8", "UTF8", '"utf-8"'])
+    def test_of_a_form_may_be_named(self, charset):
+        kind = f"multipart/form-data; boundary=x; charset={charset}"
+
+        assert Client().generic("POST", "/accounts/login/", self.FORM, content_type=kind).status_code == 200

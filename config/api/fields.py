@@ -1,0 +1,54 @@
+"""Field types of requests that take one JSON type and one spelling each, where those of DRF convert what is near."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
+
+
+class TextField(serializers.CharField):
+    """Text, and no number or boolean in place of its digits or its name."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("This is not text.", "invalid")
+        return str(super().to_internal_value(data))
+
+
+class IdField(serializers.UUIDField):
+    """A UUID in the one form that answers have: no braces, no `urn:uuid:`, no digits alone."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str) or not _ID.fullmatch(data):
+            raise serializers.ValidationError(
+                "This is not an id. Write it as in answers: 0b8a4f1e-6d0b-4f5e-9d3c-2f6f5a1f7c11.", "invalid"
+            )
+        return UUID(data)
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A whole number of a query in decimal digits; not 10.0, 1_0 or digits of other scripts."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, str) or not _WHOLE.fullmatch(data):
+            raise serializers.ValidationError("This is not a whole number. Write it in digits.", "invalid")
+        return int(data)
+
+
+class Choice(serializers.ChoiceField):
+    """One of a few values; a refusal names them."""
+
+    def __init__(self, choices: Any, **kwargs: Any) -> None:
+        super().__init__(choices, **kwargs)
+        known = ", ".join(str(value) for value in self.choices)
+        self.error_messages["invalid_choice"] = f'"{{input}}" is not known here. Choose one of: {known}.'
+
+    def to_internal_value(self, data: Any) -> Any:
+        # DRF would compare what the value is written as.
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=data)
+        return super().to_internal_value(data)
