@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from costs import selectors
+from costs.freshness import summarise_days
 from costs.money import sum_usd
 from costs.records import Origin
 from dashboard import figures, naming
@@ -23,7 +24,7 @@ _WHO = frozenset({"api_key_id", "actor_id", "actor_type"})
 
 def list_notes(ground: Ground, built: Table) -> list[str]:
     """Return the sentences that belong beside the table of a state."""
-    return [*_groupings(ground, built), *_attribution(ground)]
+    return [*_groupings(ground, built), *_attribution(ground), *_rates(ground, built)]
 
 
 def _attribution(ground: Ground) -> list[str]:
@@ -44,6 +45,23 @@ def _attribution(ground: Ground) -> list[str]:
         for method, amount in sorted(shared.items(), key=lambda each: -each[1])
         if amount
     ]
+
+
+def _rates(ground: Ground, built: Table) -> list[str]:
+    """Say on which days there are dollars without tokens, which makes a rate too high."""
+    if built.total.per_million is None:
+        return []
+    state, account_id, days = ground.state, ground.subject.account_id, ground.period.days
+    billed = {day.day for day in summarise_days(account_id, days, state.connections) if day.is_stored}
+    lacking = {
+        day.day
+        for day in summarise_days(account_id, days, state.connections, kind="usage")
+        if day.is_missing and day.day in billed
+    }
+    if not lacking:
+        return []
+    on = figures.day_list(sorted(lacking))
+    return [f"Cost per million tokens is too high: usage is not stored for every connection yet on {on}."]
 
 
 def _groupings(ground: Ground, built: Table) -> list[str]:

@@ -14,11 +14,12 @@ from costs.caching import read_caching
 from costs.models import DayDigest
 from costs.selectors import CostQuery
 from costs.usage_records import TOKEN_COUNTS
-from dashboard import ranges
+from dashboard import figures, ranges
 from dashboard.models import Dashboard, SavedView, Tile
 from tests.dashboard.conftest import today
 
 FEW = 24
+USAGE_REPORTS = ("usage_report", "analytics_usage", "analytics_usage_serving")
 DAY = dt.timedelta(days=1)
 
 
@@ -52,9 +53,7 @@ class TestTotal:
 
     def test_says_on_which_days_it_lacks_usage_whatever_the_bill_has(self, viewer, visit, filled):
         day = ranges.period("7d", today()).days.start
-        DayDigest.objects.filter(
-            source__in=["usage_report", "analytics_usage", "analytics_usage_serving"], day=day
-        ).delete()
+        DayDigest.objects.filter(source__in=USAGE_REPORTS, day=day).delete()
 
         text = visit(viewer).get("/usage/?range=7d").text
         later = visit(viewer).get(f"/usage/?range=custom&from={day + DAY}&to={day + 3 * DAY}").text
@@ -62,6 +61,17 @@ class TestTotal:
         assert "1 of 7 days have no usage stored for every connection" in text
         assert "have no usage stored" not in later
         assert "No comparison: not every day of" in later
+
+    def test_makes_a_rate_too_high_where_it_is_missing(self, viewer, visit, filled):
+        client, says = visit(viewer), "Cost per million tokens is too high"
+        before = client.get("/explore/?range=7d").text
+        day = ranges.period("7d", today()).days.start
+        DayDigest.objects.filter(source__in=USAGE_REPORTS, day=day).delete()
+
+        text = client.get("/explore/?range=7d").text
+
+        assert says not in before
+        assert f"{says}: usage is not stored for every connection yet on {figures.day(day)}." in text
 
     @pytest.mark.parametrize("group_by", ["none", "model", "api_key_id", "workspace_id"])
     def test_is_what_the_table_adds_up_to(self, viewer, visit, filled, group_by):
