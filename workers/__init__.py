@@ -15,8 +15,10 @@ To see why no step is lost and none is done twice, read in this order:
 **Not lost.** A run is committed before anything is done for it, together with a lane that is due (`runs.request_run`,
 `schedule.start_due`). An active lane always has a `due_at` (a check constraint), and a tick wakes whatever is overdue,
 whoever held it (`lanes.wake_due`). A lane becomes idle only under its lock, with no open step seen and none planned
-(`turn._choose`); whoever adds a run takes the same lock first (`lanes.hold`, `lanes.ring`). So an open step is found
-until it is closed, or its connection says what a person must do.
+(`turn._choose`); whoever adds a run takes the same lock first (`lanes.hold`, `lanes.ring`). Steps of a connection that
+is paused or needs a person are passed over, and only what that person does ends this state and rings its lanes
+(`states.STANDING`, `lifecycle._back_to_work`). So an open step is found until it is closed, or its connection says what
+a person must do.
 
 **Not doubled.** Facts are written by `outcomes.record_page` only, in the transaction that archives the page and closes
 the step, after the lane's row was locked and fence and token were found unchanged (`lanes.lock`) and the step was found

@@ -70,6 +70,14 @@ def ensure(organization_id: str, family: str) -> Lane:
     return lane
 
 
+def ensure_and_hold(organization_id: str, families: Sequence[str]) -> list[Lane]:
+    """Create the lanes that are missing and lock all of them, as `hold` does."""
+    # In one order whoever asks: two who create the same lanes would wait for each other, too.
+    for family in sorted(families):
+        ensure(organization_id, family)
+    return hold(organization_id, families)
+
+
 def seed_of(organization_id: str, family: str) -> Seed:
     """Return what the database knows of an owner's bucket by now; a full bucket for an unknown owner."""
     with database.cursor() as cursor:

@@ -76,8 +76,10 @@ def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connectio
     result = test_key(account, wanted.api_key, actor=actor)
     if not result.ok:
         raise _refused(result)
-    assert result.organization is not None  # noqa: S101 - what `ok` means
+    assert result.organization is not None and result.origin is not None  # noqa: S101, PT018 - what `ok` means
     with transaction.atomic():
+        # Before the connection, as everywhere: one that is revived may be on the page of somebody else.
+        lanes.ensure_and_hold(result.organization.id, reports.families_of(result.origin))
         connection = connections.store(
             account, wanted.api_key, result, label=wanted.label, cost_center=wanted.cost_center
         )
@@ -163,7 +165,7 @@ def force_sync(connection: Connection, days: DayRange | None, *, actor: str) -> 
         _check_range(days, today)
     with transaction.atomic():
         current = _hold(connection)
-        if current.status in {Status.PAUSED, Status.ERROR}:
+        if current.status in states.STANDING:
             raise ConnectionStandsStillError(current)
         if days is None:
             days = _trailing(current, today)
@@ -242,11 +244,13 @@ def pause(connection: Connection, *, actor: str) -> None:
 
 
 def resume(connection: Connection, *, actor: str) -> None:
-    """Go on with what is open and fetch the days missed meanwhile."""
+    """Go on with what is open, fetch the days missed meanwhile, and ask again for what was refused."""
     with transaction.atomic():
         current = _hold(connection)
         if current.status != Status.PAUSED:
             return
+        # A bill that was refused to the last request before the pause stopped nothing: the pause already had.
+        reports.reopen(current)
         _back_to_work(current, database_now())
         _note(current, actor, "connection.resumed")
     connection.refresh_from_db()

@@ -189,7 +189,7 @@ def _note_progress(step: SyncStep, written: Ingested | None = None) -> None:
     if steps["closed"] == step.run.steps_total:
         _close_run(step, now)
     else:
-        states.after_success(step.run.connection, now=now)
+        states.after_success(step.run.connection)
 
 
 def _close_run_if_done(step: SyncStep, now: dt.datetime) -> None:
@@ -199,7 +199,7 @@ def _close_run_if_done(step: SyncStep, now: dt.datetime) -> None:
         _close_run(step, now)
         return
     SyncRun.objects.filter(pk=step.run_id).update(steps_done=closed)
-    states.after_success(step.run.connection, now=now)
+    states.after_success(step.run.connection)
 
 
 def _close_run(step: SyncStep, now: dt.datetime) -> None:

@@ -87,8 +87,8 @@ def note_trouble(connection: Connection, stream: str, error: UpstreamError) -> N
 
 
 def note_read(connection: Connection, stream: str, now: dt.datetime) -> None:
-    """Say that a window of the report was stored."""
-    connection.reports.filter(stream=stream).update(read_at=now, reason="", detail="")
+    """Say that a window of the report was stored, so that it cannot be one that upstream refuses."""
+    connection.reports.filter(stream=stream).update(read_at=now, is_refused=False, reason="", detail="")
 
 
 def raise_floor(connection: Connection, stream: str, first: dt.date) -> None:

@@ -28,7 +28,6 @@ OF_THE_BILL = functools.reduce(
 )
 # What a request takes when no token has to be waited for; only the estimate of the end uses it.
 _REQUEST_SECONDS = 1.0
-_BLOCKED = (Status.PAUSED, Status.ERROR)
 # How long forced and daily syncs may go before a run without getting it one request in between.
 _PATIENCE = dt.timedelta(minutes=10)
 
@@ -82,12 +81,9 @@ def request_run(
     Key:     one open run per connection, family, trigger and range, whoever asks how often
     Effects: run, step, report and lane rows; nothing is published, the dispatcher finds the lanes
     """
-    families = reports.families(connection)
-    for family in families:
-        lanes.ensure(connection.organization_id, family)
     with transaction.atomic():
         # Everybody who creates runs of an organisation comes through these locks, so looking first is enough.
-        held = lanes.hold(connection.organization_id, families)
+        held = lanes.ensure_and_hold(connection.organization_id, reports.families(connection))
         requested = [_request(connection, lane, trigger, days, requested_by) for lane in held]
     return requested[0]
 
@@ -215,7 +211,7 @@ def open_steps(lane_id: int) -> QuerySet[SyncStep]:
             run__connection__disconnected_at__isnull=True,
             status=SyncStep.Status.QUEUED,
         )
-        .exclude(run__connection__status__in=_BLOCKED)
+        .exclude(run__connection__status__in=states.STANDING)
         .alias(served_at=Coalesce("run__last_request_at", "run__requested_at"))
         .annotate(starved_since=Case(When(is_starved, then=F("served_at"))))
         .order_by(F("starved_since").asc(nulls_last=True), "run__priority", "run__requested_at", "position")
@@ -253,7 +249,7 @@ def cancel(run: SyncRun, *, now: dt.datetime) -> bool:
 
 def next_attempt_at(run: SyncRun) -> dt.datetime | None:
     """Return when the run's lane is tried next; None for a closed run or one that only a person can move."""
-    if run.status not in SyncRun.ACTIVE or run.connection.status in _BLOCKED:
+    if run.status not in SyncRun.ACTIVE or run.connection.status in states.STANDING:
         return None
     return run.lane.due_at if run.lane.state == Lane.State.WAITING else None
 
@@ -291,7 +287,7 @@ def backfill_progress(connection: Connection, *, now: dt.datetime) -> Progress |
         for each in filling.filter(status__in=SyncRun.ACTIVE)
     }
     left = sum(queued.values())
-    standing = connection.status in _BLOCKED or not left
+    standing = connection.status in states.STANDING or not left
     seconds = max((_seconds_for(each, count) for each, count in queued.items() if count), default=0.0)
     eta = None if standing else now + dt.timedelta(seconds=seconds)
     return Progress((run.to_day - run.from_day).days, days_done, left, eta)

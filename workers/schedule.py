@@ -6,6 +6,8 @@ what is due is due, and a day's run exists once.
 
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -13,8 +15,8 @@ from django.db import connection as database
 from django.db import transaction
 from django.db.models.functions import Now
 
-from integrations.models import Connection, Status
-from workers import lanes, reports, runs
+from integrations.models import Connection
+from workers import lanes, reports, runs, states
 from workers.clock import database_now
 from workers.models import PRIORITY, Lane, SyncRun, Trigger
 
@@ -47,25 +49,28 @@ def start_due() -> int:
 
     Key:     one run per connection and UTC date, whoever asks how often
     Effects: runs without steps (the worker plans them), lanes made due, connections given their next time;
-             a handful of statements whatever the number
+             a handful of statements whatever the number. A connection whose lane is locked stays due: one
+             window that takes long to write must not keep every other lane from being woken
     """
-    started = 0
-    while batch := _due_connections():
+    started, busy = 0, list[UUID]()
+    while batch := _due_connections(without=busy):
         with transaction.atomic():
-            started += _start(batch)
+            runs_started, left = _start(batch)
+        started += runs_started
+        busy += [each.pk for each in left]
         if len(batch) < _BATCH:
             break
     return started
 
 
-def _due_connections() -> list[Connection]:
+def _due_connections(*, without: Sequence[UUID]) -> list[Connection]:
     due = Connection.objects.filter(disconnected_at__isnull=True, next_sync_at__lte=Now())
-    return list(due.order_by("next_sync_at")[:_BATCH])
+    return list(due.exclude(pk__in=without).order_by("next_sync_at")[:_BATCH])
 
 
 def _ensure_lanes(connections: list[Connection]) -> None:
     """Create lanes that connections from before a new API family do not have yet."""
-    wanted = {(each.organization_id, family) for each in connections for family in reports.families(each)}
+    wanted = set[tuple[str, str]]().union(*map(_owned_lanes, connections))
     organizations = {organization_id for organization_id, _ in wanted}
     known = set(
         Lane.objects.filter(organization_id__in=organizations).values_list("organization_id", "family")
@@ -74,67 +79,89 @@ def _ensure_lanes(connections: list[Connection]) -> None:
         lanes.ensure(organization_id, family)
 
 
-def _start(batch: list[Connection]) -> int:
+def _start(batch: list[Connection]) -> tuple[int, list[Connection]]:
+    """Return how many runs were created, and whose lanes somebody else holds right now."""
     now = database_now()
-    working = [each for each in batch if each.status not in {Status.PAUSED, Status.ERROR}]
+    working = [each for each in batch if each.status not in states.STANDING]
     _ensure_lanes(working)
-    backfilling = set(
-        SyncRun.objects.filter(
-            connection__in=working, trigger=Trigger.CONNECT, status__in=SyncRun.ACTIVE
-        ).values_list("connection_id", flat=True)
-    )
-    ranges = [
-        runs.trailing_range(each, now.date(), with_today=False, is_backfilling=each.pk in backfilling)
-        for each in working
-    ]
-    lanes_of = [(origin, family) for origin in reports.FIRST_FAMILY for family in reports.families_of(origin)]
     with database.cursor() as cursor:
-        # Lanes before connections, as everywhere; in one order, so that two schedulers queue up instead of
-        # waiting for each other.
+        held = _hold_free_lanes(cursor, working)
+        busy = [each for each in working if not held.issuperset(_owned_lanes(each))]
+        lane_ids = _insert_runs(cursor, [each for each in working if each not in busy], now)
+        # Waiting ones, too, as in lanes.ring: what a lane waits for may not hold for the new run.
         cursor.execute(
             """
-            SELECT lane.id FROM workers_lane lane
-            WHERE organization_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+            UPDATE workers_lane SET state = 'waiting', due_at = least(due_at, now())
+            WHERE id = ANY(%s) AND state IN ('idle', 'waiting')
             """,
-            [[each.organization_id for each in working]],
-        )
-        cursor.execute(
-            """
-            INSERT INTO workers_syncrun (
-                id, connection_id, lane_id, trigger, from_day, to_day, priority, requested_by, status, requested_at,
-                steps_total, steps_done, requests, rows_added, rows_changed, rows_removed, rows_unchanged,
-                failures, claims_since_progress, reason, detail
-            )
-            SELECT gen_random_uuid(), connection.id, lane.id, %(trigger)s, due.from_day, due.to_day, %(priority)s,
-                'schedule', 'queued', now(), 0, 0, 0, 0, 0, 0, 0, 0, 0, '', ''
-            FROM unnest(%(ids)s::uuid[], %(from)s::date[], %(to)s::date[]) AS due(id, from_day, to_day)
-            JOIN integrations_connection connection ON connection.id = due.id AND disconnected_at IS NULL
-            JOIN unnest(%(origins)s::text[], %(families)s::text[]) AS known(origin, family)
-                ON known.origin = connection.origin
-            JOIN workers_lane lane
-                ON lane.organization_id = connection.organization_id AND lane.family = known.family
-            ON CONFLICT DO NOTHING RETURNING lane_id
-            """,
-            {
-                "trigger": Trigger.DAILY.value,
-                "priority": PRIORITY[Trigger.DAILY],
-                "origins": [origin for origin, _ in lanes_of],
-                "families": [family for _, family in lanes_of],
-                "ids": [each.pk for each in working],
-                "from": [days.start for days in ranges],
-                "to": [days.end for days in ranges],
-            },
-        )
-        lane_ids = [lane_id for (lane_id,) in cursor.fetchall()]
-        cursor.execute(
-            "UPDATE workers_lane SET state = 'waiting', due_at = now() WHERE id = ANY(%s) AND state = 'idle'",
             [lane_ids],
         )
+        done = [each for each in batch if each not in busy]
         cursor.execute(
             """
             UPDATE integrations_connection connection SET next_sync_at = due.next_at
             FROM unnest(%s::uuid[], %s::timestamptz[]) AS due(id, next_at) WHERE connection.id = due.id
             """,
-            [[each.pk for each in batch], [next_daily(each.pk, after=now) for each in batch]],
+            [[each.pk for each in done], [next_daily(each.pk, after=now) for each in done]],
         )
-    return len(lane_ids)
+    return len(lane_ids), busy
+
+
+def _owned_lanes(connection: Connection) -> set[tuple[str, str]]:
+    return {(connection.organization_id, family) for family in reports.families(connection)}
+
+
+def _hold_free_lanes(cursor: Any, connections: list[Connection]) -> set[tuple[str, str]]:
+    """Lock the lanes that nobody holds, before connections, as everywhere; return their owners and families."""
+    cursor.execute(
+        """
+        SELECT organization_id, family FROM workers_lane
+        WHERE organization_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+        """,
+        [[each.organization_id for each in connections]],
+    )
+    return set(cursor.fetchall())
+
+
+def _insert_runs(cursor: Any, connections: list[Connection], now: dt.datetime) -> list[int]:
+    """Write the runs of the date that are missing; return the lanes that got one."""
+    backfilling = set(
+        SyncRun.objects.filter(
+            connection__in=connections, trigger=Trigger.CONNECT, status__in=SyncRun.ACTIVE
+        ).values_list("connection_id", flat=True)
+    )
+    ranges = [
+        runs.trailing_range(each, now.date(), with_today=False, is_backfilling=each.pk in backfilling)
+        for each in connections
+    ]
+    lanes_of = [(origin, family) for origin in reports.FIRST_FAMILY for family in reports.families_of(origin)]
+    cursor.execute(
+        """
+        INSERT INTO workers_syncrun (
+            id, connection_id, lane_id, trigger, from_day, to_day, priority, requested_by, status, requested_at,
+            steps_total, steps_done, requests, rows_added, rows_changed, rows_removed, rows_unchanged,
+            failures, claims_since_progress, reason, detail
+        )
+        SELECT gen_random_uuid(), connection.id, lane.id, %(trigger)s, due.from_day, due.to_day, %(priority)s,
+            'schedule', 'queued', now(), 0, 0, 0, 0, 0, 0, 0, 0, 0, '', ''
+        FROM unnest(%(ids)s::uuid[], %(from)s::date[], %(to)s::date[]) AS due(id, from_day, to_day)
+        -- Another scheduler may have been first, on the other side of midnight even; or somebody disconnected it.
+        JOIN integrations_connection connection
+            ON connection.id = due.id AND disconnected_at IS NULL AND next_sync_at <= now()
+        JOIN unnest(%(origins)s::text[], %(families)s::text[]) AS known(origin, family)
+            ON known.origin = connection.origin
+        JOIN workers_lane lane
+            ON lane.organization_id = connection.organization_id AND lane.family = known.family
+        ON CONFLICT DO NOTHING RETURNING lane_id
+        """,
+        {
+            "trigger": Trigger.DAILY.value,
+            "priority": PRIORITY[Trigger.DAILY],
+            "origins": [origin for origin, _ in lanes_of],
+            "families": [family for _, family in lanes_of],
+            "ids": [each.pk for each in connections],
+            "from": [days.start for days in ranges],
+            "to": [days.end for days in ranges],
+        },
+    )
+    return [lane_id for (lane_id,) in cursor.fetchall()]

@@ -26,6 +26,9 @@ NEEDS_PERSON = frozenset(
 )
 # What a connection is between its first success and its next trouble; nothing to look after then.
 _WORKING = frozenset({Status.ACTIVE, Status.BACKFILLING})
+# A person ends these, and what they do rings every lane (lifecycle). No answer may: it was asked for before, and the
+# lanes of the connection may lie idle by now, with open steps that nobody would find.
+STANDING = frozenset({Status.PAUSED, Status.ERROR})
 _UNTROUBLED = frozenset({"", Reason.NO_USAGE})
 
 
@@ -47,15 +50,15 @@ def hold(connection: Connection) -> Connection:
     return current
 
 
-def after_success(connection: Connection, *, now: dt.datetime) -> None:
+def after_success(connection: Connection) -> None:
     """A request succeeded: leave trouble behind, unless another step still has some."""
     if connection.status in _WORKING and connection.reason in _UNTROUBLED:
         return
-    _leave_trouble_behind(hold(connection), now=now)
+    _leave_trouble_behind(hold(connection))
 
 
-def _leave_trouble_behind(current: Connection, *, now: dt.datetime) -> None:
-    if current.status == Status.PAUSED:
+def _leave_trouble_behind(current: Connection) -> None:
+    if current.status in STANDING:
         return
     if SyncStep.objects.filter(
         run__connection=current, run__status__in=SyncRun.ACTIVE, status=SyncStep.Status.QUEUED, failures__gt=0,
@@ -63,8 +66,6 @@ def _leave_trouble_behind(current: Connection, *, now: dt.datetime) -> None:
     ).exists():  # fmt: skip
         return
     target = working_status(current)
-    if current.status == Status.ERROR:
-        enqueue_recovered(current, now)
     if current.status != target or current.reason not in _UNTROUBLED:
         connections.set_state(current, target)
 
@@ -101,10 +102,11 @@ def after_run(run: SyncRun, *, now: dt.datetime) -> None:
         if has_bill:
             connection.last_synced_at = now
             connection.save(update_fields=["last_synced_at"])
-        _leave_trouble_behind(connection, now=now)
-        if has_bill and run.trigger == Trigger.CONNECT and connection.first_data_at is None:
+        _leave_trouble_behind(connection)
+        is_empty = has_bill and run.trigger == Trigger.CONNECT and connection.first_data_at is None
+        if is_empty and connection.status not in STANDING:
             connections.set_state(connection, working_status(connection), advice(Reason.NO_USAGE))
-    elif connection.status not in {Status.PAUSED, Status.ERROR}:
+    elif connection.status not in STANDING:
         connections.set_state(connection, Status.DEGRADED, _advice_of(run))
 
 
@@ -118,7 +120,7 @@ def _advice_of(run: SyncRun) -> Advice:
 def degrade(connection: Connection, error: UpstreamError) -> None:
     """Temporary trouble: shown, retried by itself, nobody is written to."""
     current = hold(connection)
-    if current.status not in {Status.PAUSED, Status.ERROR}:
+    if current.status not in STANDING:
         connections.set_state(current, Status.DEGRADED, _told(error))
 
 

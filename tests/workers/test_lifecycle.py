@@ -497,16 +497,15 @@ class TestSomebodyElseMeanwhile:
         lifecycle.disconnect(live, erase=False, actor="alice")
         key = key_of(simulator, "acorn-studio")
         both = threading.Barrier(2, timeout=20)
-        find_same = connections.find_same
+        test_key = lifecycle.test_key
 
-        def find_both(*args: Any) -> Any:
-            found = find_same(*args)
-            if threading.current_thread() is not threading.main_thread():
-                both.wait()
+        def test_both(*args: Any, **options: Any) -> Any:
+            found = test_key(*args, **options)
+            both.wait()
             return found
 
-        # Once each of the two has looked, so that both have seen it disconnected.
-        monkeypatch.setattr(connections, "find_same", find_both)
+        # Once the key of each of the two has passed, so that both are about to store it.
+        monkeypatch.setattr(lifecycle, "test_key", test_both)
 
         answers = together(
             *(lambda who=who: lifecycle.connect(account, NewConnection(key), actor=who) for who in ("b", "c"))

@@ -1,0 +1,229 @@
+"""Two things at one moment: an answer under way while people act, two people at once, a lane locked while others wait."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.db import connections, transaction
+
+from alerts.models import OutboxMessage
+from integrations.anthropic.client import AnthropicClient
+from integrations.models import Connection, Report, Status
+from workers import lanes, lifecycle, runs, schedule, turn
+from workers.clock import database_now
+from workers.lifecycle import ConnectionStandsStillError
+from workers.models import Lane, SyncRun, Trigger
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+_PATIENCE_SECONDS = 20
+
+
+def stranded() -> list[str]:
+    """Name the lanes that nobody would ever look at although a step of theirs could be done."""
+    idle = Lane.objects.filter(state=Lane.State.IDLE)
+    return [str(lane) for lane in idle if runs.open_steps(lane.pk).exists()]
+
+
+@pytest.fixture
+def under_way(monkeypatch) -> Callable[[Callable[[], Any]], None]:
+    """Do something once, after upstream has answered a request and before anything of the answer is written."""
+
+    def arrange(act: Callable[[], Any]) -> None:
+        original, left = AnthropicClient.fetch, [act]
+
+        def fetch(self, request):
+            page = original(self, request)
+            if left:
+                left.pop()()
+            return page
+
+        monkeypatch.setattr(AnthropicClient, "fetch", fetch)
+
+    return arrange
+
+
+class Other:
+    """Somebody else, with a database connection of their own."""
+
+    def __init__(self, act: Callable[[], Any]) -> None:
+        self.error: Exception | None = None
+        self._act = act
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._act()
+        except Exception as error:  # noqa: BLE001 - handed to the test, which says which one it expects
+            self.error = error
+        finally:
+            connections.close_all()
+
+    def wait_until_blocked(self) -> None:
+        """Return once a session waits for a lock of another one."""
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < end:
+            with connections["default"].cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_stat_clear_snapshot()"
+                )  # else a transaction sees its first look for ever
+                cursor.execute(
+                    "SELECT count(*) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"
+                )
+                if cursor.fetchone()[0]:
+                    return
+        raise AssertionError("nobody waits for a lock")
+
+    def join(self) -> None:
+        self._thread.join(timeout=_PATIENCE_SECONDS)
+        assert not self._thread.is_alive()
+
+
+class TestBrokenWhileAnAnswerIsUnderWay:
+    def test_stays_broken_until_a_person_mends_it(self, connect, run_due, simulator, under_way):
+        """The request left before the key was revoked; its answer says nothing of the key there is now."""
+        connection = connect()
+
+        def revoke() -> None:
+            simulator.fault("revoked", times=-1)
+            lifecycle.test(connection, actor="alice")
+
+        under_way(revoke)
+        run_due()
+
+        connection.refresh_from_db()
+        assert (connection.status, connection.reason) == (Status.ERROR, "key_rejected")
+        assert OutboxMessage.objects.filter(kind="connection.needs_you").count() == 1
+        assert not OutboxMessage.objects.filter(kind="connection.recovered").exists()
+
+    def test_strands_no_step_on_another_lane(self, connect, run_due, simulator, under_way, settings):
+        settings.REPORTS_OFF = frozenset()
+        connection = connect()
+        classic, analytics = Lane.objects.order_by("-family")
+
+        def revoke_and_rest() -> None:
+            simulator.fault("revoked", path="cost_report", times=-1)
+            turn.run_turn(classic.pk)
+            classic.refresh_from_db()
+
+        under_way(revoke_and_rest)
+        lanes.wake_due()
+        turn.run_turn(analytics.pk)
+
+        connection.refresh_from_db()
+        assert classic.state == Lane.State.IDLE
+        assert connection.status == Status.ERROR
+        assert stranded() == []
+
+
+class TestPausedWhileAnAnswerIsUnderWay:
+    def test_stays_paused_though_the_backfill_ends_without_a_row(self, connect, run_due, under_way):
+        connection = connect("dormant-labs")
+        Connection.objects.update(wanted_from=database_now().date())
+        last = SyncRun.objects.get().steps.order_by("position").last()
+        SyncRun.objects.get().steps.exclude(pk=last.pk).update(status="done")
+
+        under_way(lambda: lifecycle.pause(connection, actor="alice"))
+        run_due()
+
+        connection.refresh_from_db()
+        assert SyncRun.objects.get().status == SyncRun.Status.SUCCEEDED
+        assert connection.status == Status.PAUSED
+
+    def test_asks_a_refused_bill_again_when_resumed(self, connect, run_due, simulator, monkeypatch):
+        connection = connect()
+        simulator.fault("missing_scope", path="cost_report", times=1)
+        original = AnthropicClient.fetch
+
+        def paused_meanwhile(self, request):
+            lifecycle.pause(Connection.objects.get(), actor="alice")
+            return original(self, request)
+
+        monkeypatch.setattr(AnthropicClient, "fetch", paused_meanwhile)
+        run_due()
+        monkeypatch.undo()
+        SyncRun.objects.update(status=SyncRun.Status.CANCELLED)
+
+        lifecycle.resume(connection, actor="alice")
+        run_due()
+
+        connection.refresh_from_db()
+        assert not Report.objects.get(stream="cost_report").is_refused
+        assert SyncRun.objects.get(trigger=Trigger.REREAD).steps.filter(stream="cost_report").exists()
+        assert connection.status == Status.ACTIVE
+
+
+class TestTwoPeopleAtOnce:
+    def test_reconnect_and_pause_do_not_wait_for_each_other_for_ever(self, connect, monkeypatch):
+        """Whoever locked the connection before its lanes would deadlock with whoever keeps to the order."""
+        connection = connect()
+        lifecycle.disconnect(connection, erase=False, actor="alice")
+        others: list[Other] = []
+        original = lifecycle.connections.store
+
+        def stored(*what: Any, **how: Any) -> Connection:
+            again = original(*what, **how)
+            others.append(Other(lambda: lifecycle.pause(Connection.objects.get(), actor="bob")))
+            others[0].wait_until_blocked()
+            return again
+
+        monkeypatch.setattr(lifecycle.connections, "store", stored)
+        connect()
+        others[0].join()
+
+        assert others[0].error is None or isinstance(others[0].error, ConnectionStandsStillError)
+        assert not stranded()
+
+
+class TestDailyWhileALaneIsLocked:
+    def test_leaves_that_one_for_the_next_tick_and_starts_the_others(self, connect, run_due):
+        """One window that takes long to write must not keep every other lane from being woken."""
+        busy, free = connect(), connect("birch-logistics")
+        run_due()
+        Connection.objects.update(next_sync_at=database_now())
+        released = threading.Event()
+
+        def write_for_long() -> None:
+            with transaction.atomic():
+                lanes.hold(busy.organization_id, ["classic"])
+                locked.set()
+                released.wait(_PATIENCE_SECONDS)
+
+        locked = threading.Event()
+        other = Other(write_for_long)
+        assert locked.wait(_PATIENCE_SECONDS)
+        with database.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '2s'")
+        try:
+            started = schedule.start_due()
+        finally:
+            released.set()
+            other.join()
+            database.close()
+
+        daily = SyncRun.objects.filter(trigger=Trigger.DAILY)
+        assert started == 1
+        assert daily.get().connection == free
+        assert schedule.start_due() == 1
+        assert daily.filter(connection=busy).count() == 1
+
+
+class TestDailyOnAWaitingLane:
+    def test_does_not_wait_for_the_backoff_of_another_step(self, connect, run_due):
+        connection = connect()
+        run_due()
+        later = database_now() + dt.timedelta(hours=1)
+        Lane.objects.update(state=Lane.State.WAITING, due_at=later)
+        Connection.objects.filter(pk=connection.pk).update(next_sync_at=database_now())
+
+        schedule.start_due()
+
+        assert len(lanes.wake_due()) == 1
