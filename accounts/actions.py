@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any, Protocol
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -25,15 +26,18 @@ class Action:
     What one action means.
 
     Shape:   `words` is the sentence after the actor, with {target} and fields in braces; {changes} lists all
-             recorded fields. Only `fields` may be recorded: what is not named here never reaches the log.
+             recorded fields. Only `fields` may be recorded: what is not named here never reaches the log. Those
+             that the sentence names are `told` and must be recorded
     """
 
     words: str
     fields: frozenset[str] = frozenset()
+    told: frozenset[str] = frozenset()
 
 
 def _action(words: str, *fields: str) -> Action:
-    return Action(words, frozenset(fields))
+    named = {name for _, name, _, _ in Formatter().parse(words) if name}
+    return Action(words, frozenset(fields), frozenset(named - {"target", "changes"}))
 
 
 ACTIONS: Mapping[str, Action] = {
@@ -111,13 +115,16 @@ def check(action: str, changes: Mapping[str, Any]) -> None:
     """
     See that an event may be written.
 
-    Raises:  ValueError — a bug: the action is not declared above, or records a field that it does not allow
+    Raises:  ValueError — a bug: the action is not declared above, or records a field that it does not allow, or not
+             one that its sentence tells
     """
     known = ACTIONS.get(action)
     if known is None:
         raise ValueError(f"The action {action!r} has no sentence: declare it in accounts.actions.")
     if more := changes.keys() - known.fields:
         raise ValueError(f"{action} may not record {', '.join(sorted(more))}: see accounts.actions.")
+    if missing := known.told - changes.keys():
+        raise ValueError(f"{action} must record {', '.join(sorted(missing))}: see accounts.actions.")
 
 
 def sentence(event: Event) -> str:

@@ -230,6 +230,6 @@ class TestWhoMay:
         assert [row["action"] for row in listed[1]] == ["token.issued"]
 
     def test_events_of_the_installation_belong_to_no_account(self, admin):
-        audit.record(None, "alice", "account.erased", "Gone")
+        audit.record(None, "alice", "account.erased", "Gone", connections=0, events=0, people=0)
 
         assert "account.erased" not in admin.get("audit-events/").text
