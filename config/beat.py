@@ -32,6 +32,10 @@ class BoundedScheduler(PersistentScheduler):
         self._latest = now
         return super().tick(*args, **kwargs)
 
+    def adjust(self, n: float | None, drift: float = 0.0) -> float | None:  # noqa: ARG002 - celery's signature
+        """Wake when the next entry is due; Celery's own wakes 10 ms before and spins until then: 1 % of a core."""
+        return n
+
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
         """Send a due entry's message, unless so many of its queue wait that one more would be the same."""
         queue = (entry.options or {})["queue"]

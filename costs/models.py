@@ -159,7 +159,11 @@ class DailySum(models.Model):
     # Its index would repeat the beginning of the one below. Its constraint would repeat that of the facts, without
     # which there are no sums, at the price of one look a row: a fifth of the time that a page of facts takes.
     connection = models.ForeignKey(
-        "integrations.Connection", on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+        "integrations.Connection",
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     source = models.CharField(max_length=40, help_text="The report (stream) the facts came from.")
     day = models.DateField(help_text="UTC day.")

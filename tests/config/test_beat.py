@@ -78,6 +78,20 @@ def test_rings_on_whatever_was_next_when_the_clock_was_set_back(beat, step_at, m
     assert rung["outbox"] >= 5
 
 
+def test_sleeps_until_something_is_due(beat, monkeypatch):
+    """Not until shortly before, to look without a pause from then on."""
+    rung: list[str] = []
+    monkeypatch.setattr(type(beat), "apply_entry", lambda _, entry, **__: rung.append(entry.name))
+    looks = 0
+
+    with time_machine.travel(dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC), tick=False) as clock:
+        while rung.count("tick") < 20:
+            looks += 1
+            clock.shift(dt.timedelta(seconds=max(beat.tick(), 0.0001)))
+
+    assert looks <= 2 * len(rung)
+
+
 def live(beat, start: dt.datetime, *, seconds: int) -> None:
     """Have beat look four times a second, as often as something is due, for so long by its machine's clock."""
     for quarter in range(4 * seconds):
