@@ -6,18 +6,35 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from accounts import audit
 from accounts.actions import sentence
 from accounts.models import AuditEvent
+from accounts.permissions import Principal
 from config import csv_text
+from config.streaming import Export
 
 COLUMNS = (
     "at", "who", "person", "token", "action", "target", "target_id", "changes", "address", "request_id", "sentence",
 )  # fmt: skip
+_EVENTS_A_TRIP = 500
 
 
-def lines(events: QuerySet[AuditEvent]) -> Generator[bytes, None, None]:
-    """Return the columns' names and a line for each event in the order of the query, as UTF-8 in chunks."""
-    return csv_text.lines((_row(event) for event in events.iterator(chunk_size=500)), COLUMNS)
+def export(principal: Principal, events: QuerySet[AuditEvent]) -> Export:
+    """
+    Return the file of the events, in the order of the query.
+
+    Effects: an event of its own, once there is a place for it to be sent; it is in the file where the query has it
+    """
+    account, actor = principal.account, principal.name
+
+    def announce() -> None:
+        audit.record(account, actor, "audit.exported", account.name)
+
+    return Export("audit-events.csv", account.pk, lambda: _lines(events), announce)
+
+
+def _lines(events: QuerySet[AuditEvent]) -> Generator[bytes, None, None]:
+    return csv_text.lines((_row(event) for event in events.iterator(chunk_size=_EVENTS_A_TRIP)), COLUMNS)
 
 
 def _row(event: AuditEvent) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.exceptions import NotFound
@@ -13,10 +13,11 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import audit, tokens
+from accounts import tokens
 from accounts.api import audit_csv, examples
 from accounts.api.serializers import AuditEventSerializer, AuditExportQuery, AuditQuery, TokenSerializer
 from accounts.models import ApiToken, AuditEvent, Role
+from config import streaming
 from config.api.pagination import KeysetPaginator, PageQuery, page_of, page_response
 from config.api.views import ApiView
 
@@ -112,6 +113,7 @@ class AuditCsvView(ApiView):
     reading_role: ClassVar[Role] = Role.ADMIN
     queries: ClassVar = {"GET": AuditExportQuery}
     renderer_classes = (_Csv,)
+    more_problems: ClassVar = {"GET": (HTTPStatus.UPGRADE_REQUIRED,)}
 
     @extend_schema(
         operation_id="exports_audit_events_csv",
@@ -126,13 +128,8 @@ class AuditCsvView(ApiView):
     )
     def get(self, request: Request) -> HttpResponseBase:
         rows = self.principal.rows(AuditEvent).filter(**_conditions(self.read_query())).order_by("-pk")
-        answer: HttpResponseBase = HttpResponse(content_type=_CSV)
-        if request.method != "HEAD":
-            audit.record(self.account, self.principal.name, "audit.exported", self.account.name)
-            answer = StreamingHttpResponse(audit_csv.lines(rows), content_type=_CSV)
-        answer.headers["Content-Disposition"] = 'attachment; filename="audit-events.csv"'
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
+        export = audit_csv.export(self.principal, rows)
+        return streaming.answer(request, export, filename="audit-events.csv", media_type=_CSV)
 
 
 def _conditions(query: dict[str, Any]) -> dict[str, Any]:

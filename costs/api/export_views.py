@@ -1,23 +1,23 @@
 """Endpoints of exports: every row of a query as one file, streamed."""
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import ClassVar
 
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from config import csv_text
+from config import csv_text, streaming
 from config.api.views import ApiView
 from config.problems import ProblemError
+from config.streaming import Export
 from costs import selectors, usage
 from costs.api import examples, exported, focus, parquet_file
 from costs.api.exported import Row
 from costs.api.parameters import CostExportQuery, UsageExportQuery, cost_query
-from costs.api.streaming import Stream
 from costs.selectors import CostQuery
 from costs.sources import Kind
 
@@ -57,33 +57,14 @@ class ExportView(ApiView):
         raise NotImplementedError
 
     def export(self, request: Request) -> HttpResponseBase:
-        """Answer with the file of the checked query; HEAD with its head, without reading a row."""
+        """Answer with the file of the checked query."""
         query = self.read_query()
-        _refuse_old_http(request)
         wanted = cost_query(self.account.pk, query, self.kind)
         dimensions = query.get("dimensions", [])
-        # Streamed for HEAD as well: its length would be said to be nought otherwise.
-        stream: Iterable[bytes] = ()
-        if request.method != "HEAD":
-            stream = Stream(self.name, lambda: self.chunks(wanted, dimensions))
-        answer = StreamingHttpResponse(stream, content_type=self.media_type)
+        export = Export(self.name, self.account.pk, lambda: self.chunks(wanted, dimensions))
         stem, _, suffix = self.name.partition(".")
-        file = f"{stem}_{wanted.days.start}_{wanted.days.end}.{suffix}"
-        answer.headers["Content-Disposition"] = f'attachment; filename="{file}"'
-        answer.headers["Cache-Control"] = "no-store"
-        # A proxy that collects an answer before it passes it on would collect all of this one.
-        answer.headers["X-Accel-Buffering"] = "no"
-        return answer
-
-
-def _refuse_old_http(request: Request) -> None:
-    if request.META.get("SERVER_PROTOCOL") in {"HTTP/1.0", "HTTP/0.9"}:
-        raise ProblemError(
-            HTTPStatus.UPGRADE_REQUIRED,
-            "http_1_1_required",
-            "Ask with HTTP/1.1, and let a proxy in between do so: with HTTP/1.0 a file that broke off in the middle "
-            "looks like a whole one.",
-        )
+        filename = f"{stem}_{wanted.days.start}_{wanted.days.end}.{suffix}"
+        return streaming.answer(request, export, filename=filename, media_type=self.media_type)
 
 
 def _costs(wanted: CostQuery, dimensions: list[str]) -> Iterator[Row]:

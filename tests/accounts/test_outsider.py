@@ -22,7 +22,7 @@ from alerts import outbox
 from config import logs
 from tests.accounts.test_settings_pages import as_
 from tests.accounts.test_sign_in import sign_in
-from tests.accounts.test_url_map import charlie_asks, routes, zanzibar  # noqa: F401 - fixtures
+from tests.accounts.test_url_map import charlie_asks, is_file, routes, zanzibar  # noqa: F401 - fixtures
 from tests.api.conftest import stored_connection
 from tests.passwords import QuickHasher
 
@@ -180,7 +180,13 @@ class TestCaches:
         if "<" not in route and not route.startswith(("api/", "static"))
     )
 
-    @pytest.mark.parametrize("route", PAGES)
+    @pytest.mark.parametrize(
+        "route",
+        [
+            pytest.param(route, marks=pytest.mark.django_db(transaction=True)) if is_file(route) else route
+            for route in PAGES
+        ],
+    )
     def test_keep_no_page_of_somebody_who_is_signed_in(self, charlie_asks, zanzibar, route):  # noqa: F811
         """A shared computer, or a proxy that keeps too much: going back shows nothing to the next person."""
         answer = charlie_asks.get(f"/{route}")

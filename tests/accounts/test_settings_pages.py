@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import uuid
 
@@ -403,14 +401,6 @@ class TestAudit:
 
         assert seen == [f"c{number}" for number in reversed(range(120))]
         assert context["older"] is None
-
-    def test_leaves_as_csv_that_no_spreadsheet_runs(self, alice, log):
-        answer = as_(alice).get(reverse("settings:audit_csv"), {"actor": "token"})
-
-        rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
-        assert [row["target"] for row in rows] == ["'=HYPERLINK(1)"]
-        assert rows[0]["sentence"] == "token ci paused =HYPERLINK(1)."
-        assert AuditEvent.objects.get(action="audit.exported").actor == "alice@example.com"
 
 
 def bare(answer) -> str:

@@ -8,16 +8,17 @@ import io
 from contextlib import closing
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pytest
 from django.db import connections, transaction
 from pyarrow import parquet
 
-from config import csv_text
-from costs.api import streaming
+from config import csv_text, streaming
+from config.places import Places
+from config.streaming import Export, Stream
 from costs.api.parquet_file import Digits, NotExactError, digits_of
-from costs.api.streaming import Stream
 from costs.ingest import Window, replace_window
 from costs.models import CostFact
 from costs.money import sum_usd
@@ -340,7 +341,34 @@ class TestSnapshot:
             yield b""
 
         with pytest.raises(Exception, match="read-only transaction"):
-            Stream("costs.csv", produce)
+            Stream(Export("costs.csv", filled.account_id, produce))
+
+    def test_holds_what_was_announced(self, account):
+        """What is written down before the file begins is in it, and stays when the file breaks off."""
+        told = []
+
+        def produce():
+            yield str(CostFact.objects.count()).encode()
+
+        def announce():
+            store(stored_connection(account), record(FIRST, "1"))
+            told.append(CostFact.objects.count())
+
+        with closing(Stream(Export("costs.csv", account.pk, produce, announce))) as stream:
+            found = next(stream)
+
+        assert (told, found) == ([1], b"1")
+        assert CostFact.objects.count() == 1
+
+    def test_is_sent_in_pieces_that_a_slow_client_can_take(self, account, monkeypatch):
+        monkeypatch.setattr(streaming, "_BYTES_A_PIECE", 4)
+
+        def produce():
+            yield b"0123456789"
+            yield b""
+            yield b"ab"
+
+        assert list(Stream(Export("costs.parquet", account.pk, produce))) == [b"0123", b"4567", b"89", b"ab"]
 
     def test_gives_its_place_back(self, viewer, filled, monkeypatch):
         monkeypatch.setattr(csv_text, "_CHARACTERS_A_CHUNK", 1)
@@ -359,15 +387,35 @@ def in_another_session(statement: str) -> None:
 
 
 class TestTrouble:
-    def test_too_many_at_once_are_asked_to_come_back(self, viewer, filled):
-        places = [streaming._places.acquire() for _ in range(streaming.MOST_AT_ONCE)]
-        try:
-            answer = viewer.get("exports/costs.csv", **OCTOBER)
-        finally:
-            [streaming._places.release() for _ in places]
+    @pytest.fixture
+    def places(self, monkeypatch) -> Places:
+        """Three, two of them for one account; taken by no thread but the test's."""
+        made = Places(3, 2)
+        monkeypatch.setattr(streaming, "_places", made)
+        return made
+
+    @pytest.mark.parametrize("name", FILES)
+    def test_too_many_at_once_are_asked_to_come_back(self, viewer, filled, places, name):
+        with places.held(uuid4()), places.held(uuid4()), places.held(uuid4()):
+            answer = viewer.get(f"exports/{name}", **OCTOBER)
 
         assert problem(answer, 503)["code"] == "exports_busy"
         assert answer["Retry-After"] == "15"
+
+    @pytest.mark.parametrize("name", FILES)
+    def test_an_account_with_its_share_is_asked_to_wait(self, viewer, charlie, account, places, name):
+        with places.held(account.pk), places.held(account.pk):
+            refused = viewer.get(f"exports/{name}", **OCTOBER)
+            of_another = fetched(charlie, name)
+
+        assert problem(refused, 429)["code"] == "too_many_exports"
+        assert refused["Retry-After"] == "15"
+        assert of_another
+        assert fetched(viewer, name)
+
+    def test_a_head_takes_no_place(self, viewer, account, places):
+        with places.held(account.pk), places.held(account.pk):
+            assert viewer("HEAD", "exports/costs.csv", **OCTOBER).status_code == 200
 
     def test_a_transfer_without_end_is_broken_off(self, viewer, filled, monkeypatch):
         monkeypatch.setattr(csv_text, "_CHARACTERS_A_CHUNK", 1)
