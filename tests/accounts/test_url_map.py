@@ -40,6 +40,8 @@ from workers.models import Lane, SyncRun, Trigger
 MARK = "zanzibar"
 # Parts of an address that name no object of an account, and what to put there.
 NO_OBJECT = {"dimension": "model"}
+# Parts that name something of a person, whichever account they act for.
+OF_A_SIGN_IN = {"pk", "session_id", "provider_id"}
 # Whoever has such a link may use it: it is a secret of its own, with tests of its own.
 SECRET_LINKS = {"invitation", "account_reset_password_from_key"}
 # The operators' pages show every account, to operators.
@@ -128,19 +130,34 @@ def zanzibar(db) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.fixture
-def charlie_asks(other_account: Account) -> Client:
-    """Charlie's browser, signed in a moment ago, and his program, in one: each address takes what it knows."""
-    charlie = somebody(other_account, "charlie@example.com")
-    _, plain = tokens.issue(charlie.account, charlie.user, Terms("c", Role.ADMIN), actor="charlie")
+def asks_for(mine: Membership) -> Client:
+    """A browser, signed in a moment ago, and a program of one person, in one: each address takes what it knows."""
+    _, plain = tokens.issue(mine.account, mine.user, Terms("mine", Role.ADMIN), actor=mine.user.email)
     client = Client(raise_request_exception=False, headers={"authorization": f"Bearer {plain}"})
-    client.force_login(charlie.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(mine.user, backend="allauth.account.auth_backends.AuthenticationBackend")
     session = client.session
     shown = {"method": "password", "at": time.time(), "reauthenticated": True}
     session[login.AUTHENTICATION_METHODS_SESSION_KEY] = [shown]
-    session[login._AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(charlie.user_id)
+    session[login._AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(mine.user_id)
+    session["account_id"] = str(mine.account_id)
     session.save()
     return client
+
+
+@pytest.fixture
+def charlie_asks(other_account: Account) -> Client:
+    """Somebody of another account."""
+    return asks_for(somebody(other_account, "charlie@example.com"))
+
+
+@pytest.fixture
+def amina_asks_elsewhere(zanzibar: dict[str, Any], other_account: Account) -> Client:
+    """Zanzibar's own admin, who belongs to another account as well and acts for that one now."""
+    amina = User.objects.get(memberships=zanzibar["membership_id"])
+    # Also what is hers alone, and was not shared with anybody.
+    SavedView.objects.update(is_shared=False)
+    Dashboard.objects.update(is_shared=False)
+    return asks_for(Membership.objects.create(account=other_account, user=amina, role=Role.ADMIN))
 
 
 def everything_of(connection_id: uuid.UUID) -> dict[str, list[Any]]:
@@ -236,6 +253,34 @@ class TestEveryOtherAddress:
         )}  # fmt: skip
 
         assert [path for path, text in pages.items() if MARK not in text] == []
+
+
+class TestPersonOfTwoAccounts:
+    """What she keeps in one account does not exist while she acts for the other; her sign-in is hers in both."""
+
+    MARKS = ("zanzibar production", "zanzibar org", "zanzibar r&amp;d", "zanzibar view", "zanzibar board",
+             "zanzibar token", "zanzibar-1", "new@zanzibar", "4711.4711", "4,711")  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "route",
+        [route for route in WITH_PARTS if not {*parts_of(route)} <= {*NO_OBJECT} | OF_A_SIGN_IN],
+    )
+    def test_finds_no_object_of_the_other_account(self, amina_asks_elsewhere, zanzibar, route):
+        before = everything_of(zanzibar["connection_id"])
+
+        answers = [ask(amina_asks_elsewhere, method, filled(route, zanzibar)) for method in METHODS]
+
+        assert {answer.status_code for answer in answers} <= {404, 405}
+        after = everything_of(zanzibar["connection_id"])
+        assert {name for name in after if after[name] != before[name]} <= {"sessions"}
+
+    @pytest.mark.parametrize("route", [route for route in WITHOUT if "/exports/" not in route])
+    def test_reads_nothing_of_the_other_account(self, amina_asks_elsewhere, zanzibar, route):
+        addresses = [filled(route, zanzibar) + query.format(**zanzibar) for query in QUERIES]
+
+        texts = " ".join(read(amina_asks_elsewhere, address)[1] for address in addresses).lower()
+
+        assert [mark for mark in self.MARKS if mark in texts] == []
 
 
 def test_operators_are_the_only_ones_left_out():
