@@ -1,8 +1,15 @@
-"""Write messages in the caller's transaction and send the due ones, each row claimed by one sender."""
+"""Write messages in the caller's transaction and send the due ones, each row claimed by one sender.
+
+A message is sent at least once: who dies between the mail server's yes and the commit sends it again. Both copies have
+one Message-ID, which is made of the event, so that mail programs that look at it show one.
+"""
 
 import datetime as dt
+import hashlib
+import hmac
 import smtplib
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
@@ -47,17 +54,23 @@ def enqueue(account: Account | None, message: Message, *, now: dt.datetime) -> N
 
 
 def send_due(*, now: dt.datetime) -> int:
-    """Send up to a batch of due messages; a failed one is tried again later, at most hourly."""
-    sent = 0
+    """
+    Send up to a batch of due messages; a failed one is tried again later, at most hourly. Return how many were sent.
+
+    Effects: one transaction a message, so that whoever dies in the middle sends only that one twice
+    """
+    return sum(_send_next(now) for _ in range(_BATCH))
+
+
+def _send_next(now: dt.datetime) -> int:
     with transaction.atomic():
-        due = (
+        message = (
             OutboxMessage.objects.select_for_update(skip_locked=True)
             .filter(sent_at__isnull=True, due_at__lte=now)
-            .order_by("due_at")[:_BATCH]
+            .order_by("due_at")
+            .first()
         )
-        for message in due:
-            sent += _send(message, now)
-    return sent
+        return _send(message, now) if message else 0
 
 
 def _send(message: OutboxMessage, now: dt.datetime) -> int:
@@ -72,6 +85,7 @@ def _send(message: OutboxMessage, now: dt.datetime) -> int:
                 to=to,
                 bcc=bcc,
                 connection=get_connection(),
+                headers={"Message-ID": _message_id(message)},
             ).send()
         message.sent_at = now
         message.last_error = ""
@@ -86,6 +100,12 @@ def _send(message: OutboxMessage, now: dt.datetime) -> int:
         )
     message.save(update_fields=["attempts", "sent_at", "last_error", "due_at", "body"])
     return int(message.sent_at is not None)
+
+
+def _message_id(message: OutboxMessage) -> str:
+    """Name the event as a mail's id: the same for every attempt, and nothing of the event can be read from it."""
+    digest = hmac.new(settings.SECRET_KEY.encode(), message.event_key.encode(), hashlib.sha256).hexdigest()
+    return f"<{digest[:32]}@{urlsplit(settings.PUBLIC_URL).hostname}>"
 
 
 def _addresses(message: OutboxMessage) -> tuple[list[str], list[str]]:

@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import models
+from django.db.models.functions import Now
 
 from integrations.models import Connection
 
@@ -98,7 +99,8 @@ class SyncRun(models.Model):
     )
     reason = models.CharField(max_length=40, blank=True)
     detail = models.TextField(blank=True)
-    requested_at = models.DateTimeField(auto_now_add=True)
+    # By the database's clock, like every other moment that decides an order: who waits long goes first.
+    requested_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
     last_request_at = models.DateTimeField(
         null=True, help_text="Whoever has waited long since it goes before what is more urgent."
@@ -154,7 +156,10 @@ class SyncStep(models.Model):
     generation = models.PositiveIntegerField(default=1, help_text="Counts restarts from page one.")
     cursor = models.TextField(null=True, help_text="The next page's token; null asks for page one.")
     query_hash = models.CharField(max_length=64, blank=True, help_text="The query the cursor belongs to.")
-    failures = models.PositiveIntegerField(default=0, help_text="Refused or unreadable answers in a row.")
+    failures = models.PositiveIntegerField(
+        default=0,
+        help_text="Refused or unreadable answers since its window last got further; 1 while upstream fails.",
+    )
     not_before = models.DateTimeField(null=True, help_text="Its own backoff; other steps go on meanwhile.")
     reason = models.CharField(max_length=40, blank=True)
     detail = models.TextField(blank=True)

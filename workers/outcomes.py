@@ -148,11 +148,13 @@ def _complete(step: SyncStep) -> None:
     try:
         archived, reading = windows.read(step)
     except UpstreamError as error:
-        if error.fate is not Fate.RESTART:
+        if error.fate is not Fate.RESTART or step.failures:
             _fail_step(step, error)
             return
-        # Upstream's data was refreshed between the pages: nothing is wrong, the query is asked anew.
+        # Upstream's data was refreshed between the pages: nothing is wrong, the query is asked anew, once without
+        # waiting. If its pages never fit together, that is a failure like any other.
         _restart(step)
+        step.failures += 1
         step.save()
         SyncRun.objects.filter(pk=step.run_id).update(claims_since_progress=0)
         return
@@ -170,7 +172,11 @@ def _complete(step: SyncStep) -> None:
 def _note_progress(step: SyncStep, written: Ingested | None = None) -> None:
     """Save the step, one page or one whole window further; what was in its way is forgotten."""
     now = step.finished_at or database_now()
-    step.failures, step.not_before, step.reason, step.detail = 0, None, "", ""
+    step.not_before = None
+    if written is not None or step.generation == 1:
+        # Pages of a window that had to begin again prove nothing until it is whole: counted anew with each of them,
+        # a window whose last page is refused every time would never be given up.
+        step.failures, step.reason, step.detail = 0, "", ""
     step.save()
     is_open, has_trouble = Q(status=SyncStep.Status.QUEUED), Q(failures__gt=0)
     steps = step.run.steps.aggregate(
@@ -245,7 +251,8 @@ def _back_off_lane(lease: Lease, step: SyncStep, error: UpstreamError) -> None:
     failures = step.run.failures + 1
     wait_seconds = max(error.retry_after_seconds or 0.0, backoff.wait(failures).total_seconds())
     # If only this window fails, the others must not stand behind it: it comes again after one of them could.
-    step.failures += 1
+    # In trouble, but not refused: however long upstream is silent, no step is given up for it.
+    step.failures = max(step.failures, 1)
     step.not_before = database_now() + dt.timedelta(seconds=2 * wait_seconds)
     step.reason, step.detail = error.reason, error.detail
     step.save()

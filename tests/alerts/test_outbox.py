@@ -26,6 +26,16 @@ class Refusing(EmailBackend):
         raise smtplib.SMTPServerDisconnected("gone")
 
 
+class Dying(EmailBackend):
+    """A mail server that takes a message, after the first of which the process ends."""
+
+    def send_messages(self, messages):
+        sent = super().send_messages(messages)
+        if len(mail.outbox) > 1:
+            raise SystemExit
+        return sent
+
+
 class TestEnqueue:
     def test_writes_an_event_once(self, account):
         enqueue(account, MESSAGE, now=NOW)
@@ -97,3 +107,18 @@ class TestSendDue:
 
         assert send_due(now=NOW) == 1
         assert mail.outbox == []
+
+    def test_who_dies_in_the_middle_sends_only_that_one_again(self, account, admin_user, settings):
+        for number in (1, 2, 3):
+            enqueue(account, replace(MESSAGE, event_key=f"event:{number}"), now=NOW)
+        settings.EMAIL_BACKEND = "tests.alerts.test_outbox.Dying"
+        with pytest.raises(SystemExit):
+            send_due(now=NOW)
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+
+        send_due(now=NOW)
+
+        ids = [message.message()["Message-ID"] for message in mail.outbox]
+        assert len(ids) == 4
+        assert ids[1] == ids[2]
+        assert len(set(ids)) == 3

@@ -11,9 +11,12 @@ from accounts.models import Plan
 from costs import freshness
 from costs.models import CostFact, DayDigest
 from costs.periods import DayRange
-from integrations.anthropic import wire
+from integrations.anthropic import streams, wire
+from integrations.anthropic.reports.classic_cost import cost_report_request
+from integrations.anthropic.streams import STREAMS
+from integrations.errors import Fate, Reason, UpstreamError, advice
 from integrations.models import Connection, Status
-from workers import lifecycle, schedule
+from workers import lifecycle, schedule, windows
 from workers.clock import database_now
 from workers.lifecycle import ConnectionStandsStillError, NewConnection, RangeError
 from workers.models import SyncRun, SyncStep, Trigger
@@ -277,3 +280,80 @@ class TestTestRateLimited:
         answer = Bucket(owner, rate_of("classic")).acquire(seed)
         assert not answer.granted
         assert answer.wait_seconds > 290
+
+
+class TestAWindowThatIsNeverWhole:
+    """Its pages arrive one by one and are worth nothing in the end, again and again."""
+
+    @pytest.fixture(autouse=True)
+    def two_pages(self, monkeypatch):
+        halves = replace(STREAMS["cost_report"], _first_page=lambda window: cost_report_request(window, 16))
+        monkeypatch.setitem(streams.STREAMS, "cost_report", halves)
+
+    def drive(self, run_due, make_due) -> list[SyncStep]:
+        """Let the time of twenty waits pass; return the window as it was after each."""
+        seen = []
+        for _ in range(20):
+            run_due()
+            seen.append(SyncStep.objects.filter(stream="cost_report").earliest("pk"))
+            make_due()
+        return seen
+
+    def test_is_given_up_though_its_first_page_is_read_each_time(self, connect, simulator, run_due, make_due):
+        connection = connect()
+        simulator.fault("bad_amount", path="/v1/organizations/cost_report", times=-1)
+
+        seen = self.drive(run_due, make_due)
+
+        connection.refresh_from_db()
+        assert [step.failures for step in seen[:7]] == [1, 2, 3, 4, 5, 6, 7]
+        assert (seen[-1].status, seen[-1].generation) == (SyncStep.Status.FAILED, 9)
+        assert SyncRun.objects.get().status == SyncRun.Status.FAILED
+        assert (connection.status, connection.reason) == (Status.DEGRADED, "upstream_unreadable")
+
+    def test_is_given_up_when_its_pages_are_of_different_refreshes_for_ever(
+        self, connect, simulator, run_due, make_due, monkeypatch
+    ):
+        def moved(_step: SyncStep) -> None:
+            raise UpstreamError.told(advice(Reason.UPSTREAM_UNAVAILABLE, cause="refreshed"), Fate.RESTART)
+
+        connection = connect()
+        monkeypatch.setattr(windows, "read", moved)
+
+        seen = self.drive(run_due, make_due)
+
+        connection.refresh_from_db()
+        assert seen[-1].status == SyncStep.Status.FAILED
+        assert (connection.status, connection.reason) == (Status.DEGRADED, "upstream_unavailable")
+
+    def test_is_asked_again_at_once_when_its_data_was_refreshed_in_between(
+        self, connect, run_due, monkeypatch
+    ):
+        connection, read, moved = connect(), windows.read, []
+
+        def move_once(step: SyncStep) -> object:
+            if step.stream == "cost_report" and not moved:
+                moved.append(step)
+                raise UpstreamError.told(advice(Reason.UPSTREAM_UNAVAILABLE, cause="refreshed"), Fate.RESTART)
+            return read(step)
+
+        monkeypatch.setattr(windows, "read", move_once)
+        run_due()
+
+        connection.refresh_from_db()
+        step = SyncStep.objects.filter(stream="cost_report").earliest("pk")
+        assert (step.status, step.generation, step.failures) == (SyncStep.Status.DONE, 2, 0)
+        assert (connection.status, connection.reason) == (Status.ACTIVE, "")
+
+    def test_forgets_a_failed_request_with_the_next_page(self, connect, simulator, run_due, make_due):
+        connect()
+        simulator.fault("server_error", path="/v1/organizations/cost_report", after=1)
+
+        run_due()
+        troubled = SyncStep.objects.filter(stream="cost_report").earliest("pk")
+        make_due()
+        run_due()
+
+        troubled_pages = troubled.pages.count()
+        troubled.refresh_from_db()
+        assert (troubled.generation, troubled.failures, troubled_pages) == (1, 0, 2)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection as database
 from django.test import override_settings
+from django.utils import timezone
 
 from accounts.models import AuditEvent, Plan
 from costs.models import CostFact
@@ -274,6 +275,16 @@ class TestForceSync:
         run, _ = lifecycle.force_sync(connection, None, actor="alice")
 
         assert run.from_day == today - dt.timedelta(days=19)
+
+    def test_is_dated_by_the_clock_of_the_database(self, connect, monkeypatch):
+        """A web server whose clock is wrong would put its runs before or behind all others."""
+        connection, before = connect(), database_now()
+        monkeypatch.setattr(timezone, "now", lambda: before - dt.timedelta(days=3))
+
+        run, _ = lifecycle.force_sync(connection, None, actor="alice")
+
+        assert before <= run.requested_at <= database_now()
+        assert run.requested_at == SyncRun.objects.get(pk=run.pk).requested_at
 
     def test_is_refused_while_paused(self, connect):
         connection = connect()
