@@ -64,9 +64,9 @@ def enlarge() -> None:
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """Serve it in this process, and return its address."""
-    service = Service(1, 25, SimulatorClock(NOW))
+def served(now: datetime = NOW) -> Iterator[str]:
+    """Serve it in this process as of a moment, and return its address."""
+    service = Service(1, 25, SimulatorClock(now))
     with SimulatorServer(("127.0.0.1", 0), service.answer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
