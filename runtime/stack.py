@@ -11,7 +11,7 @@ from runtime.supervisor import ProcessSpec, Supervisor
 PROJECT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 _WORKER_SECONDS = 20.0  # the soft shutdown of config.celery: a request in flight may end
-_WORKER_BYTES = 400_000_000  # measured: about 60 MB; far above means a leak or an enormous page
+_WORKER_BYTES = 400_000_000  # about 100 MB, and 180 more while the largest window is written (bench.largest)
 _READY_SECONDS = 60.0
 
 

@@ -21,6 +21,7 @@ from runtime.processes import Process, Program
 
 _LOOK_SECONDS = 0.2
 _CARE_LOOKS = 50  # memory and logs are looked at every 10 s
+_SWOLLEN_LOOKS = 12  # so often in a row: what swells for a minute is at work, and ending it would lose that
 _FIRST_BACKOFF_SECONDS = 0.5
 _LAST_BACKOFF_SECONDS = 30.0
 _STEADY_SECONDS = 60.0  # whoever lived this long starts again without having to wait
@@ -33,7 +34,7 @@ class ProcessSpec:
     One process to keep running.
 
     `stop_seconds` is the time it gets to end by itself after `stop_signal`; `recycle_above_bytes` starts it
-    anew, cleanly, when it holds more memory (Linux; a worker with threads cannot recycle itself).
+    anew, cleanly, when it holds more memory for two minutes (Linux; a worker with threads cannot recycle itself).
     """
 
     name: str
@@ -54,6 +55,7 @@ class _Kept:
     started_at: float = 0.0
     start_again_at: float | None = None
     backoff_seconds: float = _FIRST_BACKOFF_SECONDS
+    looks_swollen: int = 0
     guard: threading.RLock = field(default_factory=threading.RLock)
 
 
@@ -140,6 +142,7 @@ class Supervisor:
         spec = kept.spec
         kept.start_again_at = None
         kept.started_at = time.monotonic()
+        kept.looks_swollen = 0
         kept.process = processes.start(
             Program(spec.argv, log=self.log(spec.name), folder=spec.folder, environment=spec.environment)
         )
@@ -193,7 +196,11 @@ class Supervisor:
 
     def _look_at_memory(self, kept: _Kept) -> None:
         limit, process = kept.spec.recycle_above_bytes, kept.process
-        if limit and process and process.poll() is None and processes.resident_bytes(process.pid) > limit:
+        if not limit or not process or process.poll() is not None:
+            return
+        is_swollen = processes.resident_bytes(process.pid) > limit
+        kept.looks_swollen = kept.looks_swollen + 1 if is_swollen else 0
+        if kept.looks_swollen >= _SWOLLEN_LOOKS:
             self._announce(f"{kept.spec.name} holds more than {limit // 1_000_000} MB; starting it anew.")
             self._end(kept)
             self._start(kept)

@@ -93,6 +93,21 @@ class TestRestart:
         _until(lambda: said)
         assert "big holds more than 60 MB" in said[0]
 
+    def test_lets_a_process_swell_for_its_work(self, supervise, tmp_path, monkeypatch):
+        """A worker in the middle of an enormous window would lose it, and swell again at the next attempt."""
+        monkeypatch.setattr("runtime.supervisor._CARE_LOOKS", 1)
+        code = (
+            "import time\n"
+            "for _ in range(4):\n"
+            "    held = bytearray(b'x') * 80_000_000; time.sleep(1); del held; time.sleep(0.5)\n"
+            "print('worked', flush=True); time.sleep(60)"
+        )
+
+        supervisor, said = supervise(_python("big", code, tmp_path, recycle_above_bytes=60_000_000))
+
+        _until(lambda: "worked" in processes.tail(supervisor.log("big")))
+        assert said == []
+
 
 class TestStop:
     def test_ends_in_the_listed_order(self, supervise, tmp_path):
