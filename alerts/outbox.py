@@ -59,10 +59,17 @@ def send_due(*, now: dt.datetime) -> int:
 
     Effects: one transaction a message, so that whoever dies in the middle sends only that one twice
     """
-    return sum(_send_next(now) for _ in range(_BATCH))
+    sent = 0
+    for _ in range(_BATCH):
+        was_sent = _send_next(now)
+        if was_sent is None:
+            break
+        sent += was_sent
+    return sent
 
 
-def _send_next(now: dt.datetime) -> int:
+def _send_next(now: dt.datetime) -> bool | None:
+    """Try the message that has been due for longest; None when none is."""
     with transaction.atomic():
         message = (
             OutboxMessage.objects.select_for_update(skip_locked=True)
@@ -70,10 +77,10 @@ def _send_next(now: dt.datetime) -> int:
             .order_by("due_at")
             .first()
         )
-        return _send(message, now) if message else 0
+        return _send(message, now) if message else None
 
 
-def _send(message: OutboxMessage, now: dt.datetime) -> int:
+def _send(message: OutboxMessage, now: dt.datetime) -> bool:
     message.attempts += 1
     try:
         to, bcc = _addresses(message)
@@ -99,7 +106,7 @@ def _send(message: OutboxMessage, now: dt.datetime) -> int:
             "mail_failed", message_id=message.pk, attempts=message.attempts, error=message.last_error
         )
     message.save(update_fields=["attempts", "sent_at", "last_error", "due_at", "body"])
-    return int(message.sent_at is not None)
+    return message.sent_at is not None
 
 
 def _message_id(message: OutboxMessage) -> str:

@@ -72,6 +72,13 @@ class TestSendDue:
 
         assert [send_due(now=NOW), send_due(now=NOW)] == [1, 0]
 
+    def test_looks_once_when_nothing_is_due(self, account, django_assert_num_queries):
+        """Every minute of every day it is so."""
+        enqueue(account, MESSAGE, now=NOW + dt.timedelta(hours=1))
+
+        with django_assert_num_queries(3):  # with the ends of its transaction
+            assert send_due(now=NOW) == 0
+
     def test_tries_again_later_when_the_server_refuses(self, account, admin_user, settings):
         enqueue(account, MESSAGE, now=NOW)
         settings.EMAIL_BACKEND = "tests.alerts.test_outbox.Refusing"
