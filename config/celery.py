@@ -6,6 +6,7 @@ of other machines), chains and chords, result backends, rate_limit.
 """
 
 import os
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -60,6 +61,9 @@ app.conf.update(
     worker_enable_remote_control=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,  # the fence makes a late finish harmless
     worker_soft_shutdown_timeout=20,
+    # Celery would close the database's connection after every task, and each would begin with a new server process
+    # that knows no table yet. Ours end as those of requests do: by age, or unusable (workers.tasks).
+    CELERY_DB_REUSE_MAX=sys.maxsize,
     timezone="UTC",
     beat_scheduler="config.beat:BoundedScheduler",
     beat_schedule={

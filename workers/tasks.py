@@ -3,8 +3,8 @@
 import redis
 import structlog
 from celery import current_app, shared_task
-from celery.signals import worker_init
-from django.db import connections
+from celery.signals import task_postrun, task_prerun, worker_init
+from django.db import close_old_connections, connections
 
 from alerts import outbox
 from integrations import checks
@@ -26,6 +26,13 @@ def refuse_incomplete_ring(**_: object) -> None:
     if refusal:
         # Celery goes on after any other exception in a receiver.
         raise SystemExit(refusal)
+
+
+@task_prerun.connect
+@task_postrun.connect
+def keep_usable_connections(**_: object) -> None:
+    """Close what is old or broken, and have the next task look at what it is given before it uses it."""
+    close_old_connections()
 
 
 @shared_task(name="workers.tick")
