@@ -10,7 +10,7 @@ import redis
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -155,6 +155,14 @@ def _known(error: Exception) -> exceptions.APIException | None:
         return exceptions.NotFound()
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()
+    if isinstance(error, UnreadablePostError):
+        # The web process waited a minute for the rest of the body (runtime.web_worker).
+        return ProblemError(
+            HTTPStatus.REQUEST_TIMEOUT,
+            "request_timeout",
+            "The body did not arrive. Send the request again.",
+            is_temporary=True,
+        )
     if isinstance(error, OperationalError | InterfaceError | redis.RedisError):
         log.warning("service_unavailable", error=type(error).__name__)
         return unavailable("The database" if not isinstance(error, redis.RedisError) else "Redis")

@@ -8,9 +8,11 @@ from typing import Any
 
 from runtime.child import die_with_parent
 
-worker_class = "gthread"
+# gthread, with an end to waiting for clients.
+worker_class = "runtime.web_worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
 threads = 8
+# Of a worker that hangs, and for one write to a client or one read from it. Proxies usually wait as long.
 timeout = 60
 graceful_timeout = 8
 keepalive = 5

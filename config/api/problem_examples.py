@@ -40,6 +40,9 @@ EXAMPLES = {
         ),
         _example(HTTPStatus.NOT_FOUND, "not_found", "There is no such connection in this account."),
         _example(
+            HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "The body did not arrive. Send the request again."
+        ),
+        _example(
             HTTPStatus.CONFLICT,
             "idempotency_in_progress",
             "The first request with this Idempotency-Key is still being worked on. Repeat this one in a moment.",

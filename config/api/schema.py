@@ -23,12 +23,17 @@ _ALWAYS = (
     HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
-_WITH_BODY = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+_WITH_BODY = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
 _MEANING = {
     HTTPStatus.BAD_REQUEST: "Something about the request is wrong; `errors` names it.",
     HTTPStatus.UNAUTHORIZED: "No token, or one that is unknown, expired or revoked.",
     HTTPStatus.FORBIDDEN: "The token's role does not allow this.",
     HTTPStatus.NOT_FOUND: "There is none with this id in the token's account.",
+    HTTPStatus.REQUEST_TIMEOUT: "The body did not arrive within a minute.",
     HTTPStatus.CONFLICT: "The connection stands still, or the first request with this key is still running.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than 64 KiB.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not application/json.",

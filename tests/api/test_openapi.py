@@ -128,7 +128,7 @@ class TestEveryOperation:
         assert {name: f"Problem{value['status']}" for name, value in problems.items()} == {
             name: name for name in problems
         }
-        assert len(problems) == 12
+        assert len(problems) == 13
 
 
 PARQUET = "application/vnd.apache.parquet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import http.client
+import json
 import socket
 from collections.abc import Callable
 from contextlib import closing
@@ -28,22 +29,50 @@ WAITING = """
 """
 
 
-@pytest.fixture
-def ask(engine, account, admin_user) -> Callable[[], http.client.HTTPConnection]:
-    """A client that has asked a running web server for a large file, once for each call."""
-    connection = stored_connection(account)
-    fill(connection.pk)
-    token = caller(account, Role.VIEWER, admin_user).token
-    port = free_port()
-    engine.web(port)
-    eventually(lambda: is_listening(port), "the web server listens")
+class Asking:
+    """Clients of one web server, with the token of an admin."""
 
-    def start() -> http.client.HTTPConnection:
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        client.request("GET", ADDRESS, headers={"Authorization": f"Bearer {token}"})
+    def __init__(self, port: int, token: str) -> None:
+        self.port = port
+        self.authorization = f"Bearer {token}"
+
+    def __call__(self, address: str = ADDRESS, *, seconds: float = 60) -> http.client.HTTPConnection:
+        """A client that has asked for an address: the large file."""
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        client.request("GET", address, headers={"Authorization": self.authorization})
         return client
 
-    return start
+    def status(self, address: str = ADDRESS, *, seconds: float = 60) -> int:
+        """What is answered to a client that leaves then."""
+        with closing(self(address, seconds=seconds)) as client:
+            return client.getresponse().status
+
+
+@pytest.fixture
+def serve(engine, account, admin_user) -> Callable[..., Asking]:
+    """Starts a web server with a large file."""
+    connection = stored_connection(account)
+    fill(connection.pk)
+    token = caller(account, Role.ADMIN, admin_user).token
+    port = free_port()
+
+    def serving(**environment: str) -> Asking:
+        engine.web(port, **environment)
+        eventually(lambda: is_listening(port), "the web server listens")
+        return Asking(port, token)
+
+    return serving
+
+
+@pytest.fixture
+def ask(serve) -> Asking:
+    return serve()
+
+
+@pytest.fixture
+def ask_impatient(serve) -> Asking:
+    """A server that waits five seconds for its clients, instead of a minute."""
+    return serve(GUNICORN_CMD_ARGS="--timeout 5")
 
 
 def fill(connection_id) -> None:
@@ -114,3 +143,39 @@ def test_a_client_that_leaves_lets_the_database_go(ask, engine):
     eventually(lambda: in_transaction() == 0, "the transaction ended")
     with closing(ask()) as another:
         assert another.getresponse().read().count(b"\r\n") == ROWS + 1
+
+
+def test_clients_that_stop_reading_lose_their_places(ask_impatient, engine):
+    """Without a limit they would hold a place, a thread and, until it noticed, the database's transaction for ever."""
+    with closing(ask_impatient()) as first, closing(ask_impatient()) as second:
+        stalled = [first.getresponse(), second.getresponse()]
+        assert [answer.read(3) for answer in stalled] == [b"day"] * 2
+        assert ask_impatient.status() == 429
+
+        eventually(lambda: ask_impatient.status() == 200, "a place is free", seconds=40)
+
+        eventually(lambda: engine.read_logs().count("Gave a client up") == 2, "both were given up")
+        eventually(lambda: in_transaction() == 0, "their transactions ended")
+        with pytest.raises(http.client.IncompleteRead):
+            stalled[0].read()
+
+
+def test_a_client_that_stops_sending_is_told(ask_impatient):
+    with closing(ask_impatient("/healthz/live")) as client:
+        client.getresponse().read()
+        client.putrequest("POST", "/api/v1/connections/test/")
+        client.putheader("Authorization", ask_impatient.authorization)
+        client.putheader("Content-Type", "application/json")
+        client.putheader("Content-Length", "100")
+        client.endheaders(b'{"api_key": ')
+
+        answer = client.getresponse()
+
+        assert (answer.status, json.load(answer)["code"]) == (408, "request_timeout")
+
+
+def test_a_client_that_stops_in_its_headers_is_given_up(ask_impatient):
+    with closing(socket.create_connection(("127.0.0.1", ask_impatient.port), timeout=40)) as client:
+        client.sendall(b"GET /healthz/live HTTP/1.1\r\nHost: localh")
+
+        assert client.recv(1) == b""
