@@ -132,7 +132,7 @@ class FocusCsvView(ExportView):
         operation_id="exports_focus_csv",
         summary=f"Export cost rows as FOCUS {focus.VERSION}",
         description=f"{_ABOUT} Columns of FOCUS {focus.VERSION}, then ours, which begin with `x_`. What Anthropic's "
-        "reports do not state is null: quantities, unit prices, invoices.",
+        "reports do not state is null: quantities, unit prices, invoices; docs/api.md says where FOCUS wants a value.",
         parameters=[CostExportQuery],
         responses={
             (200, _CSV): OpenApiResponse(OpenApiTypes.STR, "The file.", examples=[examples.FOCUS_CSV])

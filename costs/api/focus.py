@@ -21,11 +21,10 @@ _SERVICES = {Origin.CLAUDE_PLATFORM: "Claude Platform", Origin.CLAUDE_AI: "Claud
 # What is sold, and what may change its price.
 _SKU = ("model", "cost_type", "token_type")
 _PRICE = ("service_tier", "context_window", "inference_geo", "speed")
-# Null in every row, because no report of Anthropic's states it: invoices, quantities and unit prices.
-UNKNOWN = (
-    "ConsumedQuantity", "ConsumedUnit", "ContractedUnitPrice", "InvoiceId", "ListUnitPrice", "PricingQuantity",
-    "PricingUnit",
-)  # fmt: skip
+# Null in every row, because no report of Anthropic's states it, although FOCUS wants one in each charge for usage.
+WANTED = ("ConsumedQuantity", "ContractedUnitPrice", "ListUnitPrice", "PricingQuantity")
+# Null in every row, as FOCUS has it: units where there is no quantity, an invoice where none is known to have the charge.
+UNKNOWN = (*WANTED, "ConsumedUnit", "InvoiceId", "PricingUnit")
 _OURS = {
     "x_ActorId": "actor_id",
     "x_ActorName": "actor_name",
@@ -88,6 +87,7 @@ def iter_charges(account_id: UUID, rows: Iterable[Row]) -> Iterator[Row]:
     """
     Turn cost rows into charges, one for each.
 
+    Shape:   no column is an empty text, which FOCUS forbids also where null is allowed
     Units:   US dollars, exact: BilledCost, EffectiveCost and ContractedCost are what is billed, after discounts and
              before credits; ListCost is the list price where the report states one (x_ListCostIsStated), else the same
     """
@@ -105,37 +105,50 @@ def charge(row: Row, billed: _Billed) -> Row:
     day: dt.date = row["day"]
     month = day.replace(day=1)
     amount, listed = row["amount_usd"], row["list_amount_usd"]
-    workspace_id = row["workspace_id"]
+    workspace_id = row["workspace_id"] or None
+    service = _SERVICES[Origin(row["origin"])]
     return {
         **_ALWAYS,
-        **{column: row[name] for column, name in _OURS.items()},
-        **_sku(*(row[name] for name in (*_SKU, *_PRICE))),
+        **{column: _stated(row[name]) for column, name in _OURS.items()},
+        **_sku(row["product"] or row["description"], *(row[name] for name in (*_SKU, *_PRICE))),
         "BilledCost": amount,
         "EffectiveCost": amount,
         "ContractedCost": amount,
         "ListCost": amount if listed is None else listed,
         "x_ListCostIsStated": "false" if listed is None else "true",
         "BillingAccountId": billed.organization_id,
-        "BillingAccountName": billed.organization_name,
-        "x_ConnectionLabel": billed.label,
+        "BillingAccountName": billed.organization_name or None,
+        "x_ConnectionLabel": billed.label or None,
         "BillingPeriodStart": _midnight(month),
         "BillingPeriodEnd": _midnight((month + 31 * _DAY).replace(day=1)),
         "ChargePeriodStart": _midnight(day),
         "ChargePeriodEnd": _midnight(day + _DAY),
-        "ChargeDescription": row["description"] or _described(row),
-        "ServiceName": _SERVICES[Origin(row["origin"])],
+        "ChargeDescription": row["description"] or _described(row) or service,
+        "ServiceName": service,
         "SubAccountId": workspace_id,
-        # Null where the id is: the default workspace has none in the reports. x_WorkspaceName has its name.
-        "SubAccountName": None if workspace_id is None else row["workspace_name"],
+        # Null where the id is: the default workspace has none in the reports. x_WorkspaceName has its name. Where the id
+        # is given, FOCUS wants a name as well, also of a workspace that we may not read.
+        "SubAccountName": workspace_id and (row["workspace_name"] or workspace_id),
         "SubAccountType": None if workspace_id is None else "Workspace",
     }
 
 
 # Rows repeat: a large organisation has a few hundred different prices, and millions of rows.
 @lru_cache(maxsize=4096)
-def _sku(model: str | None, cost_type: str | None, token_type: str | None, *terms: str | None) -> Row:
-    """Compose ids out of what the report states: Anthropic publishes prices by these, and no ids for them."""
-    parts = [part for part in (model, cost_type, token_type) if part]
+def _sku(
+    otherwise: str | None,
+    model: str | None,
+    cost_type: str | None,
+    token_type: str | None,
+    *terms: str | None,
+) -> Row:
+    """
+    Compose ids out of what the report states: Anthropic publishes prices by these, and no ids for them.
+
+    `otherwise` stands for them in a row that states none: every charge for usage has a SkuId.
+    """
+    stated_of_it = [part for part in (model, cost_type, token_type) if part]
+    parts = stated_of_it or ([otherwise] if otherwise else [])
     if not parts:
         return dict.fromkeys(("SkuId", "SkuMeter", "SkuPriceId", "SkuPriceDetails"))
     stated = {name: term for name, term in zip(_PRICE, terms, strict=True) if term}
@@ -146,6 +159,10 @@ def _sku(model: str | None, cost_type: str | None, token_type: str | None, *term
         "SkuPriceId": "/".join((*parts, *stated.values())),
         "SkuPriceDetails": json.dumps(details, ensure_ascii=False) if details else None,
     }
+
+
+def _stated(value: object) -> object:
+    return None if value == "" else value
 
 
 def _described(row: Mapping[str, str | None]) -> str | None:

@@ -234,7 +234,7 @@ class TestFocus:
             "-0.50",
             "true",
         )
-        assert credit["SkuId"] == credit["SubAccountId"] == credit["SubAccountName"] == ""
+        assert (credit["SkuId"], credit["SubAccountId"], credit["SubAccountName"]) == ("credit", "", "")
 
     def test_writes_terms_of_a_price_as_an_object(self, viewer, account):
         connection = stored_connection(account)
