@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+from collections import Counter
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Account
-from costs.ingest import Window, replace_window
+from costs.ingest import Ingested, Window, replace_window
 from costs.models import CostFact, DayDigest, Restatement, SupersededCost
 from costs.records import CostRecord, Origin
 from integrations.models import Connection
@@ -223,3 +226,85 @@ class TestAnyHistory:
         assert stored == expected
         totals = {digest.day: digest.amount_usd for digest in DayDigest.objects.all()}
         assert sum(totals.values()) == sum(expected.values())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rows of some days, in pages, as of a minute; the process that writes it may die."""
+
+    days: frozenset[dt.date]
+    pages: list[list[CostRecord]]
+    as_of: int
+    dies: bool = False
+
+    def amounts(self, day: dt.date) -> dict[str | None, Decimal]:
+        found: dict[str | None, Decimal] = {}
+        for each in itertools.chain.from_iterable(self.pages):
+            if each.day == day:
+                found[each.model] = found.get(each.model, Decimal(0)) + each.amount_usd
+        return found
+
+    def write(self, connection: Connection, minute: int) -> Ingested | None:
+        window = Window(
+            connection.pk, "cost_report", self.days, as_of=T0 + dt.timedelta(minutes=self.as_of),
+            observed_at=T0 + dt.timedelta(hours=1, minutes=minute),
+        )  # fmt: skip
+        with transaction.atomic():
+            written = replace_window(window, itertools.chain.from_iterable(self.pages))
+            # As if the process had died after it had written and before it could commit.
+            transaction.set_rollback(self.dies)
+        return None if self.dies else written
+
+
+@st.composite
+def answers_of(draw: st.DrawFn) -> Answer:
+    days = draw(st.frozensets(st.sampled_from(sorted(DAYS)), min_size=1))
+    rows = [each for each in draw(st.lists(row, max_size=8)) if each.day in days]
+    cut = draw(st.integers(0, len(rows)))
+    return Answer(days, [rows[:cut], rows[cut:]], draw(st.integers(0, 9)), draw(st.booleans()))
+
+
+class TestAnyHistoryOfPagesRestatementsAndCrashes:
+    """Against a model that is a dictionary: what each day was last told to be, and every version it was before."""
+
+    @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(answers=st.lists(answers_of(), min_size=1, max_size=7), shuffler=st.randoms())
+    def test_keeps_the_newest_of_each_day_and_every_version_before(self, connection, answers, shuffler):
+        for table in (CostFact, DayDigest, SupersededCost, Restatement):
+            table.objects.all().delete()
+        told: dict[dt.date, tuple[int, dict[str | None, Decimal]]] = {}
+        versions: Counter[tuple[dt.date, str | None, Decimal]] = Counter()
+
+        for minute, answer in enumerate(answers):
+            written = answer.write(connection, minute)
+            for day in answer.days if written else ():
+                as_of, before = told.get(day, (0, {}))
+                now = answer.amounts(day)
+                if as_of <= answer.as_of:
+                    told[day] = answer.as_of, now
+                    versions.update((day, key, was) for key, was in before.items() if now.get(key) != was)
+
+        assert stored() == {day: amounts for day, (_, amounts) in told.items()}
+        assert Counter(SupersededCost.objects.values_list("day", "model", "amount_usd")) == versions
+
+        # Once more, the pages and their rows in any other order: nothing is written.
+        rows = list(CostFact.objects.order_by("pk").values_list())
+        for again in answers:
+            if all(again.amounts(day) == told.get(day, (0, None))[1] for day in again.days):
+                pages = shuffler.sample(
+                    [shuffler.sample(page, len(page)) for page in again.pages], len(again.pages)
+                )
+                repeated = replace(again, pages=pages, as_of=10, dies=False).write(connection, 10)
+                assert (repeated.added, repeated.changed, repeated.removed) == (0, 0, 0)
+        assert list(CostFact.objects.order_by("pk").values_list()) == rows
+
+
+def stored() -> dict[dt.date, dict[str | None, Decimal]]:
+    """Every day that was ever told, with its rows; its digest agrees with them."""
+    found: dict[dt.date, dict[str | None, Decimal]] = {}
+    for digest in DayDigest.objects.all():
+        rows = dict(CostFact.objects.filter(day=digest.day).values_list("model", "amount_usd"))
+        assert (digest.row_count, digest.amount_usd) == (len(rows), sum(rows.values()))
+        found[digest.day] = rows
+    assert CostFact.objects.exclude(day__in=found).count() == 0
+    return found

@@ -126,6 +126,45 @@ class TestConcurrency:
         assert sum(granted) == 25
 
 
+class TimedBucket(Bucket):
+    """The same script, which also writes down by Redis's own clock when it granted what."""
+
+    def __init__(self, rate: Rate) -> None:
+        super().__init__(uuid.uuid4().hex, rate)
+        noting = "  if wait == 0 then\n    granted = 1\n    redis.call('RPUSH', KEYS[1] .. ':grants', string.format('%.0f', now))"
+        text = _SCRIPT.replace("  if wait == 0 then\n    granted = 1", noting)
+        assert text != _SCRIPT
+        self._script = self._client.register_script(text)
+
+    @property
+    def grants(self) -> list[int]:
+        return [int(moment) for moment in self._client.lrange(f"{self.key}:grants", 0, -1)]
+
+
+class TestConcurrencyOverTime:
+    @settings(max_examples=15)
+    @given(
+        rate=st.builds(Rate, st.integers(200, 20_000), st.integers(1, 10)),
+        floors=st.lists(st.integers(0, 2), min_size=2, max_size=8),
+    )
+    def test_grants_no_more_than_capacity_plus_rate_times_time_in_any_interval(self, rate, floors):
+        """Eight callers at most, each asking as fast as it can while the bucket fills again and again."""
+        limited = TimedBucket(rate)
+
+        def ask(floor: int) -> None:
+            for _ in range(60):
+                limited.acquire(Seed(rate.full_us), floor=floor)
+
+        threads = [threading.Thread(target=ask, args=(floor,)) for floor in floors]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert limited.grants
+        assert exceeded(limited.grants, rate) == []
+
+
 class ClockedBucket(Bucket):
     """The same script with TIME replaced by a clock that a test sets, forwards and backwards."""
 
@@ -145,19 +184,79 @@ class ClockedBucket(Bucket):
 
 RATE = Rate(interval_us=SECOND, capacity=5)
 move = st.tuples(st.integers(-20 * SECOND, 20 * SECOND), st.integers(1, 8))
+# What callers do between two movements of the clock: ask (so often, or leaving so many tokens), charge, obey a 429.
+call = st.one_of(
+    st.tuples(st.just("burst"), st.integers(1, 20)),
+    st.tuples(st.just("acquire"), st.integers(0, 2)),
+    st.tuples(st.just("debit"), st.just(0)),
+    st.tuples(st.just("penalise"), st.integers(0, 5)),
+    st.tuples(st.just("peek"), st.just(0)),
+)
+rates = st.builds(Rate, st.integers(1000, 90 * SECOND), st.integers(1, 12))
+
+
+def do(limited: Bucket, what: str, amount: int, seed: Seed) -> int:
+    """Make one call; return how many requests it allowed. What was debited had to be made in any case."""
+    if what == "burst":
+        return sum(limited.acquire(seed).granted for _ in range(amount))
+    if what == "acquire":
+        return int(limited.acquire(seed, floor=amount).granted)
+    if what == "debit":
+        limited.debit(seed)
+    elif what == "penalise":
+        limited.penalise(seed, amount)
+    else:
+        limited.peek(seed)
+    return 0
+
+
+def exceeded(grants: list[int], rate: Rate) -> list[tuple[int, int]]:
+    """Return each interval between two grants, given as credit earned by then, with more of them than it allows."""
+    return [
+        (first, last)
+        for n, first in enumerate(grants)
+        for m, last in enumerate(grants[n:], start=1)
+        if m * rate.interval_us > rate.full_us + last - first
+    ]
 
 
 class TestAnyClock:
-    @settings(max_examples=100)
-    @given(moves=st.lists(move, min_size=1, max_size=12))
-    def test_never_grants_more_than_capacity_plus_rate_times_forward_time(self, moves):
-        limited, forward, grants = ClockedBucket(RATE), 0, 0
-        for step_us, tries in moves:
+    @settings(max_examples=200)
+    @given(
+        rate=rates,
+        moves=st.lists(st.tuples(st.floats(-9, 20), st.lists(call, max_size=6)), min_size=1, max_size=10),
+    )
+    def test_never_grants_more_than_capacity_plus_rate_times_forward_time_in_any_interval(self, rate, moves):
+        """Between any two grants, not only since the first; a clock set back earns nothing when it is set back."""
+        limited, forward_us, grants = ClockedBucket(rate), 0, []
+        for tokens, calls in moves:
+            step_us = round(tokens * rate.interval_us)
             limited.now_us += step_us
-            forward += max(step_us, 0)
-            grants += sum(limited.acquire(Seed(RATE.full_us)).granted for _ in range(tries))
+            forward_us += max(step_us, 0)
+            for what, amount in calls:
+                grants += [forward_us] * do(limited, what, amount, Seed(rate.full_us))
 
-        assert grants <= RATE.capacity + forward / RATE.interval_us
+        assert exceeded(grants, rate) == []
+
+    @settings(max_examples=100)
+    @given(
+        rate=rates,
+        moves=st.lists(st.tuples(st.floats(0, 9), st.booleans(), st.integers(1, 8)), min_size=1, max_size=12),
+    )
+    def test_forgets_nothing_when_redis_loses_the_bucket(self, rate, moves):
+        """The database knows the level after each grant and what was earned since, as a lane's row does."""
+        limited, noted_us, noted_at, grants = ClockedBucket(rate), rate.full_us, ClockedBucket.now_us, []
+        for tokens, is_lost, tries in moves:
+            limited.now_us += round(tokens * rate.interval_us)
+            if is_lost:
+                limited._client.delete(limited.key)
+            for _ in range(tries):
+                answer = limited.acquire(Seed(noted_us + limited.now_us - noted_at))
+                if answer.granted:
+                    noted_us, noted_at = answer.level_us, limited.now_us
+                    grants.append(limited.now_us)
+
+        assert exceeded(grants, rate) == []
 
     @settings(max_examples=100)
     @given(moves=st.lists(move, min_size=1, max_size=8))
