@@ -6,6 +6,7 @@ DRF's cursor pages by one column plus an offset, capped at 1,000 equal values. A
 import base64
 import binascii
 import json
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any, cast
 from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest
-from drf_spectacular.utils import inline_serializer
+from drf_spectacular.utils import extend_schema_field, inline_serializer
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
@@ -25,12 +26,19 @@ from config.problems import ProblemError, invalid
 
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
+# Base64 of the form for addresses, without padding.
+_CURSOR = re.compile("^[A-Za-z0-9_-]+$", re.ASCII)
+
+
+@extend_schema_field({"type": "string", "pattern": _CURSOR.pattern})
+class CursorField(TextField):
+    """An opaque place in a list."""
 
 
 class PageQuery(QuerySerializer):
     """The two parameters every list has."""
 
-    cursor = TextField(
+    cursor = CursorField(
         required=False,
         trim_whitespace=False,
         help_text="From `next` or `previous`; opaque. Keep the other parameters as they were.",
@@ -57,6 +65,8 @@ class _Cursor:
 
     @classmethod
     def decode(cls, text: str, *, columns: int) -> "_Cursor":
+        if not _CURSOR.fullmatch(text):
+            raise _bad_cursor()
         try:
             padded = text.encode("ascii") + b"=" * (-len(text) % 4)
             backwards, *position = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))

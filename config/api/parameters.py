@@ -30,7 +30,10 @@ MAX_LIST_DAYS = 731
 _ZONED = re.compile(f"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{_TIME}", re.ASCII)
 
 
-@extend_schema_field({"type": "string", "format": "date", "pattern": f"^{_DAY}$", "examples": ["2026-11-01"]})
+_DAY_SCHEMA = {"type": "string", "format": "date", "pattern": f"^{_DAY}$"}
+
+
+@extend_schema_field({**_DAY_SCHEMA, "examples": ["2026-11-01"]})
 class DayField(serializers.DateField):
     """A UTC day as YYYY-MM-DD, from 2020 to 2099."""
 
@@ -49,6 +52,11 @@ class DayField(serializers.DateField):
                 f"Days from {EARLIEST} to {LATEST} can be asked for.", "out_of_range"
             )
         return day
+
+
+@extend_schema_field({**_DAY_SCHEMA, "examples": ["2026-11-08"]})
+class EndField(DayField):
+    """The UTC day after the last one; its example ends a range that the example of its beginning begins."""
 
 
 @extend_schema_field(
@@ -83,7 +91,7 @@ class RangeFields(StrictSerializer):
         required = self.is_range_required
         return {
             "from": DayField(required=required, help_text="First UTC day, inclusive."),
-            "to": DayField(required=required, help_text="UTC day after the last one (exclusive)."),
+            "to": EndField(required=required, help_text="UTC day after the last one (exclusive)."),
             **super().get_fields(),
         }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import IO, Any, cast
+from typing import IO, Any, ClassVar, cast
 
 from django.http import QueryDict
 from rest_framework.exceptions import ParseError
@@ -60,12 +60,19 @@ def _each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
 class StrictSerializer(Serializer[Any]):
     """A request's body or query; members it does not know are errors of their own."""
 
+    # A member → the one that has to come with it.
+    needs: ClassVar[Mapping[str, str]] = {}
+
     def to_internal_value(self, data: Any) -> Any:
         unknown = sorted(set(data) - set(self.fields))
         if unknown:
             known = ", ".join(self.fields) or "none"
             message = f"This is not known here. Known: {known}."
             raise ValidationError({name: ValidationError(message, "unknown").detail for name in unknown})
+        for name, needed in self.needs.items():
+            if name in data and needed not in data:
+                message = f"Give `{needed}` together with `{name}`."
+                raise ValidationError({needed: ValidationError(message, "required").detail})
         return super().to_internal_value(data)
 
 

@@ -111,7 +111,10 @@ class ProblemSchema(AutoSchema):
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
         found: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
-        return {**found, "additionalProperties": False} if isinstance(serializer, StrictSerializer) else found
+        if not isinstance(serializer, StrictSerializer):
+            return found
+        needs = {name: [needed] for name, needed in serializer.needs.items()}
+        return {**found, "additionalProperties": False, **({"dependentRequired": needs} if needs else {})}
 
     def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:
         found = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]

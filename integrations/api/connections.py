@@ -28,6 +28,7 @@ from integrations.api.serializers import (
     DisconnectQuery,
     KeySerializer,
     NewConnectionSerializer,
+    NewKeySerializer,
     RunSerializer,
     SyncSerializer,
     TestResultSerializer,
@@ -274,7 +275,7 @@ def _days_of(body: dict[str, Any]) -> DayRange | None:
         return None
     tomorrow = database_now().date() + dt.timedelta(days=1)
     if body["from"] >= tomorrow:
-        raise invalid("from", "This day has not begun yet (UTC).", "out_of_range")
+        raise invalid("from", "This day has not begun yet (UTC).", "not_begun")
     end = min(body.get("to", tomorrow), tomorrow)
     if (end - body["from"]).days > MAX_LIST_DAYS:
         raise invalid("from", f"At most {MAX_LIST_DAYS} days can be fetched at once.", "too_long")
@@ -290,13 +291,13 @@ class RotateKeyView(ConnectionApiView):
         tags=["connections"],
         description="The new key must pass its test and belong to the same organisation; otherwise 400 with the "
         "reason as its code, and the old key stays.",
-        request=KeySerializer,
+        request=NewKeySerializer,
         responses=OpenApiResponse(ConnectionSerializer, "With the new key.", examples=[examples.CONNECTION]),
         examples=[examples.KEY],
     )
     def post(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
         connection = self.find(connection_id)
-        body = self.read_body(KeySerializer)
+        body = self.read_body(NewKeySerializer)
         lifecycle.rotate_key(connection, body["api_key"], actor=self.principal.name)
         return Response(_document(connection))
 

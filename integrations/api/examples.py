@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample
 
 _ID = "0b8a4f1e-6d0b-4f5e-9d3c-2f6f5a1f7c11"
-_KEY = "sk-ant-admin01-…"
+_KEY = "sk-ant-admin01-..."
 
 _CONNECTION: dict[str, Any] = {
     "id": _ID,

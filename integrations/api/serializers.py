@@ -1,9 +1,10 @@
 """The documents of connections and runs as the API writes and reads them; no rule of the domain."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.validators import RegexValidator
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api.fields import Choice, TextField
@@ -104,13 +105,27 @@ class ConnectionSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField(source="connection.created_at")
 
 
+@extend_schema_field(
+    {"type": "string", "maxLength": _MAX_KEY_CHARACTERS, "pattern": "^sk-ant-[!-~]+$", "writeOnly": True}
+)
+class NewKeyField(TextField):
+    """A key that is to be stored; what is wrong with another text, its test tells better than a pattern."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            max_length=_MAX_KEY_CHARACTERS,
+            write_only=True,
+            validators=[_NOT_BLANK],
+            error_messages=_BLANK,
+            **kwargs,
+        )
+
+
 class NewConnectionSerializer(StrictSerializer):
     """What connects an organisation."""
 
     provider = Choice(Provider.choices)
-    api_key = TextField(
-        max_length=_MAX_KEY_CHARACTERS, write_only=True, validators=[_NOT_BLANK], error_messages=_BLANK
-    )
+    api_key = NewKeyField()
     label = TextField(  # type: ignore[assignment]
         max_length=120,
         required=False,
@@ -121,8 +136,14 @@ class NewConnectionSerializer(StrictSerializer):
     cost_center = TextField(max_length=120, required=False, allow_blank=True, allow_null=True)
 
 
+class NewKeySerializer(StrictSerializer):
+    """A key to rotate to."""
+
+    api_key = NewKeyField()
+
+
 class KeySerializer(StrictSerializer):
-    """A key to test or to rotate to."""
+    """Any text, to be told whether it is a key."""
 
     api_key = TextField(
         max_length=_MAX_KEY_CHARACTERS, write_only=True, validators=[_NOT_BLANK], error_messages=_BLANK
@@ -140,12 +161,7 @@ class SyncSerializer(RangeFields):
     """Which days to fetch: none for today and the days that may still change."""
 
     is_range_required = False
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "to" in attrs and "from" not in attrs:
-            message = serializers.ValidationError("Give `from` together with `to`.", "required").detail
-            raise serializers.ValidationError({"from": message})
-        return super().validate(attrs)
+    needs: ClassVar = {"to": "from"}
 
 
 class DisconnectQuery(QuerySerializer):
