@@ -3,7 +3,8 @@
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from accounts.permissions import rows_of
@@ -50,38 +51,63 @@ def namer(account_id: UUID, group_by: Sequence[str]) -> Namer:
 
 
 @dataclass(frozen=True, slots=True)
-class Worded:
+class Measure(Generic[_V]):
+    """What a summary adds up: how a row tells it, how two are added, and its size, by which rows are ordered."""
+
+    value: Callable[[Any], _V]
+    previous: Callable[[Any], _V | None]
+    add: Callable[[_V, _V], _V]
+    size: Callable[[_V], Decimal | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Worded(Generic[_V]):
     """A row of a summary with its worded group; the values as the summary has them."""
 
     bucket: dt.date | None
     group: Mapping[str, str | None]
-    value: Any
-    previous: Any
+    value: _V
+    previous: _V | None
 
 
-def by_name_of_day(
-    rows: Sequence[Any],
-    words: Namer,
-    granularity: Granularity,
-    *,
-    value: Callable[[Any], _V],
-    previous: Callable[[Any], _V | None],
-    add: Callable[[_V, _V], _V],
-) -> list[Worded]:
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Which names the rows get: those of now, or of each day, which a period then holds side by side."""
+
+    by_day: bool
+    granularity: Granularity
+
+
+def worded(rows: Sequence[Any], words: Namer, naming: Naming, measure: Measure[_V]) -> list[Worded[_V]]:
     """
-    Put the rows of a summary by day together again under the names of their days.
+    Word the rows of a summary, of which `naming.by_day` wants one by day.
 
-    Shape:   one row for each bucket, group and name; a group that was renamed has several
+    Shape:   in their order with the names of now, one for one; with those of each day by bucket, largest first, where a
+             group that was renamed has several rows
     """
-    found: dict[tuple[Any, ...], Worded] = {}
+    if not naming.by_day:
+        return [
+            Worded(row.bucket, words.word(row.group), measure.value(row), measure.previous(row))
+            for row in rows
+        ]
+    found = _by_name_of_day(rows, words, naming.granularity, measure)
+    return sorted(found, key=lambda row: (row.bucket or dt.date.min, -measure.size(row.value)))
+
+
+def _by_name_of_day(
+    rows: Sequence[Any], words: Namer, granularity: Granularity, measure: Measure[_V]
+) -> list[Worded[_V]]:
+    found: dict[tuple[Any, ...], Worded[_V]] = {}
     for row in rows:
         group = words.word(row.group, row.bucket)
         bucket = None if granularity == "total" else bucket_of(row.bucket, granularity)
         place = (bucket, *group.values())
         earlier = found.get(place)
-        now, before = value(row), previous(row)
+        now, before = measure.value(row), measure.previous(row)
         if earlier:
-            now = add(earlier.value, now)
-            before = None if before is None or earlier.previous is None else add(earlier.previous, before)
+            now = measure.add(earlier.value, now)
+            before = (
+                None if before is None or earlier.previous is None else measure.add(earlier.previous, before)
+            )
         found[place] = Worded(bucket, group, now, before)
     return list(found.values())

@@ -1,6 +1,5 @@
 """Endpoints of usage: rows, sums, and Claude Code activity."""
 
-import datetime as dt
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -13,12 +12,19 @@ from costs import comparison, freshness, sources, usage
 from costs.api import completeness, examples, rows, summaries
 from costs.api.parameters import ActivityQuery, UsageRowQuery, UsageSummaryQuery, cost_query
 from costs.api.serializers import ActivityRowSerializer, UsageRowSerializer, UsageSummarySerializer
+from costs.api.summaries import Measure, Naming
 from costs.freshness import DayState
 from costs.models import ActivityFact
-from costs.usage import UsageSummary
+from costs.usage import Counts, UsageSummary
 from workers.clock import database_now
 
 _BY_DAY = KeysetPaginator(("day", "id"))
+_COUNTS: Measure[Counts] = Measure(
+    value=lambda row: row.counts,
+    previous=lambda row: row.previous,
+    add=lambda one, other: usage.added((one, other)),
+    size=lambda counts: counts["total_tokens"] or 0,
+)
 
 
 class UsageView(ApiView):
@@ -100,27 +106,10 @@ class UsageSummaryView(ApiView):
 
     def _rows(self, summary: UsageSummary, query: dict[str, Any]) -> list[dict[str, Any]]:
         words = summaries.namer(self.account.pk, summary.group_by)
-        if query["names"] == "current":
-            return [
-                {
-                    "bucket": row.bucket, "group": words.word(row.group), "counts": row.counts,
-                    "previous": row.previous,
-                }
-                for row in summary.rows
-            ]  # fmt: skip
-        named = summaries.by_name_of_day(
-            summary.rows,
-            words,
-            query["granularity"],
-            value=lambda row: row.counts,
-            previous=lambda row: row.previous,
-            add=lambda one, other: usage.added((one, other)),
-        )
+        naming = Naming(query["names"] == "as_of_day", query["granularity"])
         return [
             {"bucket": row.bucket, "group": row.group, "counts": row.value, "previous": row.previous}
-            for row in sorted(
-                named, key=lambda row: (row.bucket or dt.date.min, -(row.value["total_tokens"] or 0))
-            )
+            for row in summaries.worded(summary.rows, words, naming, _COUNTS)
         ]
 
 

@@ -1,6 +1,6 @@
 """Endpoints of costs: rows, summaries, restatements, completeness."""
 
-import datetime as dt
+from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from costs.api.serializers import (
     RestatementSerializer,
     SummarySerializer,
 )
+from costs.api.summaries import Measure, Naming
 from costs.freshness import DayState
 from costs.money import sum_usd
 from costs.selectors import Summary
@@ -34,6 +35,12 @@ from workers import lifecycle
 from workers.clock import database_now
 
 _BY_DAY = KeysetPaginator(("day", "id"))
+_AMOUNTS: Measure[Decimal] = Measure(
+    value=lambda row: row.amount_usd,
+    previous=lambda row: row.previous_usd,
+    add=lambda one, other: sum_usd((one, other)),
+    size=lambda amount: amount,
+)
 _LATEST_FIRST = KeysetPaginator(("observed_at", "id"), descending=True)
 
 
@@ -112,25 +119,10 @@ class SummaryView(ApiView):
 
     def _rows(self, summary: Summary, query: dict[str, Any]) -> list[dict[str, Any]]:
         words = summaries.namer(self.account.pk, summary.group_by)
-        if query["names"] == "current":
-            return [
-                {
-                    "bucket": row.bucket, "group": words.word(row.group), "amount_usd": row.amount_usd,
-                    "previous_usd": row.previous_usd,
-                }
-                for row in summary.rows
-            ]  # fmt: skip
-        named = summaries.by_name_of_day(
-            summary.rows,
-            words,
-            query["granularity"],
-            value=lambda row: row.amount_usd,
-            previous=lambda row: row.previous_usd,
-            add=lambda one, other: sum_usd((one, other)),
-        )
+        naming = Naming(query["names"] == "as_of_day", query["granularity"])
         return [
             {"bucket": row.bucket, "group": row.group, "amount_usd": row.value, "previous_usd": row.previous}
-            for row in sorted(named, key=lambda row: (row.bucket or dt.date.min, -row.value))
+            for row in summaries.worded(summary.rows, words, naming, _AMOUNTS)
         ]
 
 
