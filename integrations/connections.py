@@ -6,7 +6,7 @@
 import datetime as dt
 import re
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 
 from django.conf import settings
@@ -42,6 +42,18 @@ class RefusedError(Exception):
         self.advice = told
         self.connection = connection
         self.retry_after_seconds = retry_after_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class NewConnection:
+    """What a person gives to connect an organisation; a blank label gets a default."""
+
+    api_key: str
+    label: str = ""
+    cost_center: str = ""
+
+    def __repr__(self) -> str:
+        return f"NewConnection(label={self.label!r}, cost_center={self.cost_center!r})"
 
 
 def client_for(api_key: str) -> AnthropicClient:
@@ -117,9 +129,11 @@ def _hold_same(account: Account, result: ProbeResult) -> Connection | None:
 
 
 @transaction.atomic
-def store(account: Account, api_key: str, result: ProbeResult, *, label: str, cost_center: str) -> Connection:
+def store(account: Account, wanted: NewConnection, result: ProbeResult, *, now: dt.datetime) -> Connection:
     """
     Store a connection for a key that passed its probe, sealed; or revive the disconnected one.
+
+    Days are counted back from `now`, by which its lateness is judged, too: the database's time.
 
     Key:     (account, provider, origin, organisation id)
     Raises:  RefusedError — already connected, or the label is taken
@@ -138,17 +152,17 @@ def store(account: Account, api_key: str, result: ProbeResult, *, label: str, co
     connection.organization_name = _one_line(result.organization.name)
     # What people called it and charged it to survives a revival, unless they say something new.
     connection.label = (
-        _one_line(label) or connection.label or default_label(account, result.organization.name)
+        _one_line(wanted.label) or connection.label or default_label(account, result.organization.name)
     )
-    connection.cost_center = _one_line(cost_center) or connection.cost_center
-    connection.key_hint = key_hint(api_key)
+    connection.cost_center = _one_line(wanted.cost_center) or connection.cost_center
+    connection.key_hint = key_hint(wanted.api_key)
     connection.capabilities = [asdict(capability) for capability in result.capabilities]
     connection.backfill_days = account.backfill_days
     connection.disconnected_at = None
     connection.last_synced_at = None
     connection.settled_through = None
-    connection.connected_at = timezone.now()
-    depth = connection.connected_at.date() - dt.timedelta(days=account.backfill_days)
+    connection.connected_at = now
+    depth = now.date() - dt.timedelta(days=account.backfill_days)
     # A revived connection keeps wanting what it once wanted, also what it missed while it was disconnected.
     connection.wanted_from = min(connection.wanted_from, depth) if existing else depth
     set_state(connection, Status.PENDING, save=False)
@@ -160,7 +174,7 @@ def store(account: Account, api_key: str, result: ProbeResult, *, label: str, co
         if other and other.pk != connection.pk:
             raise already_connected(other) from None
         raise LabelTakenError(connection.label) from None
-    vault.seal(connection, api_key)
+    vault.seal(connection, wanted.api_key)
     return connection
 
 

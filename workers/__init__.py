@@ -25,5 +25,6 @@ the step, after the lane's row was locked and fence and token were found unchang
 still open in its generation (`_still_open`). Two holders of one lane therefore end as one. And were a window written
 twice all the same, the second time would change nothing: `costs.ingest` replaces, it never adds.
 
-Locks are taken in one order everywhere: lanes (by id), connection, step.
+Locks are taken in one order everywhere: lanes (by id), then the connection, under which its reports, names, facts and
+sums are written. Runs and steps stand outside of this order, because only who holds their lane locks or changes them.
 """

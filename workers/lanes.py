@@ -211,7 +211,8 @@ def hold(organization_id: str, families: Sequence[str]) -> list[Lane]:
     """
     Lock an owner's lanes of these families for the rest of the transaction; in the order of the families.
 
-    Everybody locks in the order lane (by id), connection, step, or two would wait for each other for ever.
+    Everybody locks lanes (by id) before the connection, or two would wait for each other for ever; runs and steps are
+    locked by who holds their lane only.
     NO KEY UPDATE suffices against other holders and lets rows that refer to the lane be inserted meanwhile.
     """
     held = (
@@ -220,6 +221,13 @@ def hold(organization_id: str, families: Sequence[str]) -> list[Lane]:
         .order_by("pk")
     )
     return sorted(held, key=lambda lane: families.index(lane.family))
+
+
+def hold_all(organization_id: str) -> list[Lane]:
+    """Lock every lane of an owner as `hold` does: also those whose reports were turned off and whose steps are open."""
+    return list(
+        Lane.objects.select_for_update(no_key=True).filter(organization_id=organization_id).order_by("pk")
+    )
 
 
 def ring(lane_id: int) -> None:

@@ -6,7 +6,7 @@ message; the dispatcher finds the rows.
 """
 
 import datetime as dt
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from accounts.models import Account
 from costs.periods import DayRange
 from integrations import connections
 from integrations.anthropic.probe import ProbeResult, probe
-from integrations.connections import RefusedError
+from integrations.connections import NewConnection, RefusedError
 from integrations.errors import Advice, Fate, Reason, UpstreamError, advice
 from integrations.models import Connection, Credential, Status
 from integrations.vault import RingKeyMissingError, VaultError
@@ -30,18 +30,6 @@ from workers.probe_tokens import UNSAID_WAIT_SECONDS, ProbeTokens, fingerprint, 
 
 # Two years: more than any plan fills, little enough for one run.
 MOST_DAYS = 731
-
-
-@dataclass(frozen=True, slots=True)
-class NewConnection:
-    """What a person gives to connect an organisation; a blank label gets a default."""
-
-    api_key: str
-    label: str = ""
-    cost_center: str = ""
-
-    def __repr__(self) -> str:
-        return f"NewConnection(label={self.label!r}, cost_center={self.cost_center!r})"
 
 
 def test_key(account: Account, api_key: str, *, actor: str) -> ProbeResult:
@@ -80,10 +68,8 @@ def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connectio
     with transaction.atomic():
         # Before the connection, as everywhere: one that is revived may be on the page of somebody else.
         lanes.ensure_and_hold(result.organization.id, reports.families_of(result.origin))
-        connection = connections.store(
-            account, wanted.api_key, result, label=wanted.label, cost_center=wanted.cost_center
-        )
         now = database_now()
+        connection = connections.store(account, wanted, result, now=now)
         reports.revive(connection, now.date())
         connection.next_sync_at = schedule.next_daily(connection.pk, after=now)
         connections.set_state(connection, Status.BACKFILLING, save=False)
@@ -120,11 +106,11 @@ def test(connection: Connection, *, actor: str) -> ProbeResult:
 
 def _hold(connection: Connection) -> Connection:
     """
-    Lock lane and connection, in the order in which workers do.
+    Lock its lanes and then the connection, in the order in which workers do.
 
     Raises:  ConnectionStandsStillError — somebody has disconnected or erased it meanwhile
     """
-    lanes.hold(connection.organization_id, reports.families(connection))
+    lanes.hold_all(connection.organization_id)
     return _still_live(connection)
 
 
@@ -262,7 +248,7 @@ def _back_to_work(connection: Connection, now: dt.datetime) -> None:
         states.enqueue_recovered(connection, now)
     connections.set_state(connection, states.working_status(connection))
     runs.request_run(connection, Trigger.REREAD, _trailing(connection, now.date()), requested_by="catch up")
-    for lane in lanes.hold(connection.organization_id, reports.families(connection)):
+    for lane in lanes.hold_all(connection.organization_id):
         lanes.ring(lane.pk)
 
 
@@ -292,7 +278,7 @@ def disconnect(connection: Connection, *, erase: bool, actor: str) -> None:
     Key:     again, or after somebody else, it changes nothing; what is disconnected can still be erased
     """
     with transaction.atomic():
-        lanes.hold(connection.organization_id, reports.families(connection))
+        lanes.hold_all(connection.organization_id)
         current = states.find_and_hold(connection)
         if current is None or (current.is_disconnected and not erase):
             return

@@ -14,10 +14,9 @@ from dashboard import notices
 from dashboard.access import action, page
 from dashboard.forms import AddForm, KeyForm
 from dashboard.notices import Notice
-from integrations.connections import LabelTakenError, RefusedError
+from integrations.connections import LabelTakenError, NewConnection, RefusedError
 from integrations.models import Connection
 from workers import lifecycle
-from workers.lifecycle import NewConnection
 
 _NOT_ADDED = "Not added."
 

@@ -33,13 +33,13 @@ from integrations.api.serializers import (
     SyncSerializer,
     TestResultSerializer,
 )
-from integrations.connections import LabelTakenError, RefusedError
+from integrations.connections import LabelTakenError, NewConnection, RefusedError
 from integrations.errors import Reason
 from integrations.models import Connection
 from workers import lifecycle
 from workers.bucket import BucketUnavailableError
 from workers.clock import database_now
-from workers.lifecycle import ConnectionStandsStillError, NewConnection, RangeError
+from workers.lifecycle import ConnectionStandsStillError, RangeError
 
 # What these report passes by itself, so a repeated request deserves a new answer.
 _TEMPORARY = frozenset({Reason.RATE_LIMITED, Reason.UPSTREAM_UNAVAILABLE, Reason.UPSTREAM_UNREADABLE})

@@ -50,6 +50,15 @@ class TestConnect:
         run = SyncRun.objects.get()
         assert (run.to_day - run.from_day).days == days
 
+    def test_counts_back_from_the_clock_of_the_database(self, connect, monkeypatch):
+        before = database_now()
+        monkeypatch.setattr(timezone, "now", lambda: before - dt.timedelta(days=3))
+
+        connection = connect()
+
+        assert before <= connection.connected_at <= database_now()
+        assert connection.wanted_from == SyncRun.objects.get().from_day
+
     def test_refuses_the_same_organisation_with_the_name_of_the_existing_connection(self, connect):
         first = connect(label="Main")
 

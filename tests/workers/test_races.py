@@ -161,6 +161,22 @@ class TestPausedWhileAnAnswerIsUnderWay:
         assert connection.status == Status.ACTIVE
 
 
+class TestFamilyTurnedOffMeanwhile:
+    def test_its_open_steps_are_found_again_after_a_pause(self, connect, run_due, settings):
+        settings.REPORTS_OFF, off = frozenset(), settings.REPORTS_OFF
+        connection = connect()
+        lifecycle.pause(connection, actor="alice")
+        run_due()
+        settings.REPORTS_OFF = off
+
+        lifecycle.resume(connection, actor="alice")
+
+        assert stranded() == []
+        run_due()
+        connection.refresh_from_db()
+        assert connection.status == Status.ACTIVE
+
+
 class TestTwoPeopleAtOnce:
     def test_reconnect_and_pause_do_not_wait_for_each_other_for_ever(self, connect, monkeypatch):
         """Whoever locked the connection before its lanes would deadlock with whoever keeps to the order."""

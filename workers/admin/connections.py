@@ -16,13 +16,13 @@ from django.views.decorators.debug import sensitive_post_parameters
 from accounts.object_actions import FormPage, ObjectActionsMixin
 from accounts.operators import CappedRelatedFilter, OperatorAdmin, filtered_list
 from costs.models import DayDigest
-from integrations.connections import LabelTakenError, RefusedError
+from integrations.connections import LabelTakenError, NewConnection, RefusedError
 from integrations.models import Connection
 from workers import lifecycle, runs
 from workers.admin import connection_actions
 from workers.admin.connection_forms import ConnectForm, EditForm
 from workers.clock import database_now
-from workers.lifecycle import ConnectionStandsStillError, NewConnection
+from workers.lifecycle import ConnectionStandsStillError
 
 _SEEN = {True: "yes", False: "no", None: "not tried yet"}
 

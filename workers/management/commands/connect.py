@@ -12,11 +12,10 @@ from rich.console import Console
 
 from accounts.bootstrap import ensure_default_account
 from accounts.models import Account
-from integrations.connections import LabelTakenError, RefusedError
+from integrations.connections import LabelTakenError, NewConnection, RefusedError
 from integrations.models import Connection
 from workers import lifecycle
 from workers.follow import follow, outcome
-from workers.lifecycle import NewConnection
 
 
 class Command(BaseCommand):
