@@ -1,9 +1,10 @@
 """The outermost door: whom a proxy may speak for, how large a request may be, and that it is text."""
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -111,6 +112,23 @@ def other_charset(meta: Mapping[str, Any]) -> ProblemError | None:
         return None
     told = "The Content-Type names another charset; send UTF-8."
     return ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", told)
+
+
+def with_readable_type(application: WSGIApplication) -> WSGIApplication:
+    """
+    Let a request with a Content-Type that Django cannot read reach the door, which refuses it for its charset.
+
+    Django reads the type while it makes the request, before any middleware: what it raises there is a bare 500.
+    """
+
+    def checked(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            parse_header_parameters(str(environ.get("CONTENT_TYPE") or ""))
+        except ValueError:
+            environ["CONTENT_TYPE"] = "text/plain; charset=unknown"
+        return application(environ, start_response)
+
+    return checked
 
 
 def no_text(meta: Mapping[str, Any]) -> ProblemError | None:

@@ -8,9 +8,13 @@ from django.db import connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_wsgi_application()
+django_application = get_wsgi_application()
 
-from integrations import checks  # noqa: E402 - it needs the models that the line above has set up
+# They need what the line above has set up.
+from config import edge  # noqa: E402
+from integrations import checks  # noqa: E402
+
+application = edge.with_readable_type(django_application)
 
 if refusal := checks.refusal_to_start():
     raise ImproperlyConfigured(refusal)

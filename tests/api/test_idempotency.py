@@ -76,6 +76,22 @@ class TestCreatingTwice:
 
         assert made[0] != made[1]
 
+    def test_replays_nothing_to_a_token_that_may_not_ask(self, admin, viewer, editor, connected, acorn_key):
+        """Within the account the key alone opens nothing: the role is asked first."""
+        path = f"connections/{connected.pk}/sync/"
+        done = editor.post(path, {}, Idempotency_Key="one")
+        shown = {"provider": "anthropic", "api_key": acorn_key}
+        admin.post("connections/", shown, Idempotency_Key="two")
+
+        answers = [
+            viewer.post(path, {}, Idempotency_Key="one"),
+            editor.post("connections/", shown, Idempotency_Key="two"),
+        ]
+
+        assert done.status_code == 202
+        assert [problem(answer, 403)["code"] for answer in answers] == ["permission_denied"] * 2
+        assert ["Idempotency-Replayed" in answer for answer in answers] == [False, False]
+
     def test_covers_syncs(self, editor, connected):
         path = f"connections/{connected.pk}/sync/"
 

@@ -7,9 +7,12 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.core.handlers.wsgi import WSGIHandler
 from django.test import Client
 
 from accounts.models import AuditEvent
@@ -253,3 +256,29 @@ class TestCharset:
         kind = f"multipart/form-data; boundary=x; charset={charset}"
 
         assert Client().generic("POST", "/accounts/login/", self.FORM, content_type=kind).status_code == 200
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("path", ["/accounts/login/", "/api/v1/connections/", "/healthz/live"])
+    def test_that_django_cannot_read_is_no_fault(self, path):
+        """In the spelling of RFC 2231 it raises while the request is made, where no middleware is yet."""
+        environ: dict[str, Any] = {"PATH_INFO": path, "CONTENT_TYPE": "text/plain; charset*=nonsense''x"}
+        setup_testing_defaults(environ)
+        told: list[str] = []
+
+        body = edge.with_readable_type(WSGIHandler())(
+            environ, lambda status, *_: told.append(status) or print
+        )
+
+        assert told == ["415 Unsupported Media Type"]
+        assert b"send UTF-8" in b"".join(body)
+
+    @pytest.mark.django_db
+    def test_of_a_part_that_cannot_be_read_is_no_fault(self):
+        part = self.FORM.replace(b'name="login"', b"name*=nonsense''login")
+        client = Client(raise_request_exception=False)
+
+        answer = client.generic(
+            "POST", "/accounts/login/", part, content_type="multipart/form-data; boundary=x"
+        )
+
+        assert answer.status_code in {200, 400}
