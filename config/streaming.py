@@ -23,9 +23,9 @@ from config.problems import ProblemError
 MOST_AT_ONCE = 4
 MOST_AN_ACCOUNT = 2
 MOST_SECONDS = 900
-# A client that stops reading must not hold back the database's clean-up: the server ends our transaction. The thread
-# that waits for such a client is runtime.web_worker's to free.
-_IDLE_SECONDS = 60
+# A client that stops reading is runtime.web_worker's to give up. Should nobody do so, the database ends our transaction,
+# which holds back its clean-up. Between two trips to it a client takes some 2 MB, and may be slow.
+_IDLE_SECONDS = 300
 # What a client has to take within the web process's time limit for one write: a group of rows of a Parquet file is
 # many times that.
 _BYTES_A_PIECE = 131_072
@@ -126,14 +126,18 @@ def _chunks(export: Export) -> Chunks:
         try:
             # The cursor is closed before its transaction ends.
             with snapshot(), closing(export.produce()) as chunks:
-                for chunk in chunks:
+                for piece in _pieces(chunks):
                     if time.monotonic() - began > MOST_SECONDS:
                         raise ExportTooSlowError(export.name)
-                    for start in range(0, len(chunk), _BYTES_A_PIECE):
-                        piece = chunk[start : start + _BYTES_A_PIECE]
-                        yield piece
-                        sent += len(piece)
+                    yield piece
+                    sent += len(piece)
             outcome = "whole"
         finally:
             seconds = round(time.monotonic() - began, 3)
             log.info("export", file=export.name, outcome=outcome, bytes=sent, seconds=seconds)
+
+
+def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        for start in range(0, len(chunk), _BYTES_A_PIECE):
+            yield chunk[start : start + _BYTES_A_PIECE]

@@ -417,6 +417,19 @@ class TestTrouble:
         with places.held(account.pk), places.held(account.pk):
             assert viewer("HEAD", "exports/costs.csv", **OCTOBER).status_code == 200
 
+    def test_a_transfer_without_end_is_broken_off_in_the_middle_of_a_chunk(self, account, monkeypatch):
+        monkeypatch.setattr(streaming, "_BYTES_A_PIECE", 4)
+
+        def produce():
+            yield b"0123456789"
+
+        with closing(Stream(Export("costs.parquet", account.pk, produce))) as stream:
+            assert next(stream) == b"0123"
+            monkeypatch.setattr(streaming, "MOST_SECONDS", -1)
+
+            with pytest.raises(streaming.ExportTooSlowError):
+                next(stream)
+
     def test_a_transfer_without_end_is_broken_off(self, viewer, filled, monkeypatch):
         monkeypatch.setattr(csv_text, "_CHARACTERS_A_CHUNK", 1)
         answer = viewer.get("exports/costs.csv", **OCTOBER)
