@@ -23,7 +23,12 @@ a person must do.
 **Not doubled.** Facts are written by `outcomes.record_page` only, in the transaction that archives the page and closes
 the step, after the lane's row was locked and fence and token were found unchanged (`lanes.lock`) and the step was found
 still open in its generation (`_still_open`). Two holders of one lane therefore end as one. And were a window written
-twice all the same, the second time would change nothing: `costs.ingest` replaces, it never adds.
+twice all the same, the second time would change nothing: `costs.ingest` replaces, it never adds. Shares of keys and
+people, which are worked out from stored facts (`costs.attribution`), are replaced in the same way.
+
+**Not for ever.** A step is given up after eight refusals in a row (`outcomes._fail_step`), a run after five starts that
+left no outcome (`turn._is_poisoned`). An upstream that fails is asked again without end, and the connection says so
+meanwhile. What was given up or missed is an unsettled day, which the next daily run finds (`runs.plan`).
 
 Locks are taken in one order everywhere: lanes (by id), then the connection, under which its reports, names, facts and
 sums are written. Runs and steps stand outside of this order, because only who holds their lane locks or changes them.

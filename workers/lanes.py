@@ -183,7 +183,7 @@ def note_penalty(lease: Lease, answer: Answer) -> None:
 
 
 def park(lease: Lease, wait_seconds: float) -> None:
-    """Give the lane back until then; a run that arrives meanwhile does not shorten a wait for a token."""
+    """Give the lane back until then, or until a new run makes it look again (`ring`, `schedule.start_due`)."""
     _guarded(
         lease,
         "state = 'waiting', lease_token = NULL, due_at = now() + make_interval(secs => %s)",

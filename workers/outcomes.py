@@ -1,7 +1,8 @@
 """What an answer changes: page, step, facts, run and connection, together or not at all.
 
-Every function opens one transaction and first proves the lease with the lane's row locked, so a holder that
-lost its lane raises LeaseLostError before anything of it is visible. Each returns whether the turn may go on.
+Every function of a turn (`record_…`, `leave_to_others`, `restart`) opens one transaction and first proves the lease with
+the lane's row locked, so a holder that lost its lane raises LeaseLostError before anything of it is visible. Each
+returns whether the turn may go on.
 """
 
 import datetime as dt
@@ -170,7 +171,7 @@ def _complete(step: SyncStep) -> None:
 
 
 def _note_progress(step: SyncStep, written: Ingested | None = None) -> None:
-    """Save the step, one page or one whole window further; what was in its way is forgotten."""
+    """Save the step, one page (`written` is None) or its whole window further; close the run with its last one."""
     now = step.finished_at or database_now()
     step.not_before = None
     if written is not None or step.generation == 1:

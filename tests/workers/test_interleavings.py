@@ -19,8 +19,9 @@ from accounts.models import Plan
 from costs.models import CostFact, Restatement
 from integrations.anthropic import streams
 from integrations.anthropic.reports.classic_cost import cost_report_request
-from integrations.models import Connection
-from workers import lifecycle, outcomes, turn
+from integrations.connections import NewConnection
+from integrations.models import Connection, Status
+from workers import lifecycle, outcomes, turn, windows
 from workers.clock import database_now
 from workers.models import Lane, Page, SyncRun, SyncStep
 
@@ -213,3 +214,35 @@ def _end_lease(workers: list[Worker]) -> None:
         )
     for worker in workers:
         worker.settle()
+
+
+class TestPoison:
+    def test_a_step_that_ends_its_worker_five_times_stops_its_run_and_no_other(
+        self, connect, other_account, simulator, run_due, monkeypatch
+    ):
+        poisoned = connect()
+        key = simulator.organisations(organisation="acorn-studio")[0]["admin_key"]
+        healthy = lifecycle.connect(other_account, NewConnection(key), actor="charlie")
+
+        def kill_whoever_writes_for_the_first(step: SyncStep, *rest: object, **more: object) -> object:
+            if step.run.connection_id == poisoned.pk:
+                raise Killed
+            return write(step, *rest, **more)
+
+        write = windows.write
+        monkeypatch.setattr(windows, "write", kill_whoever_writes_for_the_first)
+        deaths = 0
+        while SyncRun.objects.get(connection=poisoned).status in SyncRun.ACTIVE:
+            Lane.objects.update(due_at=database_now())  # the lease of the dead ends
+            try:
+                run_due()
+            except Killed:
+                deaths += 1
+
+        poisoned.refresh_from_db()
+        healthy.refresh_from_db()
+        assert deaths == 5
+        assert "ended its worker" in SyncRun.objects.get(connection=poisoned).detail
+        assert (poisoned.status, healthy.status) == (Status.DEGRADED, Status.ACTIVE)
+        assert not CostFact.objects.filter(connection=poisoned).exists()
+        assert not Page.objects.filter(step__run__connection=poisoned).exists()

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 from django.db import connection as database
+from django.db.models import F
 
 from config.celery import app
 from costs.models import CostFact
@@ -120,5 +121,8 @@ class TestSchedule:
     def test_prunes_what_is_due(self, connect, run_due):
         connect()
         run_due()
+        pages = Page.objects.count()
+        Page.objects.update(requested_at=F("requested_at") - LATER)
+        SyncStep.objects.update(finished_at=F("finished_at") - LATER)
 
-        assert prune_archive() == {"pruned": 0}
+        assert [prune_archive(), prune_archive()] == [{"pruned": pages}, {"pruned": 0}]
