@@ -23,9 +23,10 @@ def you(request: HttpRequest, user: User) -> HttpResponse:
         changes = {
             name: difference(form.initial[name], form.cleaned_data[name]) for name in form.changed_data
         }
-        with transaction.atomic():
-            form.save()
-            if changes:
+        if changes:
+            with transaction.atomic():
+                # Not form.save(): it would write the whole row back, also where somebody was shut out meanwhile.
+                user.save(update_fields=list(changes))
                 audit.record_person(user, "person.edited", actor=user.email, **changes)
         messages.success(request, "Saved.")
         return redirect("mfa_index")

@@ -14,6 +14,7 @@ from accounts import audit, invitations, sessions, tokens
 from accounts.invitations import Offer
 from accounts.models import ApiToken, AuditEvent, Invitation, Membership, Role, User
 from accounts.pages import urls
+from accounts.pages.forms import NameForm
 from accounts.tokens import Terms
 from alerts import outbox
 from alerts.models import OutboxMessage
@@ -253,6 +254,21 @@ class TestYou:
         user = User.objects.get(pk=victor.user_id)
         assert (user.first_name, user.is_staff) == ("Victor", False)
         assert AuditEvent.objects.get().changes == {"first_name": ["", "Victor"], "last_name": ["", "V"]}
+
+    def test_write_nothing_but_the_name(self, victor, monkeypatch):
+        """Whoever is shut out while a name is being saved stays shut out, however often it is saved."""
+        client, cleaned = as_(victor), NameForm.clean
+
+        def shut_out(form: NameForm) -> object:
+            User.objects.filter(pk=victor.user_id).update(is_active=False, password="another")
+            return cleaned(form)
+
+        monkeypatch.setattr(NameForm, "clean", shut_out)
+
+        client.post(reverse("mfa_index"), {"first_name": "Victor", "last_name": "V"})
+
+        user = User.objects.get(pk=victor.user_id)
+        assert (user.first_name, user.is_active, user.password) == ("Victor", False, "another")
 
     def test_is_open_to_who_belongs_to_no_account(self, db):
         user = User.objects.create_user("lost@example.com", "correct horse battery")
