@@ -130,11 +130,8 @@ def celery_noop(ground: Ground, count: int) -> float:
     client = redis_client()
     for _ in range(count):
         noop.apply_async(queue="bench")
-    argv = tuple(
-        {"config.celery": "bench.noop", "ticks,lanes": "bench"}.get(part, part)
-        for part in stack.worker().argv
-    )
-    ground.start(replace(stack.worker(), name="bench-noop", argv=argv))
+    argv = tuple("bench" if part == "ticks,lanes" else part for part in stack.worker().argv)
+    ground.start(replace(stack.worker(), name="bench-noop", argv=(*argv, "--include", "bench.noop")))
     begun_at = count - count // 10
     until(lambda: client.llen("bench") <= begun_at, "the no-op worker takes tasks", seconds=60, every=0.005)
     begun, first = time.perf_counter(), client.llen("bench")

@@ -133,8 +133,11 @@ CONTENT_SECURITY_POLICY = {
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
-# `bin/celery` and `python -m celery`: worker and beat, which show no pages.
-_IS_ENGINE = Path(sys.argv[0]).name == "celery" or Path(sys.argv[0]).parts[-2:] == ("celery", "__main__.py")
+# `python -m config.program`, or Celery's own command line: worker and beat, which show no pages.
+_IS_ENGINE = Path(sys.argv[0]).name == "celery" or Path(sys.argv[0]).parts[-2:] in {
+    ("config", "program.py"),
+    ("celery", "__main__.py"),
+}
 INSTALLED_APPS = [
     "runtime",
     "accounts",

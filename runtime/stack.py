@@ -44,7 +44,7 @@ def worker(number: int = 1) -> ProcessSpec:
 
 def _celery(command: str) -> tuple[str, ...]:
     # Through the interpreter, not bin/celery: a moved virtual environment has scripts that point nowhere.
-    return (sys.executable, "-m", "celery", "-A", "config.celery", command, "-l", "INFO")
+    return (sys.executable, "-m", "config.program", command, "-l", "INFO")
 
 
 def check_port(port: int) -> None:

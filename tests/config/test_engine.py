@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -22,7 +23,9 @@ print(json.dumps([sorted(sys.modules), sorted(each._meta.label for each in apps.
 """
 
 
-@pytest.mark.parametrize("program", ["/somewhere/bin/celery", "/somewhere/celery/__main__.py"])
+@pytest.mark.parametrize(
+    "program", ["/somewhere/config/program.py", "/somewhere/bin/celery", "/somewhere/celery/__main__.py"]
+)
 def test_knows_every_table_and_imports_no_page(program):
     ended = subprocess.run(
         [sys.executable, "-c", _START, program], check=True, capture_output=True, text=True
@@ -33,3 +36,34 @@ def test_knows_every_table_and_imports_no_page(program):
     assert "workers.run_lane" in tasks
     pages = ("config.urls", "rest_framework.views", "dashboard.views", "workers.admin", "accounts.admin")
     assert [name for name in imported if name.startswith(pages)] == []
+
+
+# Text, because only that would be coloured.
+_PROGRAM = """
+import sys
+from config import program
+sys.argv[0] = program.__file__
+import django, structlog
+django.setup()
+try:
+    1 / 0
+except ZeroDivisionError:
+    structlog.get_logger("workers").exception("went_wrong")
+print(" ".join(sys.modules), *program.main.commands)
+"""
+
+
+def test_program_leaves_out_what_terminals_show_and_still_logs_tracebacks():
+    ended = subprocess.run(
+        [sys.executable, "-c", _PROGRAM],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LOG_FORMAT": "text"},
+    )
+
+    known = ended.stdout.split()
+    assert [name for name in known if name.startswith(("rich.", "pygments", "prompt_toolkit"))] == []
+    assert known[-2:] == ["worker", "beat"]
+    assert "went_wrong" in ended.stderr
+    assert "ZeroDivisionError: division by zero" in ended.stderr
