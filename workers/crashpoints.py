@@ -12,7 +12,7 @@ _passed = 0
 
 # Each place, and what is there when the process dies at it. Places inside a transaction leave nothing of it.
 POINTS = {
-    "daily-started": "The day's runs are committed and no lane was woken: the next tick wakes them.",
+    "daily-started": "The day's runs are committed and their lanes not woken yet: the next tick wakes them.",
     "tick-woken": "Lanes are woken and no message is sent: the wake time-out ends, and a tick wakes them again.",
     "claimed": "The lane is leased and nothing else: the lease ends, as after every place from here on.",
     "steps-planned": "Inside: a run without steps still has none, and is planned by whoever claims next.",

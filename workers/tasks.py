@@ -37,11 +37,17 @@ def keep_usable_connections(**_: object) -> None:
 
 @shared_task(name="workers.tick")
 def tick(**_unknown: object) -> dict[str, int]:
-    """Turn due connections into daily runs, and due lanes into nudges; every second, as often as you like."""
+    """Turn due lanes into nudges, and due connections into daily runs; every second, as often as you like."""
+    # Lanes first: whatever keeps a daily run from being started must not keep everybody else's work from being done.
+    woken = _nudge_due()
     daily = schedule.start_due()
     crash("daily-started")
+    return {"daily": daily, "woken": woken}
+
+
+def _nudge_due() -> int:
     if _queue_length() > _LONGEST_QUEUE:
-        return {"daily": daily, "woken": 0}
+        return 0
     woken = lanes.wake_due()
     crash("tick-woken")
     if woken:
@@ -49,7 +55,7 @@ def tick(**_unknown: object) -> dict[str, int]:
         with current_app.producer_pool.acquire(block=True) as producer:
             for lane_id in woken:
                 run_lane.apply_async(kwargs={"lane_id": lane_id}, producer=producer)
-    return {"daily": daily, "woken": len(woken)}
+    return len(woken)
 
 
 @shared_task(name="workers.run_lane")

@@ -6,9 +6,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from integrations.models import Connection
-from workers import lifecycle, schedule
+from workers import lifecycle, schedule, tasks
+from workers.bucket import redis_client
 from workers.clock import database_now
-from workers.models import SyncRun, Trigger
+from workers.models import Lane, SyncRun, Trigger
 
 ID = UUID(int=7)
 
@@ -82,3 +83,22 @@ class TestStartDue:
 
         lifecycle.disconnect(synced, erase=False, actor="alice")
         assert schedule.start_due() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTick:
+    def test_wakes_lanes_though_a_daily_run_cannot_be_started(self, connect, run_due):
+        """A row that nobody foresaw must not stop the work of everybody else, second after second."""
+        broken = connect()
+        run_due()
+        Connection.objects.filter(pk=broken.pk).update(
+            settled_through=dt.date.max, next_sync_at=database_now() - dt.timedelta(minutes=1)
+        )
+        waiting = connect("birch-logistics").runs.get().lane
+
+        with pytest.raises(OverflowError):
+            tasks.tick()
+
+        waiting.refresh_from_db()
+        assert waiting.state == Lane.State.WOKEN
+        assert redis_client().llen("lanes") == 1
