@@ -51,7 +51,7 @@ def hold(connection: Connection) -> Connection:
 
 
 def after_success(connection: Connection) -> None:
-    """A request succeeded: leave trouble behind, unless another step still has some."""
+    """A step got further or was closed: leave trouble behind, unless a window of the bill still has some."""
     if connection.status in _WORKING and connection.reason in _UNTROUBLED:
         return
     _leave_trouble_behind(hold(connection))
@@ -60,9 +60,10 @@ def after_success(connection: Connection) -> None:
 def _leave_trouble_behind(current: Connection) -> None:
     if current.status in STANDING:
         return
+    # One that was given up, too: its days are missing, and its run will end by saying so.
     if SyncStep.objects.filter(
-        run__connection=current, run__status__in=SyncRun.ACTIVE, status=SyncStep.Status.QUEUED, failures__gt=0,
-        stream=current.cost_source,
+        run__connection=current, run__status__in=SyncRun.ACTIVE, failures__gt=0, stream=current.cost_source,
+        status__in=(SyncStep.Status.QUEUED, SyncStep.Status.FAILED),
     ).exists():  # fmt: skip
         return
     target = working_status(current)

@@ -16,7 +16,7 @@ from integrations.anthropic.reports.classic_cost import cost_report_request
 from integrations.anthropic.streams import STREAMS
 from integrations.errors import Fate, Reason, UpstreamError, advice
 from integrations.models import Connection, Status
-from workers import lifecycle, schedule, windows
+from workers import lanes, lifecycle, schedule, turn, windows
 from workers.clock import database_now
 from workers.lifecycle import ConnectionStandsStillError, NewConnection, RangeError
 from workers.models import SyncRun, SyncStep, Trigger
@@ -182,6 +182,22 @@ class TestCutShort:
 
 
 class TestOneWindowThatAlwaysFails:
+    def test_stays_visible_after_it_was_given_up_while_the_run_goes_on(
+        self, account, connect, simulator, run_due
+    ):
+        account.plan = Plan.PRO
+        account.save()
+        connection = connect()
+        simulator.fault("bad_amount", path="/v1/organizations/cost_report")
+        SyncStep.objects.filter(position=0).update(failures=7)
+
+        (lane_id,) = lanes.wake_due()
+        turn.run_turn(lane_id)
+
+        connection.refresh_from_db()
+        assert set(SyncStep.objects.values_list("status", flat=True)) == {"failed", "done", "queued"}
+        assert (connection.status, connection.reason) == (Status.DEGRADED, "upstream_unreadable")
+
     def test_does_not_hold_up_another_connection_of_the_organisation(
         self, connect, other_account, simulator, run_due, make_due
     ):
