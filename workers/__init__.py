@@ -8,6 +8,8 @@ To see why no step is lost and none is done twice, read in this order:
     outcomes     what an answer changes, in one transaction that proves the lease first
     windows      the window of a step: judged from its archived pages, written as facts
     runs         why something is fetched, which step comes next
+    states       what a connection is after each outcome, and which states only a person ends
+    lifecycle    what people do with a connection, under the same locks
     schedule     the daily runs, and the tick that finds what is due (tasks)
     bucket       the rate, decided in Redis and shadowed in the lane
     crashpoints  every place at which a process may die, and what is there then

@@ -6,7 +6,6 @@ what is due is due, and a day's run exists once.
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -52,25 +51,24 @@ def start_due() -> int:
              a handful of statements whatever the number. A connection whose lane is locked stays due: one
              window that takes long to write must not keep every other lane from being woken
     """
-    started, busy = 0, list[UUID]()
+    started, busy = 0, set[UUID]()
     while batch := _due_connections(without=busy):
         with transaction.atomic():
             runs_started, left = _start(batch)
         started += runs_started
-        busy += [each.pk for each in left]
+        busy |= left
         if len(batch) < _BATCH:
             break
     return started
 
 
-def _due_connections(*, without: Sequence[UUID]) -> list[Connection]:
+def _due_connections(*, without: set[UUID]) -> list[Connection]:
     due = Connection.objects.filter(disconnected_at__isnull=True, next_sync_at__lte=Now())
     return list(due.exclude(pk__in=without).order_by("next_sync_at")[:_BATCH])
 
 
-def _ensure_lanes(connections: list[Connection]) -> None:
+def _ensure_lanes(wanted: set[tuple[str, str]]) -> None:
     """Create lanes that connections from before a new API family do not have yet."""
-    wanted = set[tuple[str, str]]().union(*map(_owned_lanes, connections))
     organizations = {organization_id for organization_id, _ in wanted}
     known = set(
         Lane.objects.filter(organization_id__in=organizations).values_list("organization_id", "family")
@@ -79,15 +77,19 @@ def _ensure_lanes(connections: list[Connection]) -> None:
         lanes.ensure(organization_id, family)
 
 
-def _start(batch: list[Connection]) -> tuple[int, list[Connection]]:
-    """Return how many runs were created, and whose lanes somebody else holds right now."""
+def _start(batch: list[Connection]) -> tuple[int, set[UUID]]:
+    """Return how many runs were created, and the connections whose lanes somebody else holds right now."""
     now = database_now()
     working = [each for each in batch if each.status not in states.STANDING]
-    _ensure_lanes(working)
+    families = {origin: reports.families_of(origin) for origin in reports.FIRST_FAMILY}
+    owned = {
+        each.pk: {(each.organization_id, family) for family in families[each.origin]} for each in working
+    }
+    _ensure_lanes(set().union(*owned.values()))
     with database.cursor() as cursor:
         held = _hold_free_lanes(cursor, working)
-        busy = [each for each in working if not held.issuperset(_owned_lanes(each))]
-        lane_ids = _insert_runs(cursor, [each for each in working if each not in busy], now)
+        busy = {pk for pk, lanes_of_it in owned.items() if not held.issuperset(lanes_of_it)}
+        lane_ids = _insert_runs(cursor, [each for each in working if each.pk not in busy], now)
         # Waiting ones, too, as in lanes.ring: what a lane waits for may not hold for the new run.
         cursor.execute(
             """
@@ -96,7 +98,7 @@ def _start(batch: list[Connection]) -> tuple[int, list[Connection]]:
             """,
             [lane_ids],
         )
-        done = [each for each in batch if each not in busy]
+        done = [each for each in batch if each.pk not in busy]
         cursor.execute(
             """
             UPDATE integrations_connection connection SET next_sync_at = due.next_at
@@ -105,10 +107,6 @@ def _start(batch: list[Connection]) -> tuple[int, list[Connection]]:
             [[each.pk for each in done], [next_daily(each.pk, after=now) for each in done]],
         )
     return len(lane_ids), busy
-
-
-def _owned_lanes(connection: Connection) -> set[tuple[str, str]]:
-    return {(connection.organization_id, family) for family in reports.families(connection)}
 
 
 def _hold_free_lanes(cursor: Any, connections: list[Connection]) -> set[tuple[str, str]]:
