@@ -30,6 +30,11 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 - allauth's signature
         return False
 
+    def set_password(self, user: AbstractBaseUser, password: str) -> None:
+        # allauth writes the whole row back, also where somebody was shut out while the password was hashed.
+        user.set_password(password)
+        user.save(update_fields=["password"])
+
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002 - allauth's signature
         return reverse("mfa_index")
 

@@ -138,6 +138,24 @@ class TestPassword:
 
         assert not OutboxMessage.objects.exists()
 
+    def test_change_writes_nothing_but_the_password(self, admin_user, monkeypatch):
+        """Hashing takes a while: whoever is shut out meanwhile stays shut out."""
+        client, hashed = Client(), User.set_password
+        client.force_login(admin_user)
+
+        def shut_out(user: User, password: str) -> None:
+            User.objects.filter(pk=user.pk).update(is_active=False, is_superuser=False)
+            hashed(user, password)
+
+        monkeypatch.setattr(User, "set_password", shut_out)
+        form = {"oldpassword": PASSWORD, "password1": "another long horse", "password2": "another long horse"}
+
+        client.post(reverse("account_change_password"), form)
+
+        user = User.objects.get(pk=admin_user.pk)
+        assert user.check_password("another long horse")
+        assert (user.is_active, user.is_superuser) == (False, False)
+
 
 class TestAuthenticatorApp:
     def test_is_asked_for_after_the_password(self, client, account, bob):
