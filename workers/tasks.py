@@ -42,6 +42,8 @@ def tick(**_unknown: object) -> dict[str, int]:
     woken = _nudge_due()
     daily = schedule.start_due()
     crash("daily-started")
+    if daily:
+        woken += _nudge_due()
     return {"daily": daily, "woken": woken}
 
 

@@ -102,3 +102,12 @@ class TestTick:
         waiting.refresh_from_db()
         assert waiting.state == Lane.State.WOKEN
         assert redis_client().llen("lanes") == 1
+
+    def test_wakes_the_lane_of_a_daily_run_at_once(self, connect, run_due):
+        connection = connect()
+        run_due()
+        Connection.objects.filter(pk=connection.pk).update(next_sync_at=database_now())
+
+        assert tasks.tick() == {"daily": 1, "woken": 1}
+
+        assert Lane.objects.get().state == Lane.State.WOKEN
