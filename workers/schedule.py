@@ -12,7 +12,6 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
-from django.db.models.functions import Now
 
 from integrations.models import Connection
 from workers import lanes, reports, runs, states
@@ -63,8 +62,17 @@ def start_due() -> int:
 
 
 def _due_connections(*, without: set[UUID]) -> list[Connection]:
-    due = Connection.objects.filter(disconnected_at__isnull=True, next_sync_at__lte=Now())
-    return list(due.exclude(pk__in=without).order_by("next_sync_at")[:_BATCH])
+    # As text, because it is asked every second: to put it together took half of a tick in which nothing is due.
+    return list(
+        Connection.objects.raw(
+            """
+            SELECT * FROM integrations_connection
+            WHERE disconnected_at IS NULL AND next_sync_at <= now() AND id <> ALL (%s::uuid[])
+            ORDER BY next_sync_at LIMIT %s
+            """,
+            [list(without), _BATCH],
+        )
+    )
 
 
 def _ensure_lanes(wanted: set[tuple[str, str]]) -> None:
