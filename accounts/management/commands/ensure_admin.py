@@ -14,4 +14,6 @@ class Command(BaseCommand):
         first = ensure_admin()
         if first:
             self.stdout.write(f"Sign in as {first.email} with password {first.password}")
-            self.stdout.write("The password is shown this once; change it with: manage.py changepassword")
+            self.stdout.write(
+                f"The password is shown this once; change it with: manage.py changepassword {first.email}"
+            )
