@@ -18,7 +18,14 @@ from accounts import audit, tokens
 from accounts.actions import difference, sentence
 from accounts.models import Account, ApiToken, AuditEvent, Membership, User
 from accounts.object_actions import FormPage, ObjectActionsMixin
-from accounts.operators import CappedRelatedFilter, OperatorAdmin, ReadOnlyAdmin, all_fields_of, filtered_list
+from accounts.operators import (
+    CappedRelatedFilter,
+    ReadOnlyAdmin,
+    TouchedFieldsAdmin,
+    all_fields_of,
+    differences,
+    filtered_list,
+)
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -50,7 +57,7 @@ def _record_member(request: HttpRequest, membership: Membership, action: str, ro
 
 
 @admin.register(Account)
-class AccountAdmin(MembersOfAccountMixin, OperatorAdmin):
+class AccountAdmin(MembersOfAccountMixin, TouchedFieldsAdmin):
     """Tenants; erasing one means disconnecting its connections first, so nothing is deleted here."""
 
     list_display = ["name", "plan", "connections", "people", "created_at"]
@@ -79,13 +86,10 @@ class AccountAdmin(MembersOfAccountMixin, OperatorAdmin):
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: Any) -> None:
         super().save_model(request, obj, form, change)
-        if form.changed_data:
-            changes = {
-                name: difference(form.initial.get(name), form.cleaned_data[name])
-                if change
-                else form.cleaned_data[name]
-                for name in form.changed_data
-            }
+        changes = (
+            differences(form) if change else {name: form.cleaned_data[name] for name in form.changed_data}
+        )
+        if changes:
             action = "account.edited" if change else "account.created"
             audit.record(obj, request.user.get_username(), action, obj.name, target_id=obj.pk, **changes)
 
@@ -123,7 +127,7 @@ PERSON_FIELDS = frozenset({"email", "first_name", "last_name", "is_active", "is_
 
 
 @admin.register(User)
-class UserAdmin(MembersOfAccountMixin, DjangoUserAdmin, OperatorAdmin):  # type: ignore[type-arg]
+class UserAdmin(MembersOfAccountMixin, DjangoUserAdmin, TouchedFieldsAdmin):  # type: ignore[type-arg]
     """People, by e-mail address; whoever leaves is deactivated, so that what they did keeps its author."""
 
     form = ChangeUserForm
@@ -162,9 +166,9 @@ class UserAdmin(MembersOfAccountMixin, DjangoUserAdmin, OperatorAdmin):  # type:
         before = _powers(form.instance) if change else {}
         super().save_related(request, form, formsets, change)
         after = _powers(form.instance)
-        names = [name for name in form.changed_data if name in PERSON_FIELDS]
-        changes = {name: difference(form.initial.get(name), getattr(form.instance, name)) for name in names}
+        changes = {}
         if change:
+            changes = {name: told for name, told in differences(form).items() if name in PERSON_FIELDS}
             changes |= {
                 name: difference(before[name], after[name]) for name in after if before[name] != after[name]
             }

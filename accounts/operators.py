@@ -10,6 +10,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import cached_property
 
+from accounts.actions import difference
+
 # Nobody pages further than this by hand, and PostgreSQL can only count by reading.
 _MOST_COUNTED = 10_000
 _MOST_CHOICES = 50
@@ -46,6 +48,31 @@ class OperatorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     show_facets = admin.ShowFacets.NEVER
     # Above this the link "show all" is not offered: it would load up to ten thousand rows at once.
     list_max_show_all = 200
+
+
+class TouchedFieldsAdmin(OperatorAdmin):
+    """A page that writes what the person changed on it, and leaves what somebody else changed meanwhile."""
+
+    def formfield_for_dbfield(self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and not db_field.many_to_many:
+            # Untouched is what the form showed, not what is stored by now: a box that was ticked then says nothing.
+            field.show_hidden_initial = True
+        return field
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        own = {field.name for field in obj._meta.concrete_fields}
+        obj.save(update_fields=[name for name in form.changed_data if name in own])
+        obj.refresh_from_db()
+
+
+def differences(form: Any) -> dict[str, list[Any]]:
+    """Return what the form changes about the row as it is stored by now, by field, as the audit log has it."""
+    pairs = {name: (form.initial.get(name), form.cleaned_data[name]) for name in form.changed_data}
+    return {name: difference(before, after) for name, (before, after) in pairs.items() if before != after}
 
 
 class ReadOnlyAdmin(OperatorAdmin):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
@@ -116,6 +118,53 @@ def _form(user: User, **changes: str) -> dict[str, str]:
         "date_joined_1": "00:00:00",
     }
     return {**joined, **no_rows("memberships"), **changes}
+
+
+def filled_in(page: Any) -> dict[str, Any]:
+    """What a browser sends of a page for one row when nothing on it was touched."""
+    fields = list(page.context["adminform"].form)
+    sent = {each.html_name: each.value() for each in fields if each.value() not in (None, False)}
+    hidden = [each for each in fields if each.field.show_hidden_initial]
+    sent |= {each.html_initial_name: each.value() for each in hidden if each.value() is not None}
+    return {**sent, **no_rows("memberships")}
+
+
+class TestSomebodyElseMeanwhile:
+    """Between the look at a page and the button on it somebody else changed the same row."""
+
+    def test_who_was_shut_out_stays_out(self, boss):
+        erin = User.objects.create_user("erin@example.com", "old password here")
+        form = filled_in(boss.get(change_url(erin)))
+        User.objects.filter(pk=erin.pk).update(is_active=False, last_name="Meier")
+
+        answer = boss.post(change_url(erin), {**form, "first_name": "Erin"})
+
+        erin.refresh_from_db()
+        event = AuditEvent.objects.get(action="person.edited")
+        assert answer.status_code == 302
+        assert (erin.first_name, erin.last_name, erin.is_active) == ("Erin", "Meier", False)
+        assert event.changes == {"first_name": ["", "Erin"]}
+
+    def test_a_box_is_cleared_and_ticked_on_purpose(self, boss):
+        erin = User.objects.create_user("erin@example.com", "old password here")
+        for wanted in (False, True):
+            form = filled_in(boss.get(change_url(erin)))
+            form.pop("is_active", None)
+
+            boss.post(change_url(erin), {**form, **({"is_active": "on"} if wanted else {})})
+
+            erin.refresh_from_db()
+            assert erin.is_active is wanted
+
+    def test_an_account_keeps_its_new_name(self, boss, account):
+        form = filled_in(boss.get(change_url(account)))
+        Account.objects.filter(pk=account.pk).update(name="Renamed")
+
+        boss.post(change_url(account), {**form, "plan": "ultimate"})
+
+        account.refresh_from_db()
+        assert (account.name, account.plan) == ("Renamed", "ultimate")
+        assert AuditEvent.objects.get(action="account.edited").changes == {"plan": ["pro", "ultimate"]}
 
 
 class TestToken:
