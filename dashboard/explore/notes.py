@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from costs import selectors
-from costs.freshness import summarise_days
+from costs.caveats import Caveats, list_caveats
 from costs.money import sum_usd
 from costs.records import Origin
 from dashboard import figures, naming
@@ -22,9 +22,9 @@ _ONLY_CONSOLE = frozenset({"workspace_id", "api_key_id"})
 _WHO = frozenset({"api_key_id", "actor_id", "actor_type"})
 
 
-def list_notes(ground: Ground, built: Table) -> list[str]:
+def list_notes(ground: Ground, built: Table, caveats: Caveats) -> list[str]:
     """Return the sentences that belong beside the table of a state."""
-    return [*_groupings(ground, built), *_attribution(ground), *_rates(ground, built)]
+    return [*_groupings(ground, built), *_attribution(ground), *_rates(ground, built, caveats)]
 
 
 def _attribution(ground: Ground) -> list[str]:
@@ -47,20 +47,23 @@ def _attribution(ground: Ground) -> list[str]:
     ]
 
 
-def _rates(ground: Ground, built: Table) -> list[str]:
+def _rates(ground: Ground, built: Table, caveats: Caveats) -> list[str]:
     """Say on which days there are dollars without tokens, which makes a rate too high."""
     if built.total.per_million is None:
         return []
-    state, account_id, days = ground.state, ground.subject.account_id, ground.period.days
-    billed = {day.day for day in summarise_days(account_id, days, state.connections) if day.is_stored}
-    lacking = {
-        day.day
-        for day in summarise_days(account_id, days, state.connections, kind="usage")
-        if day.is_missing and day.day in billed
-    }
+    subject, state = ground.subject, ground.state
+    of_usage = list_caveats(
+        subject.account_id,
+        ground.period.days,
+        today=subject.today,
+        connections=state.connections,
+        kind="usage",
+    )
+    # A day without its bill makes no rate too high, and is told as missing anyway.
+    lacking = sorted({*of_usage.missing}.difference(caveats.missing))
     if not lacking:
         return []
-    on = figures.day_list(sorted(lacking))
+    on = figures.day_list(lacking)
     return [f"Cost per million tokens is too high: usage is not stored for every connection yet on {on}."]
 
 

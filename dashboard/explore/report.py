@@ -130,7 +130,7 @@ def read_report(
         chart=chart,
         table=built,
         caveats=caveats,
-        notes=list_notes(ground, built),
+        notes=list_notes(ground, built, caveats),
         ground=ground,
         known=_known(ground, built.total.amount),
     )

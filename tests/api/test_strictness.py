@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 import pytest
 from django.test import Client
+from drf_spectacular.drainage import get_override
+from hypothesis import given
+from hypothesis import strategies as st
+from rest_framework.serializers import ValidationError
 
 from config.api.fields import Choice, IdField, TextField, WholeNumberField
 from config.api.parameters import DayField, MomentField
@@ -293,3 +298,23 @@ class TestSomebodyWasFaster:
         document = ConnectionApiView().problem_of(lifecycle.RangeError("It has not begun yet."))
 
         assert [json.dumps(error.pointer) for error in document.errors] == ['"/from"']
+
+
+class TestTextsOfTheDocument:
+    """What the document says of a text is what its field takes."""
+
+    @pytest.mark.parametrize("terms", [{}, {"allow_blank": True}, {"trim_whitespace": False}], ids=str)
+    @given(text=st.text(st.sampled_from("a \x00\n\u3000é"), max_size=5))
+    def test_are_taken_exactly_where_it_allows_them(self, terms, text):
+        field = TextField(**terms)
+        stated = get_override(field, "field")
+        allowed = re.search(stated.get("pattern", ""), text) is not None
+        if "not" in stated:
+            allowed = re.search(stated["not"]["pattern"], text) is None
+
+        try:
+            field.run_validation(text)
+        except ValidationError:
+            assert not allowed
+        else:
+            assert allowed
