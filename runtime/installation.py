@@ -97,10 +97,12 @@ class _Installer:
 
     def __init__(self, python: Path, requirements: Path) -> None:
         self._requirements = requirements
+        # The lock is complete, so nothing has to be resolved. Before release 23.3 pip resolved it wrongly: in hash mode
+        # it ignored the pin of a package that another one asks for with an extra, took the newest release and stopped.
         # Compiling everything costs more than compiling on first use what is used.
         self._argv = [
-            str(python), "-m", "pip", "install", "--require-hashes", "--no-compile", "--disable-pip-version-check",
-            "--no-input", "--progress-bar", "off", "-r", str(requirements),
+            str(python), "-m", "pip", "install", "--require-hashes", "--no-deps", "--no-compile",
+            "--disable-pip-version-check", "--no-input", "--progress-bar", "off", "-r", str(requirements),
         ]  # fmt: skip
         self._total = len(PINNED.findall(requirements.read_text("utf-8")))
         self._collected = 0
