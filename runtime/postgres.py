@@ -27,6 +27,11 @@ _SETTINGS = {
     "shared_buffers": "128MB",
     "max_wal_size": "1GB",
     "log_checkpoints": "off",
+    # A statement that failed holds what it was to write, and so does the detail of its error: sessions, addresses.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
     "log_timezone": "UTC",
     "timezone": "UTC",
     "jit": "off",
