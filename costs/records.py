@@ -194,7 +194,8 @@ class NameRecord:
 
     Shape:   `kind` is workspace, api_key or person; `attributes` can be written as JSON; `is_listed` False: seen
              beside a row of a report, which says less than the list of such resources; `is_placeholder`: a
-             stand-in such as "Deleted User", which must not replace a name that is known
+             stand-in such as "Deleted User", which must not replace a name that is known; `is_nameless`: upstream says
+             no name, the id stands in for it
     """
 
     kind: str
@@ -205,6 +206,7 @@ class NameRecord:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     is_listed: bool = True
     is_placeholder: bool = False
+    is_nameless: bool = False
 
 
 def row_key(record: Record) -> bytes:
