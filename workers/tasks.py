@@ -24,8 +24,9 @@ def refuse_incomplete_ring(**_: object) -> None:
     refusal = checks.refusal_to_start()
     connections.close_all()  # each thread of the pool opens its own
     if refusal:
+        _log.critical("refused_to_start", reason=refusal)
         # Celery goes on after any other exception in a receiver.
-        raise SystemExit(refusal)
+        raise SystemExit(1)
 
 
 @task_prerun.connect
