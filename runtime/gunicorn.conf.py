@@ -36,9 +36,9 @@ errorlog = "-"
 logconfig_dict = _logs.configure(
     os.environ.get("LOG_FORMAT") or "json", (os.environ.get("LOG_LEVEL") or "INFO").upper()
 )
-logconfig_dict["loggers"] |= dict.fromkeys(
-    ("gunicorn.error", "gunicorn.access"), {"handlers": [], "propagate": True}
-)
+logconfig_dict["loggers"] |= {
+    name: {"handlers": [], "propagate": True} for name in ("gunicorn.error", "gunicorn.access")
+}
 _logs.take_over(logconfig_dict)
 
 

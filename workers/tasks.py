@@ -7,6 +7,7 @@ from celery.signals import task_postrun, task_prerun, worker_init
 from django.db import close_old_connections, connections
 
 from alerts import outbox
+from config.queues import key_of
 from integrations import checks
 from workers import lanes, plans, retention, schedule, turn, watch
 from workers.bucket import redis_client
@@ -88,7 +89,7 @@ def prune_archive(**_unknown: object) -> dict[str, int]:
 
 def _queue_length() -> int:
     try:
-        return int(redis_client().llen("lanes"))
+        return int(redis_client().llen(key_of("lanes")))
     except redis.RedisError as error:
         _log.warning("queue_unknown", error=type(error).__name__)
         return 0
