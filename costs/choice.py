@@ -6,6 +6,7 @@ of what is filtered and grouped by
 """
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,6 +99,39 @@ def chosen_days(asked: Asked, table: str) -> Q | RawSQL:
     for connection_id, source, first, last in runs:
         found |= Q(connection_id=connection_id, source=source, day__gte=first, day__lte=last)
     return found
+
+
+def unevenly_stated(asked: Asked, ranges: Sequence[DayRange]) -> frozenset[str]:
+    """
+    Return which of the dimensions asked for are stated on some days of the ranges and not on others.
+
+    Shape:   connection by connection, days without a row left out. What no report of a connection states is null
+             on all of its days, which makes no group appear or vanish
+    """
+    chosen, parameters = _chosen(asked)
+    starts, ends = [days.start for days in ranges], [days.end for days in ranges]
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT DISTINCT chosen.connection_id, chosen.source
+            FROM ({chosen}) chosen
+            JOIN costs_daydigest digest USING (connection_id, source, day)
+            JOIN unnest(%s::date[], %s::date[]) AS shown(first, last) ON day >= shown.first AND day < shown.last
+            WHERE digest.row_count > 0
+            """,  # noqa: S608 - our own text
+            [*parameters, starts, ends],
+        )
+        used: dict[Any, list[str]] = defaultdict(list)
+        for connection_id, source in cursor.fetchall():
+            used[connection_id].append(source)
+    names = sources.DIMENSIONS.intersection((*asked.filters, *asked.group_by))
+    return frozenset(
+        name
+        for name in names
+        if any(
+            len({name in sources.SOURCES[source].dimensions for source in own}) > 1 for own in used.values()
+        )
+    )
 
 
 def sources_used(asked: Asked) -> list[str]:

@@ -59,6 +59,7 @@ SUMMARY = OpenApiExample(
         "previous_total_usd": "1180.20",
         "complete_through": "2026-11-08",
         "state": "settled",
+        "missing": [],
         "previous_state": "settled",
         "sources": ["cost_report"],
         "not_reported": {},
@@ -164,6 +165,7 @@ USAGE_SUMMARY = OpenApiExample(
         "previous_totals": None,
         "complete_through": "2026-11-08",
         "state": "provisional",
+        "missing": [],
         "previous_state": None,
         "sources": ["analytics_usage"],
         "not_reported": {},
@@ -217,6 +219,7 @@ COMPLETENESS = OpenApiExample(
         "from": "2026-11-01",
         "to": "2026-11-02",
         "safe_through": "2026-11-01",
+        "missing": [],
         "reports": [
             {
                 "report": "cost_report",

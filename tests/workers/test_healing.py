@@ -9,6 +9,7 @@ import pytest
 
 from accounts.models import Plan
 from costs import freshness
+from costs.coverage import Coverage, Scope, read_coverage, spans
 from costs.models import CostFact, DayDigest
 from costs.periods import DayRange
 from integrations.anthropic import streams, wire
@@ -46,9 +47,13 @@ def due(connection: Connection) -> None:
     Connection.objects.filter(pk=connection.pk).update(next_sync_at=database_now())
 
 
+def covered(connection: Connection) -> Coverage:
+    today = database_now().date()
+    return read_coverage(Scope(connection.account_id, DayRange(connection.wanted_from, today), today))
+
+
 def missing(connection: Connection) -> list[dt.date]:
-    days = DayRange(connection.wanted_from, database_now().date())
-    return [day.day for day in freshness.summarise_days(connection.account_id, days) if day.is_missing]
+    return list(covered(connection).missing_days)
 
 
 class TestDaily:
@@ -123,14 +128,14 @@ class TestForce:
     def test_of_a_day_before_the_history_changes_no_promise(self, account, connect, run_due):
         connection = connect()
         run_due()
-        before = freshness.coverage(connection.pk)
+        before = spans([connection.pk])
         old = database_now().date() - 300 * DAY
         lifecycle.force_sync(connection, DayRange(old, old + DAY), actor="alice")
 
         run_due()
 
         connection.refresh_from_db()
-        assert freshness.coverage(connection.pk) == before
+        assert spans([connection.pk]) == before
         assert connection.settled_through == database_now().date() - 7 * DAY
 
     @pytest.mark.parametrize(
@@ -244,7 +249,7 @@ class TestHistoryFloor:
         assert SyncRun.objects.get().status == SyncRun.Status.SUCCEEDED
         assert SyncStep.objects.filter(status=SyncStep.Status.SKIPPED, reason="history_floor").count() == 1
         assert connection.settled_through == database_now().date() - 7 * DAY
-        assert missing(connection) == []
+        assert {gap.reason for gap in covered(connection).missing} == {"before_api"}
 
 
 class TestNames:
