@@ -1,17 +1,21 @@
 """What stands between a sum and Anthropic's number: days that are missing, may change, or changed; reads only."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from uuid import UUID
 
 from django.db.models import Count, Max, Sum
 
-from costs.coverage import Coverage, Gap
+from costs.coverage import Coverage, Gap, Scope, narrowing
 from costs.money import sum_usd
-from costs.periods import DayRange
 from costs.restated import of_the_bill
+
+_COLUMNS = {
+    "connection": "connection_id",
+    "origin": "connection__origin",
+    "cost_center": "connection__cost_center",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +70,18 @@ def list_caveats(covered: Coverage) -> Caveats:
     Effects: one query
     """
     scope = covered.scope
-    restated = _restated(scope.account_id, scope.days, scope.connections) if scope.kind == "cost" else ()
+    restated = _restated(scope) if scope.kind == "cost" else ()
     return Caveats(covered, restated)
 
 
-def _restated(account_id: UUID, days: DayRange, connections: Collection[str]) -> tuple[RestatedDay, ...]:
-    changes = of_the_bill(account_id).filter(day__gte=days.start, day__lt=days.end, was_provisional=False)
-    if connections:
-        changes = changes.filter(connection_id__in=connections)
+def _restated(scope: Scope) -> tuple[RestatedDay, ...]:
+    days = scope.days
+    changes = of_the_bill(scope.account_id).filter(
+        day__gte=days.start, day__lt=days.end, was_provisional=False
+    )
+    for name, values in narrowing(scope.filters).items():
+        if values is not None:
+            changes = changes.filter(**{f"{_COLUMNS[name]}__in": values})
     # Each change starts where the one before it ended, so the differences of a day add up to one.
     grouped = (
         changes.order_by("day")

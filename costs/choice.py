@@ -7,8 +7,8 @@ of what is filtered and grouped by
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection as database
@@ -50,17 +50,24 @@ _RUNS = """
 """
 # More ranges than this in one condition cost more to plan than they save.
 MOST_RUNS = 200
+# What narrows a question to some connections or reports, by the column that has it; any other filter is of rows.
+_OF_CONNECTIONS = {
+    "connection": "connection.id::text",
+    "origin": "connection.origin",
+    "cost_center": "connection.cost_center",
+    "source": "chosen.source",
+}
 _AGREES = "bill_source = ANY(%s) AND (source = bill_source OR amount_usd = billed_usd)"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whose days, and which dimensions have to be known: those filtered by before those grouped by."""
+    """Whose days, and which dimensions have to be known: those filtered by, with their values, before those grouped by."""
 
     kind: Kind
     account_id: Any
     days: DayRange
-    filters: Collection[str] = ()
+    filters: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     group_by: Sequence[str] = ()
     as_of: dt.datetime | None = None
 
@@ -110,6 +117,7 @@ def unevenly_stated(asked: Asked, ranges: Sequence[DayRange]) -> frozenset[str]:
     """
     chosen, parameters = _chosen(asked)
     starts, ends = [days.start for days in ranges], [days.end for days in ranges]
+    condition, values = _of_connections(asked)
     with database.cursor() as cursor:
         cursor.execute(
             f"""
@@ -117,9 +125,10 @@ def unevenly_stated(asked: Asked, ranges: Sequence[DayRange]) -> frozenset[str]:
             FROM ({chosen}) chosen
             JOIN costs_daydigest digest USING (connection_id, source, day)
             JOIN unnest(%s::date[], %s::date[]) AS shown(first, last) ON day >= shown.first AND day < shown.last
-            WHERE digest.row_count > 0
+            JOIN integrations_connection connection ON connection.id = chosen.connection_id
+            WHERE digest.row_count > 0 {condition}
             """,  # noqa: S608 - our own text
-            [*parameters, starts, ends],
+            [*parameters, starts, ends, *values],
         )
         used: dict[Any, list[str]] = defaultdict(list)
         for connection_id, source in cursor.fetchall():
@@ -135,12 +144,24 @@ def unevenly_stated(asked: Asked, ranges: Sequence[DayRange]) -> frozenset[str]:
 
 
 def sources_used(asked: Asked) -> list[str]:
-    """Return the names of the reports that answer for at least one day, in their order of preference."""
+    """Return the reports that answer for at least one day of a connection asked about, in their order of preference."""
     chosen, parameters = _chosen(asked)
+    condition, values = _of_connections(asked)
+    text = f"""
+        SELECT DISTINCT chosen.source FROM ({chosen}) chosen
+        JOIN integrations_connection connection ON connection.id = chosen.connection_id WHERE true {condition}
+    """  # noqa: S608 - our own text
     with database.cursor() as cursor:
-        cursor.execute(f"SELECT DISTINCT source FROM ({chosen}) chosen", parameters)  # noqa: S608 - our own text
+        cursor.execute(text, [*parameters, *values])
         found = {source for (source,) in cursor.fetchall()}
     return [name for name in asked.ranking.names if name in found]
+
+
+def _of_connections(asked: Asked) -> tuple[str, list[Any]]:
+    """Return the condition that narrows chosen days to the connections asked about, and its parameters."""
+    names = [name for name in _OF_CONNECTIONS if name in asked.filters]
+    condition = "".join(f" AND {_OF_CONNECTIONS[name]} = ANY(%s)" for name in names)
+    return condition, [[value for value in asked.filters[name] if value is not None] for name in names]
 
 
 def _chosen(asked: Asked) -> tuple[str, list[Any]]:

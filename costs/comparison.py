@@ -54,7 +54,7 @@ def unevenly_stated(scope: Scope, group_by: Sequence[str], *also: DayRange) -> f
     ranges = [scope.days, *also]
     hull = DayRange(min(days.start for days in ranges), max(days.end for days in ranges))
     asked = Asked(
-        scope.kind, scope.account_id, hull, tuple(scope.filters), tuple(group_by),
+        scope.kind, scope.account_id, hull, scope.filters, tuple(group_by),
         scope.as_of if scope.kind == "cost" else None,
     )  # fmt: skip
     return choice.unevenly_stated(asked, ranges) if {*scope.filters, *group_by} else frozenset()

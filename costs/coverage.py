@@ -6,7 +6,7 @@ The one definition: pages, API, exports and metrics ask here. A day that was nev
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from itertools import groupby
@@ -23,6 +23,7 @@ from costs.models import DayDigest
 from costs.periods import DayRange
 from costs.sources import Kind
 
+Filters = Mapping[str, Sequence[str | None]]
 _DAY = dt.timedelta(days=1)
 # Worst first: a range is what its worst day is.
 SEVERITY = (DayState.MISSING, DayState.PROVISIONAL, DayState.REVISED, DayState.SETTLED)
@@ -45,19 +46,18 @@ _NEVER = frozenset({Reason.OUTSIDE_PLAN, Reason.BEFORE_API})
 @dataclass(frozen=True, slots=True)
 class Scope:
     """
-    What is asked for: whose days, of which connections (all, when none are given), as known when.
+    What is asked for: whose days, narrowed by which filters, as known when.
 
-    Shape:   `filters`: the dimensions that are filtered by. A day counts as stored only when a report that states
-             them is stored, as far as the connection has one
+    Shape:   filters of connections leave the others out. By any other dimension a day counts as stored only when a
+             report that states it is stored, as far as the connection has one
     """
 
     account_id: UUID
     days: DayRange
     today: dt.date
-    connections: Collection[str] = ()
+    filters: Filters = field(default_factory=dict)
     kind: Kind = "cost"
     as_of: dt.datetime | None = None
-    filters: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,10 @@ _ASKED = """
         SELECT min(report.wanted_from) AS first FROM integrations_report report
         WHERE report.connection_id = connection.id AND report.stream = ANY(%(telling)s) AND NOT report.is_refused
     ) told ON true
-    WHERE connection.account_id = %(account)s AND (%(all)s OR connection.id::text = ANY(%(ids)s))
+    WHERE connection.account_id = %(account)s
+    AND (%(connection)s::text[] IS NULL OR connection.id::text = ANY(%(connection)s))
+    AND (%(origin)s::text[] IS NULL OR connection.origin = ANY(%(origin)s))
+    AND (%(cost_center)s::text[] IS NULL OR connection.cost_center = ANY(%(cost_center)s))
 """
 # A digest keeps its latest reading. That a day was known earlier is said by when it was first stored, and of days
 # older than that column by their rows.
@@ -309,6 +312,14 @@ def read_coverage(scope: Scope) -> Coverage:
     return Coverage(scope, found)
 
 
+def narrowing(filters: Filters) -> Mapping[str, list[str] | None]:
+    """Return by dimension which connections are asked about; None: all of them."""
+    return {
+        name: [value or "" for value in filters[name]] if filters.get(name) else None
+        for name in ("connection", "origin", "cost_center")
+    }
+
+
 def _parameters(scope: Scope, days: DayRange) -> dict[str, Any]:
     late = [source for source in sources.SOURCES.values() if source.begins]
     stating = sources.stating(scope.kind, scope.filters)
@@ -316,8 +327,7 @@ def _parameters(scope: Scope, days: DayRange) -> dict[str, Any]:
     return {
         **_PLACES,
         "account": scope.account_id,
-        "all": not scope.connections,
-        "ids": list(scope.connections),
+        **narrowing(scope.filters),
         "start": days.start,
         "end": days.end,
         "then": scope.as_of,

@@ -71,7 +71,7 @@ def completeness(connection: Connection, days: DayRange, today: dt.date) -> Comp
         known = DayRange(first, max(first, days.end))
         rows = [_report_day(day, stored.get((report.stream, day)), connection.origin) for day in known.days()]
         found.append(Report(report.stream, rows))
-    covered = read_coverage(Scope(connection.account_id, days, today, (str(connection.pk),)))
+    covered = read_coverage(Scope(connection.account_id, days, today, {"connection": [str(connection.pk)]}))
     return Completeness(connection.pk, days, _safe_through(covered), covered.missing, found)
 
 

@@ -18,7 +18,7 @@ A_MONTH = 60 * 24 * 30
 
 
 def covered(account, days: DayRange, today: dt.date, connections: list[str] | None = None):
-    return read_coverage(Scope(account.pk, days, today, connections or ()))
+    return read_coverage(Scope(account.pk, days, today, {"connection": connections or []}))
 
 
 @pytest.fixture

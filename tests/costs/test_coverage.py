@@ -147,8 +147,18 @@ class TestMissing:
         other = stored_connection(account, 2, wanted_from=FIRST + 2 * DAY)
 
         assert read().missing == (Gap(days(1, 2), Reason.OUTSIDE_PLAN), Gap(days(3, 4), Reason.NOT_READ))
-        assert read(connections=[str(connection.pk)]).missing == ()
-        assert not read(connections=[str(other.pk)]).is_stored
+        assert read(filters={"connection": [str(connection.pk)]}).missing == ()
+        assert not read(filters={"connection": [str(other.pk)]}).is_stored
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("origin", "claude_platform"), ("cost_center", None), ("cost_center", "")]
+    )
+    def test_those_that_are_not_asked_about_lack_nothing(self, read, connection, account, name, value):
+        store(connection, record(FIRST, "1"), days=ALL)
+        stored_connection(account, 2, wanted_from=FIRST, origin="claude_ai", cost_center="Lab")
+
+        assert read(filters={name: [value]}).missing == ()
+        assert read().missing == (Gap(DAYS, Reason.NOT_READ),)
 
     def test_another_accounts_days_fill_nothing(self, read, other_account):
         store(stored_connection(other_account, wanted_from=FIRST), record(FIRST, "1"), days=ALL)
@@ -265,12 +275,12 @@ class TestFilteredBy:
         of_keys(connection)
         store(connection, days=ALL)
 
-        assert read(filters=["api_key_id"]).missing == ()
+        assert read(filters={"api_key_id": ["apikey_1"]}).missing == ()
 
     def test_what_the_bill_states_needs_nothing_else(self, read, connection):
         of_keys(connection)
 
-        assert read(filters=["model"]).state == DayState.SETTLED
+        assert read(filters={"model": ["opus"]}).state == DayState.SETTLED
 
     def test_a_day_without_the_report_is_missing(self, read, connection):
         of_keys(connection)
@@ -279,7 +289,7 @@ class TestFilteredBy:
             amount_usd="1", as_of=utc("2026-12-01"),
         )  # fmt: skip
 
-        assert read(filters=["api_key_id"]).missing == (Gap(days(2, 4), Reason.NOT_READ),)
+        assert read(filters={"api_key_id": ["apikey_1"]}).missing == (Gap(days(2, 4), Reason.NOT_READ),)
 
     def test_a_report_that_differs_from_the_bill_does_not_answer(self, read, connection):
         of_keys(connection)
@@ -288,12 +298,12 @@ class TestFilteredBy:
             amount_usd="1.01", as_of=utc("2026-12-01"),
         )  # fmt: skip
 
-        assert not read(filters=["api_key_id"]).is_stored
+        assert not read(filters={"api_key_id": ["apikey_1"]}).is_stored
 
     def test_what_no_report_of_the_connection_states_is_not_waited_for(self, read, connection):
-        assert read(filters=["api_key_id"]).state == DayState.SETTLED
+        assert read(filters={"api_key_id": ["apikey_1"]}).state == DayState.SETTLED
 
     def test_days_before_the_report_are_not_waited_for(self, read, connection):
         of_keys(connection, wanted_from=FIRST + 20 * DAY)
 
-        assert read(filters=["api_key_id"]).state == DayState.SETTLED
+        assert read(filters={"api_key_id": ["apikey_1"]}).state == DayState.SETTLED

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('costs', '0007_sums_without_constraint'),
+        ('costs', '0008_digest_version'),
     ]
 
     operations = [
