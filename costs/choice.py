@@ -7,7 +7,7 @@ of what is filtered and grouped by
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,39 +108,67 @@ def chosen_days(asked: Asked, table: str) -> Q | RawSQL:
     return found
 
 
-def unevenly_stated(asked: Asked, ranges: Sequence[DayRange]) -> frozenset[str]:
+@dataclass(frozen=True, slots=True)
+class Offers:
     """
-    Return which of the dimensions asked for are stated on some days of the ranges and not on others.
+    Which reports could answer for the days of some ranges.
 
-    Shape:   connection by connection, days without a row left out. What no report of a connection states is null
-             on all of its days, which makes no group appear or vanish
+    Shape:   by connection the different sets of reports that its days have, each with the report that is the bill;
+             days without a row are left out
     """
-    chosen, parameters = _chosen(asked)
-    starts, ends = [days.start for days in ranges], [days.end for days in ranges]
+
+    kind: Kind
+    by_connection: Mapping[Any, Sequence[tuple[str | None, Sequence[str]]]]
+
+    def uneven(self, filters: Collection[str], group_by: Sequence[str]) -> frozenset[str]:
+        """
+        Return which dimensions of a question are stated on some days and not on others.
+
+        Shape:   connection by connection: what no report of a connection states is null on all of its days, which
+                 makes no group appear or vanish
+        """
+        ranking = sources.rank(self.kind, filters=filters, group_by=group_by)
+        scores = dict(zip(ranking.names, ranking.scores, strict=True))
+
+        def chosen(bill: str | None, offered: Sequence[str]) -> str:
+            return max(offered, key=lambda name: (scores[name], name == bill, -ranking.names.index(name)))
+
+        used = [{chosen(*offer) for offer in offers} for offers in self.by_connection.values()]
+        names = sources.DIMENSIONS.intersection((*filters, *group_by))
+        return frozenset(
+            name
+            for name in names
+            if any(len({name in sources.SOURCES[source].dimensions for source in own}) > 1 for own in used)
+        )
+
+
+def read_offers(asked: Asked, ranges: Sequence[DayRange]) -> Offers:
+    """Return which reports could answer for the days of the ranges; one query."""
+    ranked, agrees, (parameters, agreeing) = _ranked(asked)
     condition, values = _of_connections(asked)
+    starts, ends = [days.start for days in ranges], [days.end for days in ranges]
     with database.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT DISTINCT chosen.connection_id, chosen.source
-            FROM ({chosen}) chosen
-            JOIN costs_daydigest digest USING (connection_id, source, day)
-            JOIN unnest(%s::date[], %s::date[]) AS shown(first, last) ON day >= shown.first AND day < shown.last
-            JOIN integrations_connection connection ON connection.id = chosen.connection_id
-            WHERE digest.row_count > 0 {condition}
+            SELECT DISTINCT connection_id, bill_source, offered FROM (
+                SELECT chosen.connection_id, min(chosen.bill_source) AS bill_source,
+                    array_agg(chosen.source::text ORDER BY chosen.source) AS offered
+                FROM (SELECT * FROM ({ranked}) ranked WHERE {agrees}) chosen
+                JOIN unnest(%s::date[], %s::date[]) AS shown(first, last)
+                    ON chosen.day >= shown.first AND chosen.day < shown.last
+                JOIN integrations_connection connection ON connection.id = chosen.connection_id
+                LEFT JOIN costs_daydigest known ON known.connection_id = chosen.connection_id
+                    AND known.source = chosen.source AND known.day = chosen.day
+                WHERE true {condition}
+                GROUP BY chosen.connection_id, chosen.day HAVING bool_or(coalesce(known.row_count, 1) > 0)
+            ) offers
             """,  # noqa: S608 - our own text
-            [*parameters, starts, ends, *values],
+            [*parameters, *agreeing, starts, ends, *values],
         )
-        used: dict[Any, list[str]] = defaultdict(list)
-        for connection_id, source in cursor.fetchall():
-            used[connection_id].append(source)
-    names = sources.DIMENSIONS.intersection((*asked.filters, *asked.group_by))
-    return frozenset(
-        name
-        for name in names
-        if any(
-            len({name in sources.SOURCES[source].dimensions for source in own}) > 1 for own in used.values()
-        )
-    )
+        found: dict[Any, list[tuple[str | None, Sequence[str]]]] = defaultdict(list)
+        for connection_id, bill, offered in cursor.fetchall():
+            found[connection_id].append((bill, offered))
+    return Offers(asked.kind, found)
 
 
 def sources_used(asked: Asked) -> list[str]:
@@ -164,7 +192,8 @@ def _of_connections(asked: Asked) -> tuple[str, list[Any]]:
     return condition, [[value for value in asked.filters[name] if value is not None] for name in names]
 
 
-def _chosen(asked: Asked) -> tuple[str, list[Any]]:
+def _ranked(asked: Asked) -> tuple[str, str, tuple[list[Any], list[Any]]]:
+    """Return the days of every report, the condition under which one may answer, and the parameters of either."""
     ranking, days = asked.ranking, asked.days
     of_then: list[Any] = []
     if asked.as_of:
@@ -173,13 +202,17 @@ def _chosen(asked: Asked) -> tuple[str, list[Any]]:
         ranking.names, *of_then, asked.account_id, days.start, days.end, ranking.names, sources.BILLS,
     ]  # fmt: skip
     ranked = _RANKED.format(days=_KNOWN_AT if asked.as_of else "costs_daydigest")
-    agrees, bill_first = "true", ""
     if asked.kind == "cost":
-        agrees, bill_first = _AGREES, "source = bill_source DESC,"
-        parameters.append(sources.BILLS)
+        return ranked, _AGREES, (parameters, [sources.BILLS])
+    return ranked, "true", (parameters, [])
+
+
+def _chosen(asked: Asked) -> tuple[str, list[Any]]:
+    ranked, agrees, (parameters, agreeing) = _ranked(asked)
+    bill_first = "source = bill_source DESC," if asked.kind == "cost" else ""
     chosen = f"""
         SELECT DISTINCT ON (connection_id, day) connection_id, source, day
         FROM ({ranked}) ranked WHERE {agrees}
         ORDER BY connection_id, day, (%s::int[])[place] DESC, {bill_first} place
     """  # noqa: S608 - our own text
-    return chosen, [*parameters, ranking.scores]
+    return chosen, [*parameters, *agreeing, asked.ranking.scores]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from costs import choice
-from costs.choice import Asked
+from costs.choice import Asked, Offers
 from costs.coverage import Coverage, Scope, read_coverage
 from costs.freshness import DayState
 from costs.periods import DayRange
@@ -45,16 +45,14 @@ def read_comparability(scope: Scope, before: DayRange, group_by: Sequence[str] =
     Effects: two queries at most
     """
     earlier = read_coverage(replace(scope, days=before))
-    uneven = frozenset[str]() if earlier.missing else unevenly_stated(scope, group_by, before)
+    asks = not earlier.missing and bool({*scope.filters, *group_by})
+    uneven = read_offers(scope, before).uneven(scope.filters, group_by) if asks else frozenset[str]()
     return Comparability(earlier, uneven)
 
 
-def unevenly_stated(scope: Scope, group_by: Sequence[str], *also: DayRange) -> frozenset[str]:
-    """Return which dimensions of a question are stated on some days only, of its own range and the others; one query."""
+def read_offers(scope: Scope, *also: DayRange) -> Offers:
+    """Return which reports could answer for the days of a scope, and of other ranges beside it; one query."""
     ranges = [scope.days, *also]
     hull = DayRange(min(days.start for days in ranges), max(days.end for days in ranges))
-    asked = Asked(
-        scope.kind, scope.account_id, hull, scope.filters, tuple(group_by),
-        scope.as_of if scope.kind == "cost" else None,
-    )  # fmt: skip
-    return choice.unevenly_stated(asked, ranges) if {*scope.filters, *group_by} else frozenset()
+    as_of = scope.as_of if scope.kind == "cost" else None
+    return choice.read_offers(Asked(scope.kind, scope.account_id, hull, scope.filters, as_of=as_of), ranges)

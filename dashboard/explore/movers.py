@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from costs.comparison import unevenly_stated
+from costs.choice import Offers
+from costs.comparison import read_offers
 from costs.movers import Cause, Comparison, Explain, Movement
 from costs.snapshots import one_look
 from costs.values import is_made
@@ -75,10 +76,11 @@ def read_movers(subject: Subject) -> Movers:
         return Movers([], [], ground.not_compared or "Compare with the previous period to see what moved.")
     compared = Comparison(ground.query, ground.before)
     group_by = ground.state.group_by
+    offers = read_offers(ground.scope, ground.before)
     names = [name for name in _EXPLAIN_BY if name not in group_by]
-    unread = {name for name in names if unevenly_stated(ground.scope, (*group_by, name), ground.before)}
+    unread = {name for name in names if offers.uneven(ground.scope.filters, (*group_by, name))}
     movers = _movers(ground, compared, [name for name in names if name not in unread])
-    arrivals = _arrivals(ground, compared)
+    arrivals = _arrivals(ground, compared, offers)
     withheld = f"Not looked at: {lacking(unread)} on some of the days compared." if unread else ""
     return Movers(movers, arrivals, unexplained_by=withheld)
 
@@ -114,7 +116,7 @@ def _mover(ground: Ground, movement: Movement, cause: Cause | None) -> Mover:
     )
 
 
-def _arrivals(ground: Ground, compared: Comparison) -> list[Arrival]:
+def _arrivals(ground: Ground, compared: Comparison, offers: Offers) -> list[Arrival]:
     """
     List keys and people with cost in one of the two ranges only, the most expensive first.
 
@@ -123,7 +125,7 @@ def _arrivals(ground: Ground, compared: Comparison) -> list[Arrival]:
     found = []
     seen: set[str | None] = set()
     for name in _ARRIVING:
-        if unevenly_stated(ground.scope, (name,), ground.before):
+        if offers.uneven(ground.scope.filters, (name,)):
             continue
         for each in compared.by([name]):
             if each.key[0] in seen:
