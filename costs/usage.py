@@ -133,8 +133,8 @@ def sources_used(query: CostQuery, group_by: Sequence[str] = ()) -> list[str]:
 @one_look()
 def filter_values(query: CostQuery, dimension: str) -> list[str | None]:
     """Return the distinct values of one dimension inside the query, null included."""
-    column = selectors.column_of(dimension, DIMENSIONS[dimension], query.account_id)
-    values = _counted(query, [dimension]).values_list(column, flat=True).distinct().order_by()
+    columns = selectors.columns_of(query, [dimension], DIMENSIONS)
+    values = _counted(query, [dimension]).values_list(*columns.values(), flat=True).distinct().order_by()
     return sorted({None if value is None else str(value) for value in values}, key=lambda value: value or "")
 
 
@@ -174,7 +174,7 @@ _NOTHING: Counts = {**dict.fromkeys(COUNTS, 0), OTHERS: {}}
 
 
 def _sums(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -> _Sums:
-    columns, bucket = _columns(query, group_by), _bucket(granularity)
+    columns, bucket = selectors.columns_of(query, group_by, DIMENSIONS), _bucket(granularity)
     table, cut = _table(query, group_by)
     asked = selectors.asked("usage", query, group_by)
     days = choice.chosen_days(asked, table._meta.db_table)
@@ -204,10 +204,6 @@ def _sums(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -
             OTHERS: others.get((bucket_day, key), {}),
         }
     return found
-
-
-def _columns(query: CostQuery, group_by: Sequence[str]) -> dict[str, Any]:
-    return {f"by_{name}": selectors.column_of(name, DIMENSIONS[name], query.account_id) for name in group_by}
 
 
 def _bucket(granularity: Granularity) -> Any:
