@@ -156,6 +156,11 @@ def stating(kind: Kind, dimensions: Collection[str]) -> Stating | None:
     return Stating(found, [*(name for name in found if name != ALLOCATED), *shared])
 
 
+def of_kind(kind: Kind) -> list[str]:
+    """Return the names of the reports of a kind."""
+    return [source.name for source in SOURCES.values() if source.kind == kind]
+
+
 def not_reported(used: Collection[str], group_by: Collection[str]) -> dict[str, list[str]]:
     """Return for each dimension grouped by which of the sources used do not state it; nothing when all do."""
     lacking = {

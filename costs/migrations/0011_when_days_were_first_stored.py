@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('costs', '0008_digest_version'),
+        ('costs', '0010_index_of_new_counts'),
     ]
 
     operations = [
