@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from integrations.anthropic import endpoints
 from integrations.anthropic.streams import Reading
 from integrations.errors import UpstreamError, unreadable
 from integrations.pages import Page as FetchedPage
@@ -50,13 +51,12 @@ class Archived:
 
 def store(step: SyncStep, page: FetchedPage, *, requested_at: dt.datetime) -> Page:
     """Append the page, counted by the step already, to its current generation; the caller holds the transaction."""
-    cursor = [("page", page.request.cursor)] if page.request.cursor else []
     return Page.objects.create(
         step=step,
         generation=step.generation,
         sequence=step.pages_read,
         path=page.request.path,
-        query=[*page.request.query, *cursor],
+        query=endpoints.sent_query(page.request),
         request_id=page.request_id or "",
         status_code=page.status,
         sha256=hashlib.sha256(page.body).digest(),

@@ -3,8 +3,11 @@
 What is stored is judged as a whole in `windows`, once the last page has come. This is about those that never has.
 """
 
+from dataclasses import replace
+
 from django.db.models import QuerySet
 
+from integrations.anthropic import endpoints
 from integrations.anthropic.reports.paging import refreshed_between, refuse_overlap
 from integrations.anthropic.wire import WireError
 from integrations.errors import unreadable
@@ -58,7 +61,8 @@ def _refuse_overlap(first: Page, last: Page, page: FetchedPage) -> None:
 
 
 def _refuse_circle(before: QuerySet[Page], page: FetchedPage) -> None:
-    if before.filter(query__contains=[["page", page.next_cursor]]).exists():
+    following = endpoints.sent_query(replace(page.request, cursor=page.next_cursor))
+    if before.filter(query=[list(pair) for pair in following]).exists():
         raise WireError("it names a page as the next one that was read already")
 
 
