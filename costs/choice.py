@@ -6,7 +6,7 @@ of what is filtered and grouped by
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,14 +61,19 @@ _AGREES = "bill_source = ANY(%s) AND (source = bill_source OR amount_usd = bille
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whose days, and which dimensions have to be known: those filtered by, with their values, before those grouped by."""
+    """
+    Whose days, and which dimensions have to be known: those filtered by before those grouped by.
+
+    Shape:   `wanted` are the values of the filters: some leave whole connections out
+    """
 
     kind: Kind
     account_id: Any
     days: DayRange
-    filters: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    filters: Collection[str] = ()
     group_by: Sequence[str] = ()
     as_of: dt.datetime | None = None
+    wanted: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
 
     @property
     def ranking(self) -> Ranking:
@@ -115,9 +120,9 @@ def sources_used(asked: Asked) -> list[str]:
         JOIN integrations_connection connection ON connection.id = chosen.connection_id WHERE true
     """  # noqa: S608 - our own text
     for name, column in _OF_CONNECTIONS.items():
-        if name in asked.filters:
+        if name in asked.wanted:
             text += f" AND {column} = ANY(%s)"
-            parameters.append([value for value in asked.filters[name] if value is not None])
+            parameters.append([value for value in asked.wanted[name] if value is not None])
     with database.cursor() as cursor:
         cursor.execute(text, parameters)
         found = {source for (source,) in cursor.fetchall()}

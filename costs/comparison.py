@@ -5,12 +5,14 @@ from collections.abc import Collection
 from uuid import UUID
 
 from costs.freshness import DayState, all_begin_by, summarise_days
-from costs.periods import DayRange
+from costs.periods import DayRange, same_days_months_before
 from costs.sources import Kind
 
 
-def range_before(days: DayRange) -> DayRange:
-    """Return the equally long range that ends where this one starts."""
+def range_before(days: DayRange, compare: str = "previous") -> DayRange:
+    """Return the range that one is compared with: `previous_month`, or the equally long one that ends where it starts."""
+    if compare == "previous_month":
+        return same_days_months_before(days)
     return DayRange(days.start - dt.timedelta(days=len(days)), days.start)
 
 

@@ -78,6 +78,12 @@ class CountsField(serializers.Serializer[Any]):
         return {name: serializers.IntegerField(allow_null=name == "requests") for name in COUNTS}
 
 
+_BUCKET = (
+    "First day of the period; null for the total, and for earlier days without a counterpart where the range compared "
+    "with is longer."
+)
+
+
 class GroupField(serializers.DictField):
     """The values grouped by, under the names of the dimensions."""
 
@@ -87,7 +93,7 @@ class GroupField(serializers.DictField):
 class SummaryRowSerializer(serializers.Serializer[Any]):
     """One group of one period."""
 
-    bucket = serializers.DateField(allow_null=True, help_text="First day of the period; null for the total.")
+    bucket = serializers.DateField(allow_null=True, help_text=_BUCKET)
     group = GroupField(
         help_text="By dimension; `workspace_name` and `connection_label` stand beside their ids."
     )
@@ -123,6 +129,20 @@ def _state() -> Any:
     return serializers.ChoiceField(STATES, help_text="The worst state among the days of the range.")
 
 
+class DaysSerializer(serializers.Serializer[Any]):
+    """A range of UTC days."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {
+            "from": serializers.DateField(source="start", help_text="Inclusive."),
+            "to": serializers.DateField(source="end", help_text="Exclusive."),
+        }
+
+
+def _previous_days() -> Any:
+    return DaysSerializer(allow_null=True, help_text="With `compare`, the days compared with.")
+
+
 def _previous_state() -> Any:
     return serializers.CharField(
         allow_null=True,
@@ -141,6 +161,7 @@ class SummarySerializer(serializers.Serializer[Any]):
     previous_total_usd = UsdTextField(allow_null=True)
     complete_through = _complete_through()
     state = _state()
+    previous_days = _previous_days()
     previous_state = _previous_state()
     sources = serializers.ListField(child=serializers.CharField(), help_text=_SOURCES)
     not_reported = _not_reported()
@@ -154,7 +175,7 @@ class SummarySerializer(serializers.Serializer[Any]):
 class UsageSummaryRowSerializer(serializers.Serializer[Any]):
     """One group of one period; its counts stand beside its group."""
 
-    bucket = serializers.DateField(allow_null=True, help_text="First day of the period; null for the total.")
+    bucket = serializers.DateField(allow_null=True, help_text=_BUCKET)
     group = GroupField(help_text="By dimension; names stand beside their ids.")
     previous = CountsField(allow_null=True)
 
@@ -177,6 +198,7 @@ class UsageSummarySerializer(serializers.Serializer[Any]):
     previous_totals = CountsField(allow_null=True)
     complete_through = _complete_through()
     state = _state()
+    previous_days = _previous_days()
     previous_state = _previous_state()
     sources = serializers.ListField(child=serializers.CharField(), help_text=_SOURCES)
     not_reported = _not_reported()

@@ -72,15 +72,15 @@ class UsageSummaryView(ApiView):
         query = self.read_query()
         wanted = cost_query(self.account.pk, query, "usage")
         connections = [value for value in wanted.filters.get("connection", ()) if value]
-        previous_state = None
+        before, previous_state = None, None
         if "compare" in query:
-            before = comparison.range_before(wanted.days)
+            before = comparison.range_before(wanted.days, query["compare"])
             previous_state = comparison.earlier_state(self.account.pk, before, connections, kind="usage")
         summary = usage.summarise(
             wanted,
             group_by=query.get("group_by", ()),
             granularity="day" if query["names"] == "as_of_day" else query["granularity"],
-            compare=previous_state not in {None, DayState.MISSING},
+            before=None if previous_state is DayState.MISSING else before,
         )
         used = usage.sources_used(wanted, summary.group_by)
         document: dict[str, Any] = {
@@ -97,6 +97,7 @@ class UsageSummaryView(ApiView):
                 connections=connections,
                 kind="usage",
             ),
+            "previous_days": before,
             "previous_state": previous_state,
             "sources": used,
             "not_reported": sources.not_reported(used, [*summary.group_by, *wanted.filters]),

@@ -85,9 +85,9 @@ class SummaryView(ApiView):
         query = self.read_query()
         wanted = cost_query(self.account.pk, query)
         connections = [value for value in wanted.filters.get("connection", ()) if value]
-        previous_state = None
+        before, previous_state = None, None
         if "compare" in query:
-            before = comparison.range_before(wanted.days)
+            before = comparison.range_before(wanted.days, query["compare"])
             previous_state = comparison.earlier_state(self.account.pk, before, connections)
         by_day = query["names"] == "as_of_day"
         summary = selectors.summarise(
@@ -95,7 +95,7 @@ class SummaryView(ApiView):
             group_by=query.get("group_by", ()),
             granularity="day" if by_day else query["granularity"],
             # A sum that lacks days would show a rise that never was.
-            compare=previous_state not in {None, DayState.MISSING},
+            before=None if previous_state is DayState.MISSING else before,
         )
         used = choice.sources_used(selectors.asked("cost", wanted, summary.group_by))
         document: dict[str, Any] = {
@@ -109,6 +109,7 @@ class SummaryView(ApiView):
             "state": completeness.range_state(
                 self.account.pk, wanted.days, today=database_now().date(), connections=connections
             ),
+            "previous_days": before,
             "previous_state": previous_state,
             "sources": used,
             "not_reported": sources.not_reported(used, [*summary.group_by, *wanted.filters]),

@@ -11,7 +11,7 @@ from costs.periods import DayRange
 from costs.selectors import CostQuery, Key
 from costs.values import API_KEYS
 from dashboard import figures, naming
-from dashboard.explore.state import State
+from dashboard.explore.state import NONE, State
 from dashboard.naming import Names
 from dashboard.ranges import Period
 
@@ -86,8 +86,8 @@ def prepare(subject: Subject, *, also_named: Sequence[str] = ()) -> Ground:
     """Find the days of a subject and those it may be compared with, and the names its groups need."""
     state = subject.state
     period = state.period(subject.today)
-    not_compared = _why_not_compared(subject, period) if state.compare == "previous" else ""
-    compare = state.compare == "previous" and not not_compared
+    not_compared = _why_not_compared(subject, period) if state.compare != NONE else ""
+    compare = state.compare != NONE and not not_compared
     before = period.previous if compare else DayRange(period.days.start, period.days.start)
     names = naming.names(subject.account_id, [*state.group_by, *dict(state.filters), *also_named])
     return Ground(subject, period, before, not_compared, names)
