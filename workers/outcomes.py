@@ -34,8 +34,9 @@ _MOST_STEP_FAILURES = 8
 # Answers that concern one report, not the key; and those to a question that upstream does not know.
 _REFUSED = frozenset({Reason.SCOPE_MISSING, Reason.KEY_WRONG_KIND})
 _UNKNOWN = frozenset({400, 404})
-# Long enough for another worker to claim the lane first, short enough that nobody notices.
-_OTHERS_SECONDS = 3.0
+# What this process cannot open is left for a tenth of the time since its run last moved: at first just long enough
+# for another worker to claim the lane, later so long that a ring which nobody has costs next to nothing.
+_OTHERS_LEAST_SECONDS, _OTHERS_MOST_SECONDS, _OTHERS_SHARE = 3.0, 30.0, 0.1
 
 
 def record_page(lease: Lease, step: SyncStep, page: FetchedPage, *, requested_at: dt.datetime) -> bool:
@@ -92,7 +93,8 @@ def leave_to_others(lease: Lease, step: SyncStep, error: UpstreamError) -> bool:
     """
     Give the lane back for a moment, because this process cannot open the key while another one may.
 
-    Half of a rolling restart with a new ring: nothing is wrong with the connection, and nobody has to come.
+    Half of a rolling restart with a new ring, or a worker with another key under the same id: nothing is wrong with
+    the connection. Whoever can open it goes on by itself; if nobody can, it shows as degraded, in doctor, and as late.
     """
     with transaction.atomic():
         lanes.lock(lease)
@@ -101,9 +103,14 @@ def leave_to_others(lease: Lease, step: SyncStep, error: UpstreamError) -> bool:
             return True
         SyncRun.objects.filter(pk=held.run_id).update(reason=error.reason, detail=error.detail)
         states.degrade(held.run.connection, error)
-        lanes.park(lease, _OTHERS_SECONDS)
-    _log.error("ring_key_missing", detail=error.detail)
+        lanes.park(lease, _wait_for_others(held.run))
+    _log.error("key_left_to_others", detail=error.detail)
     return False
+
+
+def _wait_for_others(run: SyncRun) -> float:
+    still = database_now() - (run.last_progress_at or run.requested_at)
+    return min(max(still.total_seconds() * _OTHERS_SHARE, _OTHERS_LEAST_SECONDS), _OTHERS_MOST_SECONDS)
 
 
 def restart(lease: Lease, step: SyncStep) -> bool:

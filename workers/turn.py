@@ -25,7 +25,7 @@ from integrations.anthropic.streams import STREAMS
 from integrations.errors import Fate, Reason, UpstreamError, advice
 from integrations.models import Credential
 from integrations.pages import PageRequest
-from integrations.vault import RingKeyMissingError, VaultError
+from integrations.vault import VaultError
 from workers import backoff, lanes, outcomes, runs
 from workers.bucket import BucketUnavailableError
 from workers.clock import database_now
@@ -105,9 +105,9 @@ def _one_request(lease: Lease) -> bool:
     ):
         try:
             client = connections.open_client(step.run.connection)
-        except RingKeyMissingError as error:
+        except VaultError as error:
             return outcomes.leave_to_others(lease, step, _unreadable_key(error))
-        except (VaultError, Credential.DoesNotExist) as error:
+        except Credential.DoesNotExist as error:
             outcomes.record_failure(lease, step, _unreadable_key(error), requested=False)
             return True
         seed = lanes.seed_of(lease.organization_id, lease.family)
