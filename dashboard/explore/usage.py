@@ -17,7 +17,7 @@ from costs.snapshots import one_look
 from costs.usage import Counts, UsageRow
 from costs.usage_records import TOKEN_COUNTS
 from dashboard import figures, naming
-from dashboard.chart import Canvas, Chart, draw
+from dashboard.chart import Canvas, Chart, draw, split
 from dashboard.explore.ground import Ground, Subject, prepare
 from dashboard.explore.table import ALL_ROWS, MOST_ROWS
 from dashboard.figures import Change
@@ -156,7 +156,7 @@ def _lines(
     now = _by_key(ground, rows)
     earlier = None if before is None else _by_key(ground, before)
     keys = sorted({**now, **(earlier or {})}, key=lambda key: (-(_total(now.get(key))), ground.label(key)))
-    shown, hidden = (keys, []) if len(keys) <= most + 1 else (keys[:most], keys[most:])
+    shown, hidden = split(keys, most)
 
     def line(labels: tuple[str, ...], group: Sequence[Key], key: Key | None, link: str) -> UsageLine:
         return UsageLine(

@@ -22,7 +22,6 @@ from dashboard.keeping import TooManyError
 from dashboard.models import Dashboard, SavedView, Tile
 from dashboard.views.saved import edit_kept, get_kept, person_of, problems_of, state_of
 
-_TILE_ROWS = 7
 _MOVES = {"up": -1, "down": 1}
 
 
@@ -88,7 +87,7 @@ def tile(request: HttpRequest, principal: Principal, dashboard_id: UUID, tile_id
         used = read_usage(subject)
         context = {"tile": found, "state": state, "report": used, "chart_document": used.chart.document()}
         return render(request, "dashboard/parts/usage_tile.html", context)
-    report = read_report(subject, with_forecast=False, most=_TILE_ROWS)
+    report = read_report(subject, with_forecast=False)
     context = {
         "tile": found,
         "state": state,

@@ -287,8 +287,12 @@ class TestRates:
 
         query = CostQuery(filled.account_id, ranges.period("7d", today()).days)
         tokens = usage.summarise(query).totals["total_tokens"]
-        rate = figures.dollars(figures.per_million(selectors.total(query), tokens))
-        assert f'<span class="big">{rate}</span>' in text
+        exact = figures.per_million(selectors.total(query), tokens)
+        rate = figures.rate(exact)
+        assert (
+            f'<span class="big"><data value="{exact}" title="{exact} USD per million tokens">{rate}</data>'
+            in text
+        )
 
 
 class TestHome:
