@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from alerts.models import OutboxMessage
 from config.problems import read_only
-from costs.models import DayDigest, Restatement
+from costs.models import DayDigest, Restatement, UpstreamNovelty
 from integrations.models import Connection, Status
 from workers import watch
 from workers.clock import database_now
@@ -50,6 +50,7 @@ class DatabaseCollector(Collector):
         yield _gauge(
             "outbox_failing", "E-mails whose last attempt failed.", waiting.exclude(last_error="").count()
         )
+        yield self._news()
         yield _gauge("restatements", "Stored days that came back different, so far.", _estimate(Restatement))
 
     def _connections(self) -> Metric:
@@ -62,6 +63,18 @@ class DatabaseCollector(Collector):
         )
         for status in Status.values:
             family.add_metric([status], found.get(status, 0))
+        return family
+
+    def _news(self) -> Metric:
+        family = GaugeMetricFamily(
+            "tallystick_new_upstream_values",
+            "New upstream values: stored, shown, not understood.",
+            labels=["kind"],
+        )
+        rows = UpstreamNovelty.objects.order_by().values_list("kind").annotate(count=Count("pk"))
+        found = dict(rows)
+        for kind in UpstreamNovelty.Kind.values:
+            family.add_metric([kind], found.get(kind, 0))
         return family
 
     def _runs(self) -> Metric:

@@ -179,6 +179,7 @@ MIDDLEWARE = [
     "django.middleware.gzip.GZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "config.attended.middleware",
     "accounts.audit.origin_middleware",
     "csp.middleware.CSPMiddleware",
     "config.edge.size_middleware",
@@ -191,7 +192,9 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.sessions.last_seen_middleware",
     "accounts.sessions.private_middleware",
+    "config.recognition.middleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "config.problems.TemporaryMiddleware",
 ]
 TEMPLATES = [
     {

@@ -126,6 +126,11 @@ def told_apart(origins: Collection[Origin], kind: Kind, dimensions: Collection[s
     return any(asked <= source.dimensions for source in mine)
 
 
+def of_kind(kind: Kind) -> list[str]:
+    """Return the names of the reports of a kind."""
+    return [source.name for source in SOURCES.values() if source.kind == kind]
+
+
 def not_reported(used: Collection[str], group_by: Collection[str]) -> dict[str, list[str]]:
     """Return for each dimension grouped by which of the sources used do not state it; nothing when all do."""
     lacking = {

@@ -35,6 +35,12 @@ TOKEN_COUNTS = (
     "cache_write_5m_tokens",
     "cache_write_1h_tokens",
 )
+# The names under which reports of usage send what has a column; where one is nested, also the object's.
+UPSTREAM_COUNTS = (
+    "uncached_input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation",
+    "cache_creation.ephemeral_5m_input_tokens", "cache_creation.ephemeral_1h_input_tokens", "server_tool_use",
+    "server_tool_use.web_search_requests", "requests",
+)  # fmt: skip
 ACTIVITY_COUNTS = ("sessions", "lines_added", "lines_removed", "commits", "pull_requests")
 ACTIVITY_DIMENSIONS = (
     "actor_type",

@@ -2,9 +2,11 @@
 
 import datetime as dt
 
-from costs import attribution, ingest, tables
+from costs import attribution, ingest, novelties, tables
 from costs.ingest import Ingested
+from costs.news import News
 from costs.periods import DayRange, day_start
+from integrations.anthropic import vocabulary
 from integrations.anthropic.streams import STREAMS, Reading, Stream
 from integrations.errors import unreadable
 from workers import archive, reports, states
@@ -35,12 +37,14 @@ def read(step: SyncStep) -> tuple[Archived, Reading]:
 
 def write(step: SyncStep, archived: Archived, reading: Reading, *, now: dt.datetime) -> Ingested:
     """
-    Replace the window's facts, and what follows from them: shares of keys and people, the first data.
+    Replace the window's facts, and what follows from them: shares of keys and people, the first data, what is new.
 
     Shape:   lists of names have no facts: nothing is written here
     Effects: call inside the transaction that closes the step, with lane and connection held
     """
     stream, connection = STREAMS[step.stream], step.run.connection
+    unread = [News(stream.name, "unread", "row", row) for row in reading.unread]
+    novelties.note(connection.pk, [*vocabulary.list_news(reading.records), *unread], observed_at=now)
     if stream.kind == "names":
         return Ingested()
     window = ingest.Window(

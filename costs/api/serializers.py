@@ -17,6 +17,34 @@ _NAMES = {"workspace_id": "workspace_name", "api_key_id": "api_key_name", "actor
 STATES = [*(state.value for state in DayState), "locked"]
 
 
+class ExtraField(serializers.DictField):
+    """What upstream says of a row beyond its dimensions."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("read_only", True)
+        kwargs.setdefault(
+            "help_text",
+            "Fields of Anthropic's row that this version does not know, by their name there; a list where the rows that were "
+            "summed say several things.",
+        )
+        super().__init__(**kwargs)
+
+
+class OtherCountsField(serializers.DictField):
+    """Counts by the names that upstream gives them."""
+
+    child = serializers.IntegerField()
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("read_only", True)
+        kwargs.setdefault(
+            "help_text",
+            "Counts that this version does not know, by their name at Anthropic. No total holds them: `total_tokens` is the sum of "
+            "the five kinds.",
+        )
+        super().__init__(**kwargs)
+
+
 class CostRowSerializer(serializers.Serializer[Any]):
     """One current cost row; null is a value: no workspace is the default workspace of the classic report."""
 
@@ -30,6 +58,7 @@ class CostRowSerializer(serializers.Serializer[Any]):
     observed_at = serializers.DateTimeField(
         source="fact.observed_at", help_text="When it was first stored so."
     )
+    extra = ExtraField(source="fact.extra")
 
     def get_fields(self) -> dict[str, Any]:
         return _row_fields(super().get_fields(), DIMENSIONS)
@@ -68,14 +97,19 @@ class UsageRowSerializer(serializers.Serializer[Any]):
             name: serializers.IntegerField(source=f"fact.{name}", allow_null=name == "requests")
             for name in COUNTS
         }
-        return {**fields, **counts, **tail}
+        new = {
+            "other_counts": OtherCountsField(source="fact.other_counts"),
+            "extra": ExtraField(source="fact.extra"),
+        }
+        return {**fields, **counts, **tail, **new}
 
 
 class CountsField(serializers.Serializer[Any]):
     """Counts by name."""
 
     def get_fields(self) -> dict[str, Any]:
-        return {name: serializers.IntegerField(allow_null=name == "requests") for name in COUNTS}
+        counts = {name: serializers.IntegerField(allow_null=name == "requests") for name in COUNTS}
+        return {**counts, "other_counts": OtherCountsField()}
 
 
 _BUCKET = (
@@ -186,7 +220,8 @@ class UsageSummaryRowSerializer(serializers.Serializer[Any]):
             name: serializers.IntegerField(source=f"counts.{name}", allow_null=name == "requests")
             for name in COUNTS
         }
-        return {**fields, **counts, "previous": previous}
+        other = OtherCountsField(source="counts.other_counts")
+        return {**fields, **counts, "other_counts": other, "previous": previous}
 
 
 class UsageSummarySerializer(serializers.Serializer[Any]):
@@ -200,6 +235,14 @@ class UsageSummarySerializer(serializers.Serializer[Any]):
     state = _state()
     previous_days = _previous_days()
     previous_state = _previous_state()
+    left_out = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="The names in `other_counts`: what was counted in the range and `total_tokens` leaves out.",
+    )
+    unread = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Counts that some rows of the range lack or have in a form that cannot be read: the sums leave those out.",
+    )
     sources = serializers.ListField(child=serializers.CharField(), help_text=_SOURCES)
     not_reported = _not_reported()
     rows = UsageSummaryRowSerializer(many=True)
@@ -293,6 +336,7 @@ class ActivityRowSerializer(serializers.Serializer[Any]):
     tool_actions = serializers.DictField(child=serializers.IntegerField())
     model_tokens = serializers.DictField(child=serializers.IntegerField())
     observed_at = serializers.DateTimeField()
+    extra = ExtraField()
 
 
 class DifferentRowSerializer(serializers.Serializer[Any]):

@@ -99,6 +99,8 @@ class UsageSummaryView(ApiView):
             ),
             "previous_days": before,
             "previous_state": previous_state,
+            "left_out": summary.left_out,
+            "unread": usage.list_unread(wanted),
             "sources": used,
             "not_reported": sources.not_reported(used, [*summary.group_by, *wanted.filters]),
             "rows": self._rows(summary, query),

@@ -5,7 +5,7 @@ from typing import Any
 
 from config import csv_text
 from config.csv_text import Number
-from costs.usage import COUNTS
+from costs.usage import COUNTS, OTHERS
 from dashboard.chart import Chart
 from dashboard.explore.table import Table
 from dashboard.explore.usage import UsageReport
@@ -44,13 +44,15 @@ def of_chart(chart: Chart) -> str:
 
 def of_usage(report: UsageReport) -> str:
     """Write the table of usage: a line for each line shown, the rest and the total included."""
+    others = report.others
     lines: list[_Line] = [
-        [*report.heads, *(name.replace("_", " ") for name in COUNTS), "previous total tokens"]
+        [*report.heads, *(name.replace("_", " ") for name in COUNTS), "previous total tokens", *others]
     ]
     for line in (*report.lines, *([report.rest] if report.rest else []), report.total):
         labels = _filled(line.labels, len(report.heads))
         previous = line.previous["total_tokens"] if line.previous else None
-        lines.append([*labels, *(line.counts[name] for name in COUNTS), previous])
+        new = (line.counts[OTHERS].get(name, 0) for name in others)
+        lines.append([*labels, *(line.counts[name] for name in COUNTS), previous, *new])
     return _written(lines)
 
 

@@ -78,6 +78,12 @@ class UsageReport:
     chart: Chart
     caveats: Caveats
     unknown: tuple[str, ...]
+    unread: tuple[str, ...]
+
+    @property
+    def others(self) -> list[str]:
+        """The names of the counts that this version does not know, and that no total holds."""
+        return sorted(self.total.counts[usage.OTHERS])
 
     @property
     def period(self) -> Period:
@@ -140,6 +146,7 @@ def read_usage(subject: Subject, *, all_rows: int = ALL_ROWS) -> UsageReport:
         chart=_chart(ground, found.rows, caveats),
         caveats=caveats,
         unknown=unknown,
+        unread=tuple(usage.list_unread(ground.query)),
     )
 
 
