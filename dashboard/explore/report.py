@@ -20,7 +20,7 @@ from costs.periods import DayRange
 from costs.selectors import Granularity, Key
 from costs.snapshots import one_look
 from dashboard import figures, naming
-from dashboard.chart import Bucket, Canvas, Chart, draw, split
+from dashboard.chart import Amounts, Bucket, Canvas, Chart, draw, split
 from dashboard.explore import table
 from dashboard.explore.ground import Ground, Subject, prepare
 from dashboard.explore.notes import list_notes
@@ -258,7 +258,7 @@ def _chart(drawn: _Drawn) -> Chart:
     canvas = replace(drawn.canvas("cost"), cumulative=ground.state.is_cumulative)
     # Earlier days without a counterpart count in the table; there is no place for them in the chart.
     placed = [(cell.bucket, cell) for cell in drawn.cells if cell.bucket is not None]
-    amounts = {(bucket, cell.key): cell.now_usd for bucket, cell in placed}
+    amounts: Amounts = {(bucket, cell.key): cell.now_usd for bucket, cell in placed}
     earlier = _earlier(placed) if ground.compare else None
     return draw(amounts, canvas, ground.label, earlier, drawn.ranked)
 

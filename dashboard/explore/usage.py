@@ -17,7 +17,7 @@ from costs.snapshots import one_look
 from costs.usage import Counts, UsageRow
 from costs.usage_records import TOKEN_COUNTS
 from dashboard import figures, naming
-from dashboard.chart import Canvas, Chart, draw, split
+from dashboard.chart import Amounts, Canvas, Chart, draw, split
 from dashboard.explore.ground import Ground, Subject, prepare
 from dashboard.explore.table import ALL_ROWS, MOST_ROWS
 from dashboard.figures import Change
@@ -204,5 +204,5 @@ def _chart(ground: Ground, rows: Sequence[UsageRow], caveats: Caveats) -> Chart:
         cumulative=state.is_cumulative,
         unit="tokens",
     )
-    amounts = {place: Decimal(count) for place, count in sums.items()}
+    amounts: Amounts = {place: Decimal(count) for place, count in sums.items()}
     return draw(amounts, canvas, lambda key: _KINDS.get(key[0] or "", str(key[0])))
