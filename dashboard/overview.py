@@ -82,12 +82,13 @@ def _state(day: DaySummary, today: dt.date) -> str:
 
 
 def _workspaces(account: Account, report: Report) -> Table:
-    names = naming.names(account.pk, _PLACE)
+    names = naming.Names({})
+    workspaces = naming.workspaces_by_connection(account.pk)
     organisations = naming.organisations(account.pk)
 
     def label(key: Key) -> tuple[str, ...]:
         connection_id, workspace_id = key
-        name = names.label("workspace_id", workspace_id)
+        name = workspaces.get(key) or names.label("workspace_id", workspace_id)
         return (name, organisations.get(connection_id or "", "")) if len(organisations) > 1 else (name,)
 
     def link(key: Key) -> str:

@@ -62,8 +62,8 @@ def _rates(ground: Ground, built: Table, caveats: Caveats) -> list[str]:
     notes = []
     if built.unpriced:
         notes.append(
-            f"{figures.compact(built.unpriced.tokens or 0)} tokens have no amount: the bill does not name their "
-            f"{_and(ground.state.group_by)}. They are counted in the total, whose cost per million tokens is lower by them."
+            f"{figures.compact(built.unpriced.tokens or 0)} tokens have no amount: no report of cost has their "
+            f"{_and(ground.state.group_by)} in these days. The total counts them, so that its cost per million tokens is lower."
         )
     if built.total.tokens:
         notes += _days_apart(ground, caveats)

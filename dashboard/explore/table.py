@@ -28,11 +28,12 @@ class Row:
     slot: str = ""
     link: str = ""
     tokens: int | None = None
+    is_unpriced: bool = False
 
     @property
     def per_million(self) -> Decimal | None:
-        """What a million of its tokens cost on average; None where tokens are not known."""
-        return figures.per_million(self.amount, self.tokens) if self.tokens else None
+        """What a million of its tokens cost on average; None where tokens are not known, or have no amount."""
+        return figures.per_million(self.amount, self.tokens) if self.tokens and not self.is_unpriced else None
 
     @property
     def change(self) -> Change | None:
@@ -136,7 +137,8 @@ def _unpriced(layout: Layout, tokens: Mapping[Key, int]) -> Row | None:
     named = [" · ".join(layout.label(key)) for key in largest[:_MOST_NAMED]]
     more = [f"{len(largest) - len(named)} more"] if len(largest) > len(named) else []
     label = f"Tokens without an amount: {', '.join([*named, *more])}"
-    return replace(_row(layout, [], (label,), Decimal(0)), tokens=sum(tokens.values()))
+    row = _row(layout, [], (label,), Decimal(0))
+    return replace(row, tokens=sum(tokens.values()), is_unpriced=True)
 
 
 def _charges(movements: Sequence[Movement]) -> Iterator[Decimal]:

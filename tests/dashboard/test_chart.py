@@ -182,8 +182,8 @@ class TestTable:
 
         built = table.build(movements, layout)
 
-        assert [(row.labels[0], row.tokens) for row in built.lines] == [
-            ("a", 2_000_000), ("Tokens without an amount: b, c, d, 1 more", 2_000_000)
+        assert [(row.labels[0], row.tokens, row.per_million) for row in built.lines] == [
+            ("a", 2_000_000, 4), ("Tokens without an amount: b, c, d, 1 more", 2_000_000, None)
         ]  # fmt: skip
         assert (built.total.tokens, built.total.per_million) == (4_000_000, 2)
 
