@@ -33,13 +33,20 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """One bar: its first and last day inside the chart, and whether upstream may still change it."""
+    """
+    One bar: its first and last day inside the chart, and whether upstream may still change it.
+
+    Shape:   `is_missing`: one of its days lacks a connection; `is_stored` False: none of its days is there, which is
+             not zero
+    """
 
     first: dt.date
     last: dt.date
     is_provisional: bool
     total: Decimal | None
     previous: Decimal | None = None
+    is_missing: bool = False
+    is_stored: bool = True
 
     @property
     def label(self) -> str:
@@ -52,13 +59,16 @@ class Canvas:
     """
     What is drawn: which days in which steps, which of them are provisional, and of what.
 
-    Shape:   `cumulative`: each bar holds what came since the first day; `stacked` False: lines beside each other,
-             for what cannot be added up, with the whole given by bucket in `totals` and of all days in `whole`
+    Shape:   `missing` are days that a connection lacks, `stored` those that one has (None: all); `cumulative`: each bar
+             holds what came since the first day; `stacked` False: lines beside each other, for what cannot be added
+             up, with the whole given by bucket in `totals` and of all days in `whole`
     """
 
     days: DayRange
     granularity: Granularity
     provisional: Collection[dt.date]
+    missing: Collection[dt.date] = ()
+    stored: Collection[dt.date] | None = None
     subject: str = "cost by model"
     cumulative: bool = False
     unit: Unit = "usd"
@@ -106,7 +116,9 @@ class Chart:
             "labels": [bucket.label for bucket in self.buckets],
             "short": [f"{bucket.first.day} {bucket.first:%b}" for bucket in self.buckets],
             "provisional": [bucket.is_provisional for bucket in self.buckets],
-            "totals": [text(bucket.total) for bucket in self.buckets],
+            "missing": [bucket.is_missing for bucket in self.buckets],
+            "stored": [bucket.is_stored for bucket in self.buckets],
+            "totals": [text(bucket.total) if bucket.is_stored else None for bucket in self.buckets],
             "previous": [text(bucket.previous) for bucket in self.buckets],
             "links": [link(bucket) for bucket in self.buckets] if link else [],
             "series": [
@@ -217,6 +229,8 @@ def _buckets(
             days[0], days[-1], any(day in canvas.provisional for day in days),
             sum_usd(one.amounts[place] or _ZERO for one in series) if canvas.stacked else canvas.totals.get(bucket),
             earlier[place] if earlier else None,
+            any(day in canvas.missing for day in days),
+            canvas.stored is None or any(day in canvas.stored for day in days),
         )
         for place, (bucket, days) in enumerate(spans.items())
     ]  # fmt: skip
@@ -224,10 +238,16 @@ def _buckets(
 
 def _summary(buckets: list[Bucket], canvas: Canvas, series: list[Series]) -> str:
     span = figures.days(canvas.days.start, canvas.days.end - dt.timedelta(days=1))
+    if not any(bucket.is_stored for bucket in buckets):
+        return f"{canvas.title}, {span}: nothing is stored."
     open_count = sum(bucket.is_provisional for bucket in buckets)
     open_words = f" {open_count} of {len(buckets)} bars are provisional." if open_count else ""
+    lacking = sum(bucket.is_missing for bucket in buckets)
+    lacking_words = f" {lacking} of {len(buckets)} bars lack days that are not stored." if lacking else ""
     told = _peak(buckets, canvas, series) if canvas.stacked else _dearest(buckets, canvas, series)
-    return f"{canvas.title}, {span}: {told}.{open_words}" if told else f"{canvas.title}, {span}: none."
+    if not told:
+        return f"{canvas.title}, {span}: none.{lacking_words}"
+    return f"{canvas.title}, {span}: {told}.{open_words}{lacking_words}"
 
 
 def _peak(buckets: list[Bucket], canvas: Canvas, series: list[Series]) -> str:

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from costs import selectors
-from costs.caveats import Caveats, list_caveats
+from costs.caveats import Caveats
+from costs.coverage import read_coverage
 from costs.money import sum_usd
 from costs.records import Origin
 from costs.values import is_made
@@ -76,15 +78,8 @@ def _and(names: Sequence[str]) -> str:
 
 def _days_apart(ground: Ground, caveats: Caveats) -> list[str]:
     """Say on which days only one of bill and usage is stored; a day without both is told as missing anyway."""
-    subject = ground.subject
-    of_usage = list_caveats(
-        subject.account_id,
-        ground.period.days,
-        today=subject.today,
-        connections=ground.state.connections,
-        kind="usage",
-    )
-    usage, bill = {*of_usage.missing}, {*caveats.missing}
+    of_usage = read_coverage(replace(ground.scope, kind="usage"))
+    usage, bill = {*of_usage.missing_days}, {*caveats.missing}
     return [
         f"Cost per million tokens is too {word}: {report} is not stored for every connection yet on {figures.day_list(days)}."
         for word, report, days in (

@@ -42,7 +42,7 @@ class Row:
 
     @property
     def bar(self) -> Decimal:
-        """The width of the share bar in percent; a credit has none."""
+        """The width of the share bar in percent; a credit has none, nor has a share that is not stated."""
         return max(Decimal(0), min(Decimal(100), self.share or Decimal(0)))
 
 
@@ -83,7 +83,8 @@ class Layout:
     """
     How groups are shown: heads, labels, colours (none where there is no chart), and where each line leads.
 
-    Shape:   `tokens` None: usage does not know these groups
+    Shape:   `tokens` None: usage does not know these groups; `has_shares` False: the groups are stated on some of the
+             days only, so that a group is a part of something else than the total
     """
 
     heads: tuple[str, ...]
@@ -93,6 +94,7 @@ class Layout:
     compare: bool
     sort: str
     most: int
+    has_shares: bool = True
     tokens: Mapping[Key, int] | None = None
 
 
@@ -163,7 +165,7 @@ def _row(
         labels=labels,
         amount=amount,
         previous=sum_usd(each.before_usd for each in movements) if layout.compare else None,
-        share=figures.share(own, charges) if own or not amount else None,
+        share=figures.share(own, charges) if layout.has_shares and (own or not amount) else None,
         slot=slot if layout.slots else "",
         link=layout.link(key) if key is not None else "",
         tokens=None if counts is None else sum(counts.get(each.key, 0) for each in movements),

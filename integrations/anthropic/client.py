@@ -112,6 +112,7 @@ def _page(request: PageRequest, response: RawResponse, endpoint: Endpoint) -> Pa
         next_cursor=next_cursor,
         data_refreshed_at=envelope.data_refreshed_at,
         row_count=_count_rows(envelope, endpoint),
+        is_blank=not envelope.rows,
     )
 
 

@@ -178,7 +178,9 @@ class TestTable:
     def test_names_tokens_that_have_no_amount(self):
         movements = [Movement(("a",), Decimal(8), Decimal(0))]
         tokens = {("a",): 2_000_000, **{(name,): 500_000 for name in "bcde"}}
-        layout = Layout(("A",), lambda key: (str(key[0]),), {}, lambda _: "", False, "name", 10, tokens)
+        layout = Layout(
+            ("A",), lambda key: (str(key[0]),), {}, lambda _: "", False, "name", 10, tokens=tokens
+        )
 
         built = table.build(movements, layout)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import connection as database
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import Count, Sum
 
 from accounts.models import Plan
@@ -18,6 +17,7 @@ from alerts.models import OutboxMessage
 from costs.models import CostFact, Resource
 from integrations.anthropic.client import AnthropicClient
 from integrations.models import Connection, Report, Status
+from tests.others import Other
 from workers import lanes, lifecycle, outcomes, runs, schedule, turn
 from workers.clock import database_now
 from workers.lifecycle import ConnectionStandsStillError
@@ -50,44 +50,6 @@ def under_way(monkeypatch) -> Callable[[Callable[[], Any]], None]:
         monkeypatch.setattr(AnthropicClient, "fetch", fetch)
 
     return arrange
-
-
-class Other:
-    """Somebody else, with a database connection of their own."""
-
-    def __init__(self, act: Callable[[], Any]) -> None:
-        self.error: Exception | None = None
-        self._act = act
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._act()
-        except Exception as error:  # noqa: BLE001 - handed to the test, which says which one it expects
-            self.error = error
-        finally:
-            connections.close_all()
-
-    def wait_until_blocked(self) -> None:
-        """Return once a session waits for a lock of another one."""
-        end = time.monotonic() + _PATIENCE_SECONDS
-        while time.monotonic() < end:
-            with connections["default"].cursor() as cursor:
-                cursor.execute(
-                    "SELECT pg_stat_clear_snapshot()"
-                )  # else a transaction sees its first look for ever
-                cursor.execute(
-                    "SELECT count(*) FROM pg_stat_activity "
-                    "WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"
-                )
-                if cursor.fetchone()[0]:
-                    return
-        raise AssertionError("nobody waits for a lock")
-
-    def join(self) -> None:
-        self._thread.join(timeout=_PATIENCE_SECONDS)
-        assert not self._thread.is_alive()
 
 
 class TestBrokenWhileAnAnswerIsUnderWay:
