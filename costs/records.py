@@ -12,6 +12,7 @@ from hashlib import blake2b
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
+from costs import texts
 from costs.money import sum_usd, usd_text
 
 if TYPE_CHECKING:
@@ -95,6 +96,18 @@ def refuse_bad_frame(day: date, extra: Mapping[str, Scalar]) -> None:
         raise TypeError("extra fields hold text, whole numbers, booleans and null only")
 
 
+def bound_texts(record: Record) -> None:
+    """Shorten what is too long of a record that is being made; see `costs.texts`."""
+    values = _key_values(record.KEY)(record)
+    # Nearly always there is nothing to do, for millions of records: one look at all of them.
+    if max(map(len, filter(None, values)), default=0) > texts.MOST_CHARACTERS:
+        for name, value in zip(record.KEY, values, strict=True):
+            if value is not None:
+                object.__setattr__(record, name, texts.shorten(value))
+    if record.extra:
+        object.__setattr__(record, "extra", texts.shorten_fields(record.extra))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostRecord(KnowsItsKey):
     """
@@ -133,6 +146,7 @@ class CostRecord(KnowsItsKey):
         for amount in (self.amount_usd, self.list_amount_usd):
             if amount is not None and not (isinstance(amount, Decimal) and amount.is_finite()):
                 raise ValueError("an amount must be a finite Decimal")
+        bound_texts(self)
 
     def plus(self, other: Self) -> Self:
         """Add the amounts; a list amount that is missing on one side is missing on the sum, never half a sum."""
@@ -152,7 +166,7 @@ class NameRecord:
     """
     What upstream calls one of its resources at the time of asking.
 
-    Shape:   `kind` is workspace, api_key or person; `attributes` can be written as JSON; `is_listed` False: seen
+    Shape:   long texts are shortened; `kind` is workspace, api_key or person; `attributes` can be written as JSON; `is_listed` False: seen
              beside a row of a report, which says less than the list of such resources; `is_placeholder`: a
              stand-in such as "Deleted User", which must not replace a name that is known
     """
@@ -165,6 +179,11 @@ class NameRecord:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     is_listed: bool = True
     is_placeholder: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "resource_id", texts.shorten(self.resource_id))
+        object.__setattr__(self, "name", texts.shorten(self.name))
+        object.__setattr__(self, "attributes", texts.shorten_fields(self.attributes))
 
 
 def row_key(record: Record) -> bytes:

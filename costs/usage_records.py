@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from costs.money import sum_usd, usd_text
-from costs.records import KnowsItsKey, Origin, Scalar, refuse_bad_frame
+from costs.records import KnowsItsKey, Origin, Scalar, bound_texts, refuse_bad_frame
+from costs.texts import shorten_counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,6 +87,9 @@ class UsageRecord(KnowsItsKey):
         refuse_bad_frame(self.day, self.extra)
         counts = [getattr(self, name) for name in (*TOKEN_COUNTS, "web_search_requests")]
         _refuse_bad_counts([*counts, *self.other_counts.values(), self.requests or 0])
+        bound_texts(self)
+        if self.other_counts:
+            object.__setattr__(self, "other_counts", shorten_counts(self.other_counts))
 
     @property
     def total_tokens(self) -> int:
@@ -151,6 +155,9 @@ class ActivityRecord(KnowsItsKey):
         _refuse_bad_counts(
             [self.sessions, self.lines_added, self.lines_removed, self.commits, self.pull_requests]
         )
+        bound_texts(self)
+        object.__setattr__(self, "tool_actions", shorten_counts(self.tool_actions))
+        object.__setattr__(self, "model_tokens", shorten_counts(self.model_tokens))
 
     def plus(self, other: Self) -> Self:
         """Add everything: names of keys are not unique, so two keys may share a row."""
