@@ -179,6 +179,7 @@ MIDDLEWARE = [
     "django.middleware.gzip.GZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "config.attended.middleware",
     "accounts.audit.origin_middleware",
     "csp.middleware.CSPMiddleware",
     "config.edge.size_middleware",
@@ -191,7 +192,9 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.sessions.last_seen_middleware",
     "accounts.sessions.private_middleware",
+    "config.recognition.middleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "config.problems.TemporaryMiddleware",
 ]
 TEMPLATES = [
     {
@@ -285,7 +288,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "config.problems.exception_handler",
-    "UNAUTHENTICATED_USER": None,
+    # Whoever sends no token is Django's nobody, as on a page: middleware asks every request's user whether they are signed in.
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tallystick",

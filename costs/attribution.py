@@ -16,6 +16,7 @@ from costs import allocation, ingest, sources
 from costs.allocation import Weights, Who
 from costs.models import CostFact, DayDigest, Resource, UsageFact
 from costs.records import DIMENSIONS, DOLLAR_SHARE, TOKEN_SHARE, CostRecord, Origin
+from costs.tables import read_extra
 from costs.usage_records import TOKEN_COUNTS
 
 _WHO = frozenset({"api_key_id", "actor_id"})
@@ -97,7 +98,7 @@ def _record(fact: CostFact) -> CostRecord:
         origin=Origin(fact.origin),
         source=fact.source,
         amount_usd=fact.amount_usd,
-        extra=fact.extra,
+        extra=read_extra(fact.extra),
         **{name: getattr(fact, name) for name in DIMENSIONS},
     )
 
@@ -118,11 +119,10 @@ def _tokens(connection_id: UUID, source: str, day: dt.date, default: str | None)
     for fact in UsageFact.objects.filter(connection_id=connection_id, source=source, day=day):
         who = Who(fact.api_key_id or "", fact.actor_type or "", fact.actor_id or "")
         workspace = None if fact.workspace_id == default else fact.workspace_id
-        for name in TOKEN_COUNTS:
-            cell = (workspace, fact.model, fact.service_tier, name)
-            allocation.add_weight(weights, cell, who, getattr(fact, name))
-        searches = (workspace, None, None, "web_search_requests")
-        allocation.add_weight(weights, searches, who, fact.web_search_requests)
+        counts = {name: getattr(fact, name) for name in (*TOKEN_COUNTS, allocation.SEARCHES)}
+        for name, count in {**fact.other_counts, **counts}.items():
+            cell = allocation.cell_of_count(workspace, fact.model, fact.service_tier, name)
+            allocation.add_weight(weights, cell, who, count)
     return weights
 
 

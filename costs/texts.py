@@ -69,6 +69,8 @@ def _split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 def _shorten_value(value: Any) -> Any:
     if isinstance(value, str):
         return shorten(value)
+    if isinstance(value, tuple):  # the values of rows that were summed, of which there are few
+        return tuple(map(_shorten_value, value))
     if isinstance(value, dict | list) and len(text := _canonical(value)) > MOST_CHARACTERS:
         return shorten(text)
     return value

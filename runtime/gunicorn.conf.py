@@ -6,12 +6,13 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from runtime import rooms
 from runtime.child import die_with_parent
 
-# gthread, with an end to waiting for clients.
+# gthread, with rooms, lines and an end to waiting.
 worker_class = "runtime.web_worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
-threads = 8
+threads = sum(size.threads for size in rooms.SIZES.values())
 # Of a worker that hangs, and for one write to a client or one read from it. Proxies usually wait as long.
 timeout = 60
 graceful_timeout = 8

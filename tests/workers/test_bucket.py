@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.bucket import _SCRIPT, Bucket, BucketUnavailableError, Rate, Seed, redis_client
+from workers.bucket import _SCRIPT, Bucket, BucketUnavailableError, Rate, Seed, rate_of, redis_client
 
 SECOND = 1_000_000
 SLOW = Rate(interval_us=60 * SECOND, capacity=3)
@@ -74,6 +74,23 @@ class TestPenalise:
         answer = limited.acquire(FULL)
         assert not answer.granted
         assert 89 < answer.wait_seconds <= 90
+
+
+class TestRateOf:
+    @pytest.mark.parametrize("family", ["classic", "analytics"])
+    def test_earns_tokens_a_little_slower_than_is_allowed(self, settings, family):
+        """The network moves requests by milliseconds: two that leave a minute apart may arrive closer to each other."""
+        settings.ANTHROPIC_REQUESTS_PER_MINUTE = settings.ANTHROPIC_ANALYTICS_REQUESTS_PER_MINUTE = 1
+        settings.ANTHROPIC_BURST = settings.ANTHROPIC_ANALYTICS_BURST = 7
+
+        rate = rate_of(family)
+
+        assert 60.3 * SECOND <= rate.interval_us <= 61.2 * SECOND
+        assert rate.capacity == 7
+
+    def test_knows_no_other_family(self):
+        with pytest.raises(ValueError, match="no rate is configured"):
+            rate_of("unheard-of")
 
 
 class TestDebit:
