@@ -6,7 +6,8 @@ of what is filtered and grouped by
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,24 +108,92 @@ def chosen_days(asked: Asked, table: str) -> Q | RawSQL:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """
+    Which reports could answer for the days of some ranges.
+
+    Shape:   by connection the different sets of reports that its days have, each with the report that is the bill;
+             days without a row are left out
+    """
+
+    kind: Kind
+    by_connection: Mapping[Any, Sequence[tuple[str | None, Sequence[str]]]]
+
+    def uneven(self, filters: Collection[str], group_by: Sequence[str]) -> frozenset[str]:
+        """
+        Return which dimensions of a question are stated on some days and not on others.
+
+        Shape:   connection by connection: what no report of a connection states is null on all of its days, which
+                 makes no group appear or vanish
+        """
+        ranking = sources.rank(self.kind, filters=filters, group_by=group_by)
+        scores = dict(zip(ranking.names, ranking.scores, strict=True))
+
+        def chosen(bill: str | None, offered: Sequence[str]) -> str:
+            return max(offered, key=lambda name: (scores[name], name == bill, -ranking.names.index(name)))
+
+        used = [{chosen(*offer) for offer in offers} for offers in self.by_connection.values()]
+        names = sources.DIMENSIONS.intersection((*filters, *group_by))
+        return frozenset(
+            name
+            for name in names
+            if any(len({name in sources.SOURCES[source].dimensions for source in own}) > 1 for own in used)
+        )
+
+
+def read_offers(asked: Asked, ranges: Sequence[DayRange]) -> Offers:
+    """Return which reports could answer for the days of the ranges; one query."""
+    ranked, agrees, (parameters, agreeing) = _ranked(asked)
+    condition, values = _of_connections(asked)
+    starts, ends = [days.start for days in ranges], [days.end for days in ranges]
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT DISTINCT connection_id, bill_source, offered FROM (
+                SELECT chosen.connection_id, min(chosen.bill_source) AS bill_source,
+                    array_agg(chosen.source::text ORDER BY chosen.source) AS offered
+                FROM (SELECT * FROM ({ranked}) ranked WHERE {agrees}) chosen
+                JOIN unnest(%s::date[], %s::date[]) AS shown(first, last)
+                    ON chosen.day >= shown.first AND chosen.day < shown.last
+                JOIN integrations_connection connection ON connection.id = chosen.connection_id
+                LEFT JOIN costs_daydigest known ON known.connection_id = chosen.connection_id
+                    AND known.source = chosen.source AND known.day = chosen.day
+                WHERE true {condition}
+                GROUP BY chosen.connection_id, chosen.day HAVING bool_or(coalesce(known.row_count, 1) > 0)
+            ) offers
+            """,  # noqa: S608 - our own text
+            [*parameters, *agreeing, starts, ends, *values],
+        )
+        found: dict[Any, list[tuple[str | None, Sequence[str]]]] = defaultdict(list)
+        for connection_id, bill, offered in cursor.fetchall():
+            found[connection_id].append((bill, offered))
+    return Offers(asked.kind, found)
+
+
 def sources_used(asked: Asked) -> list[str]:
     """Return the reports that answer for at least one day of a connection asked about, in their order of preference."""
     chosen, parameters = _chosen(asked)
+    condition, values = _of_connections(asked)
     text = f"""
         SELECT DISTINCT chosen.source FROM ({chosen}) chosen
-        JOIN integrations_connection connection ON connection.id = chosen.connection_id WHERE true
+        JOIN integrations_connection connection ON connection.id = chosen.connection_id WHERE true {condition}
     """  # noqa: S608 - our own text
-    for name, column in _OF_CONNECTIONS.items():
-        if name in asked.filters:
-            text += f" AND {column} = ANY(%s)"
-            parameters.append([value for value in asked.filters[name] if value is not None])
     with database.cursor() as cursor:
-        cursor.execute(text, parameters)
+        cursor.execute(text, [*parameters, *values])
         found = {source for (source,) in cursor.fetchall()}
     return [name for name in asked.ranking.names if name in found]
 
 
-def _chosen(asked: Asked) -> tuple[str, list[Any]]:
+def _of_connections(asked: Asked) -> tuple[str, list[Any]]:
+    """Return the condition that narrows chosen days to the connections asked about, and its parameters."""
+    names = [name for name in _OF_CONNECTIONS if name in asked.filters]
+    condition = "".join(f" AND {_OF_CONNECTIONS[name]} = ANY(%s)" for name in names)
+    return condition, [[value for value in asked.filters[name] if value is not None] for name in names]
+
+
+def _ranked(asked: Asked) -> tuple[str, str, tuple[list[Any], list[Any]]]:
+    """Return the days of every report, the condition under which one may answer, and the parameters of either."""
     ranking, days = asked.ranking, asked.days
     of_then: list[Any] = []
     if asked.as_of:
@@ -133,13 +202,17 @@ def _chosen(asked: Asked) -> tuple[str, list[Any]]:
         ranking.names, *of_then, asked.account_id, days.start, days.end, ranking.names, sources.BILLS,
     ]  # fmt: skip
     ranked = _RANKED.format(days=_KNOWN_AT if asked.as_of else "costs_daydigest")
-    agrees, bill_first = "true", ""
     if asked.kind == "cost":
-        agrees, bill_first = _AGREES, "source = bill_source DESC,"
-        parameters.append(sources.BILLS)
+        return ranked, _AGREES, (parameters, [sources.BILLS])
+    return ranked, "true", (parameters, [])
+
+
+def _chosen(asked: Asked) -> tuple[str, list[Any]]:
+    ranked, agrees, (parameters, agreeing) = _ranked(asked)
+    bill_first = "source = bill_source DESC," if asked.kind == "cost" else ""
     chosen = f"""
         SELECT DISTINCT ON (connection_id, day) connection_id, source, day
         FROM ({ranked}) ranked WHERE {agrees}
         ORDER BY connection_id, day, (%s::int[])[place] DESC, {bill_first} place
     """  # noqa: S608 - our own text
-    return chosen, [*parameters, ranking.scores]
+    return chosen, [*parameters, *agreeing, asked.ranking.scores]

@@ -170,6 +170,8 @@ def _of_query(table: type[Model], query: CostQuery, chosen: Any) -> QuerySet[Any
 
 
 _Sums = dict[tuple[dt.date | None, Key], Counts]
+# Of days that are not stored nothing is known, which is not zero.
+UNKNOWN: Counts = {**dict.fromkeys(COUNTS), OTHERS: {}}
 _NOTHING: Counts = {**dict.fromkeys(COUNTS, 0), OTHERS: {}}
 
 

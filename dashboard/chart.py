@@ -31,13 +31,20 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """One bar: its first and last day inside the chart, and whether upstream may still change it."""
+    """
+    One bar: its first and last day inside the chart, and whether upstream may still change it.
+
+    Shape:   `is_missing`: one of its days lacks a connection; `is_stored` False: none of its days is there, which is
+             not zero
+    """
 
     first: dt.date
     last: dt.date
     is_provisional: bool
     total: Decimal
     previous: Decimal | None = None
+    is_missing: bool = False
+    is_stored: bool = True
 
     @property
     def label(self) -> str:
@@ -50,13 +57,15 @@ class Canvas:
     """
     What is drawn: which days in which steps, which of them are provisional, and of what.
 
-    Shape:   `cumulative`: each bar holds what came since the first day; `stacked` False: lines beside each other,
+    Shape:   `missing` are days that a connection lacks, `stored` those that one has (None: all); `cumulative`: each bar holds what came since the first day; `stacked` False: lines beside each other,
              for what cannot be added up, with the whole given by bucket in `totals`
     """
 
     days: DayRange
     granularity: Granularity
     provisional: Collection[dt.date]
+    missing: Collection[dt.date] = ()
+    stored: Collection[dt.date] | None = None
     subject: str = "cost by model"
     cumulative: bool = False
     unit: Unit = "usd"
@@ -99,7 +108,8 @@ class Chart:
             "labels": [bucket.label for bucket in self.buckets],
             "short": [f"{bucket.first.day} {bucket.first:%b}" for bucket in self.buckets],
             "provisional": [bucket.is_provisional for bucket in self.buckets],
-            "totals": [text(bucket.total) for bucket in self.buckets],
+            "missing": [bucket.is_missing for bucket in self.buckets],
+            "totals": [text(bucket.total) if bucket.is_stored else None for bucket in self.buckets],
             "previous": [
                 None if bucket.previous is None else text(bucket.previous) for bucket in self.buckets
             ],
@@ -192,6 +202,8 @@ def _buckets(
             days[0], days[-1], any(day in canvas.provisional for day in days),
             sum_usd(one.amounts[place] for one in series) if canvas.stacked else canvas.totals.get(bucket, Decimal(0)),
             earlier[place] if earlier else None,
+            any(day in canvas.missing for day in days),
+            canvas.stored is None or any(day in canvas.stored for day in days),
         )
         for place, (bucket, days) in enumerate(spans.items())
     ]  # fmt: skip
@@ -200,10 +212,14 @@ def _buckets(
 def _summary(buckets: list[Bucket], canvas: Canvas, largest: str) -> str:
     span = figures.days(canvas.days.start, canvas.days.end - dt.timedelta(days=1))
     highest = max(buckets, key=lambda bucket: bucket.total, default=None)
-    if highest is None or not highest.total:
-        return f"{canvas.title}, {span}: none."
+    if not any(bucket.is_stored for bucket in buckets):
+        return f"{canvas.title}, {span}: nothing is stored."
     open_count = sum(bucket.is_provisional for bucket in buckets)
     open_words = f" {open_count} of {len(buckets)} bars are provisional." if open_count else ""
+    lacking = sum(bucket.is_missing for bucket in buckets)
+    open_words += f" {lacking} of {len(buckets)} bars lack days that are not stored." if lacking else ""
+    if highest is None or not highest.total:
+        return f"{canvas.title}, {span}: none.{open_words}"
     peak = (
         f"{figures.measure(buckets[-1].total, canvas.unit)} at the end"
         if canvas.cumulative

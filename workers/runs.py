@@ -315,7 +315,18 @@ def backfill_progress(connection: Connection, *, now: dt.datetime) -> Progress |
     standing = connection.status in states.STANDING or not left
     seconds = max((_seconds_for(each, count) for each, count in queued.items() if count), default=0.0)
     eta = None if standing else now + dt.timedelta(seconds=seconds)
-    return Progress((run.to_day - run.from_day).days, days_done, left, eta)
+    return Progress(days_of_bill(run, _bill_begins(connection)), days_done, left, eta)
+
+
+def _bill_begins(connection: Connection) -> dt.date | None:
+    bill = connection.reports.filter(stream=connection.cost_source)
+    return bill.values_list("wanted_from", flat=True).first()
+
+
+def days_of_bill(run: SyncRun, begins: dt.date | None) -> int:
+    """Return how many days of a backfill the bill can have: none before its report begins."""
+    first = max(run.from_day, begins or run.from_day)
+    return max(0, (run.to_day - first).days)
 
 
 def _seconds_for(run: SyncRun, left: int) -> float:

@@ -2,10 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from costs import selectors
-from costs.caveats import Caveats, list_caveats
+from costs.caveats import Caveats
+from costs.coverage import read_coverage
 from costs.money import sum_usd
 from costs.records import Origin
 from costs.values import is_made
@@ -54,16 +56,9 @@ def _rates(ground: Ground, built: Table, caveats: Caveats) -> list[str]:
     """Say on which days there are dollars without tokens, which makes a rate too high."""
     if built.total.per_million is None:
         return []
-    subject, state = ground.subject, ground.state
-    of_usage = list_caveats(
-        subject.account_id,
-        ground.period.days,
-        today=subject.today,
-        connections=state.connections,
-        kind="usage",
-    )
+    of_usage = read_coverage(replace(ground.scope, kind="usage"))
     # A day without its bill makes no rate too high, and is told as missing anyway.
-    lacking = sorted({*of_usage.missing}.difference(caveats.missing))
+    lacking = sorted({*of_usage.missing_days}.difference(caveats.missing))
     if not lacking:
         return []
     on = figures.day_list(lacking)

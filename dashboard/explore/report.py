@@ -12,8 +12,9 @@ from typing import Final
 
 from costs import selectors, usage
 from costs.caveats import Caveats, list_caveats
+from costs.comparison import read_offers
+from costs.coverage import read_coverage
 from costs.forecast import LOOK_BACK_DAYS, Forecast, forecast_month
-from costs.freshness import summarise_days
 from costs.money import sum_usd
 from costs.movers import Movement, SeriesCell, read_series
 from costs.periods import DayRange
@@ -22,7 +23,7 @@ from costs.snapshots import one_look
 from dashboard import figures, naming
 from dashboard.chart import Bucket, Canvas, Chart, draw
 from dashboard.explore import table
-from dashboard.explore.ground import Ground, Subject, prepare
+from dashboard.explore.ground import Ground, Subject, prepare, scope_of
 from dashboard.explore.notes import list_notes
 from dashboard.explore.state import State
 from dashboard.explore.table import Layout, Table
@@ -35,11 +36,11 @@ _PER_MILLION: Final = "usd_per_million"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A total as it was known on an earlier day, beside the one of now."""
+    """A total as it was known on an earlier day, beside the one of now; `change` None: nothing was known then."""
 
     day: dt.date
     now: Decimal
-    change: Change
+    change: Change | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,16 @@ class Report:
     Everything the page shows.
 
     Shape:   `not_compared` says why there is no comparison where one was asked for; `known` is there when the
-             state asks for what was known on a day
+             state asks for what was known on a day; `total` is None when no day is stored, `daily_average` when one
+             is missing
     """
 
     state: State
     period: Period
-    total: Decimal
+    total: Decimal | None
     change: Change | None
     not_compared: str
-    daily_average: Decimal
+    daily_average: Decimal | None
     forecast: Forecast | None
     chart: Chart
     table: Table
@@ -110,38 +112,37 @@ def read_report(
     state, period = ground.state, ground.period
     cells = read_series(ground.query, ground.before, group_by=state.group_by, granularity=state.step(period))
     tokens = _read_tokens(ground)
-    caveats = list_caveats(
-        subject.account_id, period.days, today=subject.today, connections=state.connections
-    )
+    caveats = list_caveats(ground.covered)
     is_rate = state.metric == _PER_MILLION and tokens is not None
     chart = _rates(ground, cells, tokens or {}, caveats) if is_rate else _chart(ground, cells, caveats)
     lines = all_rows if state.all_rows else most
     built = table.build(
         _gathered(cells), _layout(ground, chart, None if tokens is None else _by_key(tokens), lines)
     )
+    total = built.total.amount if caveats.is_stored else None
     return Report(
         state=state,
         period=period,
-        total=built.total.amount,
+        total=total,
         change=built.total.change,
         not_compared=ground.not_compared,
-        daily_average=figures.mean(built.total.amount, len(period.days)),
+        daily_average=None if caveats.missing else figures.mean(built.total.amount, len(period.days)),
         forecast=_forecast(ground, cells) if with_forecast and not state.as_of else None,
         chart=chart,
         table=built,
         caveats=caveats,
         notes=list_notes(ground, built, caveats),
         ground=ground,
-        known=_known(ground, built.total.amount),
+        known=_known(ground, total),
     )
 
 
-def _known(ground: Ground, total: Decimal) -> Known | None:
+def _known(ground: Ground, total: Decimal | None) -> Known | None:
     """Compare a total as it was known on a day with the one of now."""
     if ground.state.as_of is None:
         return None
     now = selectors.total(replace(ground.query, as_of=None))
-    return Known(ground.state.as_of, now, Change(now, total))
+    return Known(ground.state.as_of, now, None if total is None else Change(now, total))
 
 
 Tokens = Mapping[tuple[dt.date | None, Key], int]
@@ -192,6 +193,8 @@ def _canvas(ground: Ground, caveats: Caveats, what: str) -> Canvas:
         days=period.days,
         granularity=state.step(period),
         provisional=frozenset(caveats.provisional),
+        missing=frozenset(caveats.missing),
+        stored=caveats.coverage.stored_days,
         subject=f"{what}{by}",
     )
 
@@ -239,6 +242,8 @@ def _layout(ground: Ground, chart: Chart, tokens: Mapping[Key, int] | None, most
         slots=chart.slots,
         link=ground.drill,
         compare=ground.compare,
+        has_shares=ground.compare
+        or not read_offers(ground.scope).uneven(ground.query.filters, state.group_by),
         sort=state.sort,
         most=most,
         tokens=tokens,
@@ -257,8 +262,8 @@ def _forecast(ground: Ground, cells: Sequence[SeriesCell]) -> Forecast | None:
     else:
         sums = selectors.summarise(state.query(subject.account_id, days), granularity="day")
         costs = {row.bucket: row.amount_usd for row in sums.rows}
-    known = summarise_days(subject.account_id, days, state.connections)
-    stored = [day.day for day in known if day.is_stored and not day.is_missing]
+    covered = read_coverage(scope_of(subject, days))
+    stored = [day.day for day in covered.days if day.is_stored and not day.is_missing]
     return forecast_month({day: costs.get(day, Decimal(0)) for day in stored}, subject.today)
 
 

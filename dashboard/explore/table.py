@@ -23,7 +23,7 @@ class Row:
     labels: tuple[str, ...]
     amount: Decimal
     previous: Decimal | None
-    share: Decimal
+    share: Decimal | None
     slot: str = ""
     link: str = ""
     tokens: int | None = None
@@ -40,8 +40,8 @@ class Row:
 
     @property
     def bar(self) -> Decimal:
-        """The width of the share bar in percent; a credit has none."""
-        return max(Decimal(0), min(Decimal(100), self.share))
+        """The width of the share bar in percent; a credit has none, nor has a share that is not stated."""
+        return max(Decimal(0), min(Decimal(100), self.share or Decimal(0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,8 @@ class Layout:
     """
     How groups are shown: heads, labels, colours (none where there is no chart), and where each line leads.
 
-    Shape:   `tokens` None: usage does not know these groups
+    Shape:   `tokens` None: usage does not know these groups; `has_shares` False: the groups are stated on some of the
+             days only, so that a group is a part of something else than the total
     """
 
     heads: tuple[str, ...]
@@ -80,6 +81,7 @@ class Layout:
     compare: bool
     sort: str
     most: int
+    has_shares: bool = True
     tokens: Mapping[Key, int] | None = None
 
 
@@ -101,7 +103,7 @@ def build(movements: Sequence[Movement], layout: Layout) -> Table:
             labels=layout.label(each.key),
             amount=each.now_usd,
             previous=each.before_usd if layout.compare else None,
-            share=figures.share(each.now_usd, total),
+            share=figures.share(each.now_usd, total) if layout.has_shares else None,
             slot=layout.slots.get(each.key, "other") if layout.slots else "",
             link=layout.link(each.key),
             tokens=_tokens(layout, [each]),
@@ -118,7 +120,7 @@ def build(movements: Sequence[Movement], layout: Layout) -> Table:
             (f"Other ({len(hidden)})",),
             amount,
             earlier,
-            figures.share(amount, total),
+            figures.share(amount, total) if layout.has_shares else None,
             slot,
             tokens=_tokens(layout, hidden),
         )

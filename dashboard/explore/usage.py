@@ -128,13 +128,7 @@ def read_usage(subject: Subject, *, all_rows: int = ALL_ROWS) -> UsageReport:
     if ground.compare:
         earlier = replace(ground.query, days=ground.before)
         before = usage.summarise(earlier, group_by=known.group_by)
-    caveats = list_caveats(
-        subject.account_id,
-        ground.period.days,
-        today=subject.today,
-        connections=known.connections,
-        kind="usage",
-    )
+    caveats = list_caveats(ground.covered)
     most = all_rows if known.all_rows else MOST_ROWS
     lines, rest = _lines(ground, found.rows, None if before is None else before.rows, most)
     return UsageReport(
@@ -200,6 +194,8 @@ def _chart(ground: Ground, rows: Sequence[UsageRow], caveats: Caveats) -> Chart:
         days=period.days,
         granularity=state.step(period),
         provisional=frozenset(caveats.provisional),
+        missing=frozenset(caveats.missing),
+        stored=caveats.coverage.stored_days,
         subject="tokens by kind",
         cumulative=state.is_cumulative,
         unit="tokens",

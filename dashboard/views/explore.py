@@ -21,12 +21,15 @@ from dashboard.explore.table import FILE_ROWS
 from dashboard.trouble import list_trouble
 from dashboard.views.saved import find_view
 from dashboard.views.usage import leave
+from dashboard.views.welcome import first_steps
 
 
 @require_safe
 @page()
 def explore(request: HttpRequest, principal: Principal) -> HttpResponse:
-    """Show the costs that the address asks for."""
+    """Show the costs that the address asks for, or the first steps while nothing is stored."""
+    if (steps := first_steps(request, principal.account)) is not None:
+        return steps
     state, problems = states.read(request.GET, utc_day(timezone.now()))
     return _show(request, principal, state, problems)
 
@@ -129,7 +132,7 @@ def table_csv(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Answer with the table of the page."""
     state, _ = states.read(request.GET, utc_day(timezone.now()))
     report = _report_for_file(principal, state)
-    return _file("costs", report, csv_file.of_table(report.table))
+    return _file("costs", report, csv_file.of_table(report.table, report.caveats.coverage))
 
 
 @require_safe

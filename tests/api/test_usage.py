@@ -107,11 +107,12 @@ class TestCompleteness:
 
         assert (summary()["state"], summary()["previous_state"]) == ("settled", "settled")
 
-    def test_who_may_read_no_usage_keeps_nobody_from_comparing(self, summary, account, connection):
+    def test_who_may_read_no_usage_is_missing_from_the_sum(self, summary, account, connection):
         offer(stored_connection(account, 2, wanted_from=SEPTEMBER), is_refused=True)
         read_usage(connection, YESTERDAY, OCTOBER)
 
-        assert (summary()["state"], summary()["previous_state"]) == ("settled", "settled")
+        assert (summary()["state"], summary()["previous_state"]) == ("missing", "missing")
+        assert [gap["reason"] for gap in summary()["missing"]] == ["refused"]
 
     def test_who_begins_later_keeps_the_days_from_being_compared(self, summary, account, connection):
         later = stored_connection(account, 2, wanted_from=SEPTEMBER)

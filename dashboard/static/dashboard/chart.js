@@ -95,7 +95,8 @@
             .filter((point) => point.seriesIndex < data.series.length && Number(data.series[point.seriesIndex].amounts[at]) !== 0)
             .map((point) => `${point.marker} ${data.series[point.seriesIndex].label}  ${this.unit.full(data.series[point.seriesIndex].amounts[at])}`)
             .reverse();
-          const state = data.provisional[at] ? "  (provisional)" : "";
+          const state = data.missing[at] ? "  (missing)" : data.provisional[at] ? "  (provisional)" : "";
+          if (data.totals[at] === null) return `{b|${data.labels[at]}${state}}\nNot stored`;
           const before = data.previous[at] === null ? [] : [`Previous period  ${this.unit.full(data.previous[at])}`];
           return [`{b|${data.labels[at]}${state}}`, `Total  ${this.unit.full(data.totals[at])}`, ...before, ...lines].join("\n");
         },
