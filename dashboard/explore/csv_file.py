@@ -5,7 +5,7 @@ from typing import Any
 
 from config import csv_text
 from config.csv_text import Number
-from costs.usage import COUNTS, OTHERS
+from costs.usage import COUNTS, others_of
 from dashboard.chart import Chart
 from dashboard.explore.table import Table
 from dashboard.explore.usage import UsageReport
@@ -48,7 +48,7 @@ def of_usage(report: UsageReport) -> str:
     for line in (*report.lines, *([report.rest] if report.rest else []), report.total):
         labels = _filled(line.labels, len(report.heads))
         previous = line.previous["total_tokens"] if line.previous else None
-        new = (line.counts[OTHERS].get(name, 0) for name in others)
+        new = (others_of(line.counts).get(name, 0) for name in others)
         lines.append([*labels, *(line.counts[name] for name in COUNTS), previous, *new])
     return _written(lines)
 
