@@ -183,7 +183,10 @@ class TestDetail:
 
         assert "New in Anthropic's reports" not in quiet
         assert "New in Anthropic's reports" in text
-        assert "<td><code>new_dimension</code></td><td><code>&lt;standard&gt;</code></td>" in text
+        assert (
+            '<td><code>new_dimension</code></td><td><span class="under wrap"><code>&lt;standard&gt;</code>'
+            in text
+        )
 
     def test_says_that_a_run_waits_for_a_person(self, viewer, admin, visit, simulator, filled, run_due):
         simulator.fault("revoked", times=-1)
