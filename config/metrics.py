@@ -23,7 +23,7 @@ from workers.clock import database_now
 from workers.models import Lane, SyncRun
 
 
-def _gauge(name: str, says: str, value: float) -> GaugeMetricFamily:
+def _gauge(name: str, says: str, value: float | None) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"tallystick_{name}", says, value=value)
 
 
@@ -43,7 +43,8 @@ class DatabaseCollector(Collector):
         yield _gauge("lanes_blocked", "Lanes that a 429 of Anthropic has blocked for now.", blocked)
         yield _gauge("connections_late", "Connections without a success for too long.", len(watch.late(now)))
         stored = DayDigest.objects.aggregate(newest=Max("as_of"))["newest"]
-        age = (now - stored).total_seconds() if stored else 0.0
+        # Without a stored day there is no sample: an age of nought would be read as fresh.
+        age = (now - stored).total_seconds() if stored else None
         yield _gauge("newest_answer_age_seconds", "Age of the newest stored answer of any connection.", age)
         waiting = OutboxMessage.objects.filter(sent_at__isnull=True)
         yield _gauge("outbox_waiting", "E-mails that wait to be sent.", waiting.count())

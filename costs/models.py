@@ -280,6 +280,9 @@ class DayDigest(models.Model):
     revised_at = models.DateTimeField(
         null=True, help_text="When its content last changed after first being stored."
     )
+    first_stored_at = models.DateTimeField(
+        null=True, help_text="When the day was first stored; null for days stored before this was kept."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["connection", "source", "day"], name="day_once")]

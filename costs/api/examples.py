@@ -60,6 +60,8 @@ SUMMARY = OpenApiExample(
         "previous_total_usd": "1180.20",
         "complete_through": "2026-11-08",
         "state": "settled",
+        "missing": [],
+        "previous_days": {"from": "2026-10-26", "to": "2026-11-02"},
         "previous_state": "settled",
         "sources": ["cost_report"],
         "not_reported": {},
@@ -168,6 +170,8 @@ USAGE_SUMMARY = OpenApiExample(
         "previous_totals": None,
         "complete_through": "2026-11-08",
         "state": "provisional",
+        "missing": [],
+        "previous_days": None,
         "previous_state": None,
         "left_out": ["thinking_tokens"],
         "unread": [],
@@ -224,6 +228,7 @@ COMPLETENESS = OpenApiExample(
         "from": "2026-11-01",
         "to": "2026-11-02",
         "safe_through": "2026-11-01",
+        "missing": [],
         "reports": [
             {
                 "report": "cost_report",

@@ -1,7 +1,7 @@
 """The rows of an export: every stored fact of a query with its names and its state, one after the other; reads only."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from costs.api import lookups
+from costs.coverage import Coverage
 from costs.records import DIMENSIONS
 from costs.usage import COUNTS
 from costs.usage_records import TOKEN_COUNTS, USAGE_DIMENSIONS
@@ -58,6 +59,36 @@ USAGE = Layout(
         "extra",
     ),
 )
+
+
+# A header has to stay short whatever the gaps: proxies refuse long ones.
+_MOST_GAPS = 10
+
+
+def state_headers(covered: Coverage) -> Mapping[str, str]:
+    """Say beside a file what its rows cannot: which days it lacks. The gaps after the first ten are counted."""
+    gaps = [f"{gap.days.start}/{gap.days.end};{gap.reason}" for gap in covered.missing[:_MOST_GAPS]]
+    more = len(covered.missing) - len(gaps)
+    found = {"Tallystick-State": covered.state.value}
+    if gaps:
+        found["Tallystick-Missing"] = ", ".join([*gaps, *([f"{more} more"] if more else [])])
+    if covered.complete_through:
+        found["Tallystick-Complete-Through"] = covered.complete_through.isoformat()
+    return found
+
+
+def state_texts(covered: Coverage) -> Mapping[str, str]:
+    """Say the same inside of a file that has room for it, with every gap."""
+    gaps = [
+        {"from": str(gap.days.start), "to": str(gap.days.end), "reason": gap.reason.value}
+        for gap in covered.missing
+    ]
+    through = covered.complete_through
+    return {
+        "tallystick.state": covered.state.value,
+        "tallystick.missing": json.dumps(gaps),
+        "tallystick.complete_through": through.isoformat() if through else "",
+    }
 
 
 def _text(fields: Any) -> str | None:

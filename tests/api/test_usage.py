@@ -91,6 +91,15 @@ class TestCompleteness:
         assert found["previous_state"] == "settled"
         assert found["previous_totals"]["output_tokens"] == found["totals"]["output_tokens"] == 7
 
+    def test_compares_with_the_day_a_month_before_when_asked(self, viewer, connection):
+        read_usage(connection, SEPTEMBER, OCTOBER, tokens=7)
+        asked = {"from": "2026-10-01", "to": "2026-10-02", "compare": "previous_month"}
+
+        found = viewer.get("usage/summary/", **asked).json()
+
+        assert found["previous_days"] == {"from": "2026-09-01", "to": "2026-09-02"}
+        assert found["previous_totals"]["output_tokens"] == 7
+
     def test_is_as_final_as_the_report_that_was_read_longest_ago(self, summary, connection):
         """Whichever report answers best depends on the question, so the worst is told."""
         offer(connection, stream="analytics_usage")
@@ -107,11 +116,12 @@ class TestCompleteness:
 
         assert (summary()["state"], summary()["previous_state"]) == ("settled", "settled")
 
-    def test_who_may_read_no_usage_keeps_nobody_from_comparing(self, summary, account, connection):
+    def test_who_may_read_no_usage_is_missing_from_the_sum(self, summary, account, connection):
         offer(stored_connection(account, 2, wanted_from=SEPTEMBER), is_refused=True)
         read_usage(connection, YESTERDAY, OCTOBER)
 
-        assert (summary()["state"], summary()["previous_state"]) == ("settled", "settled")
+        assert (summary()["state"], summary()["previous_state"]) == ("missing", "missing")
+        assert [gap["reason"] for gap in summary()["missing"]] == ["refused"]
 
     def test_who_begins_later_keeps_the_days_from_being_compared(self, summary, account, connection):
         later = stored_connection(account, 2, wanted_from=SEPTEMBER)

@@ -46,6 +46,13 @@ class TestMetrics:
         assert found["tallystick_new_upstream_values/field"] >= 1
         assert found["tallystick_new_upstream_values/unread"] == 0
 
+    def test_without_a_stored_day_no_age_is_told(self, client, connected, run_due):
+        before = scrape(client)
+        run_due()
+
+        assert "tallystick_newest_answer_age_seconds" not in before
+        assert scrape(client)["tallystick_newest_answer_age_seconds"] >= 0
+
     def test_name_nobody(self, client, connected, account):
         text = client.get("/metrics").content.decode()
 
