@@ -36,6 +36,10 @@ class Reason(StrEnum):
     KEY_UNREADABLE = "key_unreadable"
 
 
+# What passes by itself: it says nothing of the key.
+PASSING = frozenset({Reason.RATE_LIMITED, Reason.UPSTREAM_UNAVAILABLE})
+
+
 class Fate(StrEnum):
     """What to do next: stop until a person acts, try the same request later, or ask the query again from page one."""
 
@@ -68,6 +72,11 @@ _NEW_KEY = (
 _PASTE_WHOLE = "Paste the whole key; it starts with sk-ant- and holds no spaces or line breaks."
 _TEMPORARY = "Temporary: the next attempt is {next_attempt}; there is nothing to do."
 _BY_ITSELF = "made automatically"
+# What nobody but the person does again: a test of a key.
+_TRY_AGAIN = "Temporary: try again {when}."
+_SOON = "in a few minutes"
+_ALL_USED = "All requests that this organisation may be sent for the moment are used up."
+_NO_ANSWER = "Anthropic could not be reached or could not answer: {cause}."
 _STORED_UNTOUCHED = (
     "Stored data is untouched. If it stays like this, report it with the request id ({request_id})."
 )
@@ -129,10 +138,21 @@ _TEMPLATES: Mapping[tuple[Reason, str], _Template] = {
     (Reason.RATE_LIMITED, ""): _Template(
         "Too many requests at the moment; Anthropic asks to wait.", _TEMPORARY, {"next_attempt": _BY_ITSELF}
     ),
+    (Reason.RATE_LIMITED, "by_person"): _Template(
+        "Too many requests at the moment; Anthropic asks to wait.", _TRY_AGAIN, {"when": _SOON}
+    ),
+    # Our own limiter, not upstream's.
+    (Reason.RATE_LIMITED, "limiter"): _Template(_ALL_USED, _TRY_AGAIN, {"when": _SOON}),
+    (Reason.RATE_LIMITED, "place_kept"): _Template(
+        _ALL_USED,
+        "Temporary: try again {when}; your place is kept until {until}.",
+        {"when": _SOON, "until": "a little later"},
+    ),
     (Reason.UPSTREAM_UNAVAILABLE, ""): _Template(
-        "Anthropic could not be reached or could not answer: {cause}.",
-        _TEMPORARY,
-        {"cause": "no answer", "next_attempt": _BY_ITSELF},
+        _NO_ANSWER, _TEMPORARY, {"cause": "no answer", "next_attempt": _BY_ITSELF}
+    ),
+    (Reason.UPSTREAM_UNAVAILABLE, "by_person"): _Template(
+        _NO_ANSWER, _TRY_AGAIN, {"cause": "no answer", "when": _SOON}
     ),
     (Reason.UPSTREAM_UNREADABLE, ""): _Template(
         "Anthropic's answer cannot be trusted: {cause}.",

@@ -20,6 +20,7 @@ from workers import lanes, reports, states
 from workers.bucket import Bucket, BucketUnavailableError, rate_of
 from workers.clock import database_now
 from workers.models import PRIORITY, Lane, SyncRun, SyncStep, Trigger
+from workers.probe_tokens import PROBE_TOKENS
 
 # The runs that read the bill itself, one a trigger; the others belong to further families of the same connection.
 OF_THE_BILL = functools.reduce(
@@ -307,11 +308,11 @@ def _seconds_for(run: SyncRun, left: int) -> float:
     seed = lanes.seed_of(run.lane.organization_id, run.lane.family)
     try:
         state = bucket.peek(seed)
-        level_us, blocked = state.level_us, state.blocked_seconds
+        level_us, blocked = state.level_us - state.reserved_us, state.blocked_seconds
     except BucketUnavailableError:
         level_us, blocked = seed.level_us, seed.blocked_us / 1_000_000
-    # The last token is left to connection tests (floor 1), so one more has to be earned.
-    short_us = max(0, (requests + 1) * rate.interval_us - level_us)
+    # What a connection test needs is left, and so has to be earned once.
+    short_us = max(0, (requests + PROBE_TOKENS) * rate.interval_us - level_us)
     backoff = (
         max(0.0, (run.lane.due_at - database_now()).total_seconds())
         if run.lane.due_at and run.failures

@@ -32,6 +32,7 @@ from workers.clock import database_now
 from workers.crashpoints import crash
 from workers.lanes import Lease, LeaseLostError
 from workers.models import SyncRun, SyncStep, Trigger
+from workers.probe_tokens import PROBE_TOKENS
 
 _log = structlog.get_logger(__name__)
 
@@ -40,8 +41,13 @@ _log = structlog.get_logger(__name__)
 REQUESTS_A_TURN = 4
 # A step that was started so often without any outcome kills its worker every time (poison).
 _MOST_CLAIMS = 5
-# Backfill and daily sync leave one token to connection tests and to force syncs of people who wait.
-_FLOOR = {Trigger.FORCE: 0, Trigger.DAILY: 1, Trigger.REREAD: 1, Trigger.CONNECT: 1}
+# Backfill and daily sync leave what a connection test needs to the people who wait for one, or for a force sync.
+_FLOOR = {
+    Trigger.FORCE: 0,
+    Trigger.DAILY: PROBE_TOKENS,
+    Trigger.REREAD: PROBE_TOKENS,
+    Trigger.CONNECT: PROBE_TOKENS,
+}
 # Lane → how often in a row our own servers failed it. Of this process only: a row cannot be trusted to count what
 # keeps rows from being written, and who forgets it waits two seconds once more.
 _own_trouble: Counter[int] = Counter()
