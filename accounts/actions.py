@@ -104,6 +104,10 @@ ACTIONS: Mapping[str, Action] = {
     "connection.sync_forced": _action(
         "forced a sync of {target} for the days from {from_day} to before {to_day}", "from_day", "to_day"
     ),
+    "connection.deepened": _action(
+        "queued the older days of {target} that its plan includes, from {from_day} to before {to_day}",
+        "from_day", "to_day",
+    ),
     "connection.cost_source_chosen": _action("made another report the bill of {target}: {report}", "report"),
     "connection.disconnected": _action("disconnected {target} and kept its history"),
     "connection.erased": _action("disconnected {target} and erased its history"),

@@ -22,6 +22,11 @@ class Plan(models.TextChoices):
 _BACKFILL_DAYS = {Plan.FREE: 30, Plan.PRO: 365, Plan.ULTIMATE: 365}
 
 
+def backfill_days_of(plan: Plan) -> int:
+    """Return how many days of history a plan includes."""
+    return _BACKFILL_DAYS[plan]
+
+
 class Role(models.TextChoices):
     """What a person or a token may do inside one account; each role includes the ones before it."""
 
@@ -47,7 +52,7 @@ class Account(models.Model):
     @property
     def backfill_days(self) -> int:
         """Days of history a new connection is filled with."""
-        return _BACKFILL_DAYS[Plan(self.plan)]
+        return backfill_days_of(Plan(self.plan))
 
 
 class UserManager(BaseUserManager["User"]):

@@ -109,13 +109,14 @@ def _rows(
     connection_id: UUID, bill: str, other: str, days: Sequence[dt.date]
 ) -> dict[dt.date, list[DifferentRow]]:
     shared = sorted(sources.SOURCES[bill].dimensions & sources.SOURCES[other].dimensions)
-    columns = ", ".join(_spelling(name) for name in shared)
-    places = ", ".join(str(n + 2) for n in range(len(shared)))
+    # Two reports may share no dimension: one of Enterprise's bills is a single sum a day.
+    columns = ", ".join(["fact.day", *(_spelling(name) for name in shared)])
+    places = ", ".join(str(n + 1) for n in range(len(shared) + 1))
     with database.cursor() as cursor:
         cursor.execute(
             f"""
             SELECT * FROM (
-                SELECT fact.day, {columns},
+                SELECT {columns},
                     coalesce(sum(fact.amount_usd) FILTER (WHERE fact.source = %(bill)s), 0) AS billed,
                     coalesce(sum(fact.amount_usd) FILTER (WHERE fact.source = %(other)s), 0) AS other
                 FROM costs_costfact fact LEFT JOIN costs_resource workspace
@@ -123,7 +124,7 @@ def _rows(
                     AND workspace.is_default AND workspace.resource_id = fact.workspace_id
                 WHERE fact.connection_id = %(connection)s AND fact.day = ANY(%(days)s)
                 AND fact.source IN (%(bill)s, %(other)s)
-                GROUP BY 1, {places}
+                GROUP BY {places}
             ) compared WHERE billed <> other ORDER BY day, abs(other - billed) DESC
             """,  # noqa: S608 - names of columns are our own
             {"connection": connection_id, "bill": bill, "other": other, "days": list(days)},

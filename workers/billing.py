@@ -2,12 +2,11 @@
 
 import datetime as dt
 
-from django.conf import settings
 from django.db import transaction
 
 from accounts import audit
 from accounts.actions import difference
-from costs import attribution, generations
+from costs import attribution, freshness, generations
 from costs.generations import Comparison
 from costs.periods import DayRange
 from integrations.models import Connection
@@ -50,7 +49,7 @@ def choose(connection: Connection, source: str, *, actor: str) -> None:
 def _final_days(connection: Connection) -> DayRange:
     """Return the days that upstream does not correct any more, on which both reports must agree."""
     today = database_now().date()
-    last = max(connection.wanted_from, today - dt.timedelta(days=settings.REREAD_DAYS_PLATFORM))
+    last = max(connection.wanted_from, today - dt.timedelta(days=freshness.reread_days(connection.origin)))
     return DayRange(connection.wanted_from, last)
 
 

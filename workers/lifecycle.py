@@ -22,7 +22,7 @@ from integrations.connections import NewConnection, RefusedError
 from integrations.errors import Advice, Fate, Reason, UpstreamError, advice
 from integrations.models import Connection, Credential, Status
 from integrations.vault import RingKeyMissingError, VaultError
-from workers import bucket, lanes, reports, runs, schedule, states
+from workers import bucket, lanes, plans, reports, runs, schedule, states
 from workers.bucket import BucketUnavailableError
 from workers.clock import database_now
 from workers.models import SyncRun, Trigger
@@ -145,7 +145,8 @@ def force_sync(connection: Connection, days: DayRange | None, *, actor: str) -> 
     """
     Queue a sync of the days (default: today, the trailing days and any gap); return (run, whether new).
 
-    Raises:  ConnectionStandsStillError — the connection is paused, disconnected or needs a person first
+    Raises:  ConnectionStandsStillError — the connection is paused, disconnected or needs a person first;
+             RangeError — no such days; HistoryFloorError — older than the plan includes or upstream reports
     """
     today = database_now().date()
     if days is not None:
@@ -156,6 +157,8 @@ def force_sync(connection: Connection, days: DayRange | None, *, actor: str) -> 
             raise ConnectionStandsStillError(current)
         if days is None:
             days = _trailing(current, today)
+        else:
+            _check_depth(current, days, today)
         run, created = runs.request_run(current, Trigger.FORCE, days, requested_by=actor)
         if created:
             _note(current, actor, "connection.sync_forced", from_day=str(days.start), to_day=str(days.end))
@@ -176,12 +179,32 @@ def _check_range(days: DayRange, today: dt.date) -> None:
         raise RangeError("The range holds no day: its end must lie after its start.")
     if days.start > today:
         raise RangeError("The range has not begun yet (UTC).")
+
+
+def _check_depth(connection: Connection, days: DayRange, today: dt.date) -> None:
+    first = plans.first_allowed_day(connection, today)
+    if days.start < first:
+        plan = connection.account.get_plan_display()
+        raise HistoryFloorError(
+            first, f"The {plan} plan includes days from {first} on. Ask for these, or change the plan first."
+        )
+    reported = reports.first_reported_day(connection, today)
+    if reported and days.end <= reported:
+        raise HistoryFloorError(reported, f"Anthropic reports days from {reported} on. Ask for these.")
     if len(days) > MOST_DAYS:
         raise RangeError(f"At most {MOST_DAYS} days can be fetched at once.")
 
 
 class RangeError(Exception):
     """The days asked for cannot be fetched; the message says why."""
+
+
+class HistoryFloorError(RangeError):
+    """The days lie before `first_allowed`, the first one that can be fetched."""
+
+    def __init__(self, first_allowed: dt.date, message: str) -> None:
+        super().__init__(message)
+        self.first_allowed = first_allowed
 
 
 class ConnectionStandsStillError(Exception):

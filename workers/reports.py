@@ -118,6 +118,12 @@ def settle(connection: Connection, today: dt.date) -> None:
     connection.settled_through = min(known) if known and len(known) == len(ends) else None
 
 
+def first_reported_day(connection: Connection, today: dt.date) -> dt.date | None:
+    """Return the first day that upstream reports in the connection's bill; None when nobody said that there is one."""
+    floor = STREAMS[connection.cost_source].floor
+    return floor(today) if floor else None
+
+
 def billed_days(connection: Connection) -> set[dt.date]:
     """Return every day that some report which tells the whole bill has."""
     stored = DayDigest.objects.filter(connection=connection, source__in=sources.BILLS)
@@ -138,6 +144,15 @@ def connected(connection: Connection) -> Connected:
     """Return what the shares of keys and people depend on."""
     native = connection.reports.filter(stream="analytics_cost", is_refused=False).first()
     return Connected(connection.pk, connection.cost_source, native.wanted_from if native else None)
+
+
+def deepen(connection: Connection, today: dt.date) -> None:
+    """Want the older days of each report that the connection wants by now; no report comes to want fewer."""
+    for report in connection.reports.filter(wanted_from__isnull=False):
+        first = _wanted_from(connection, STREAMS[report.stream], today)
+        if report.wanted_from is not None and first < report.wanted_from:
+            report.wanted_from = first
+            report.save(update_fields=["wanted_from"])
 
 
 def window_of(

@@ -6,7 +6,6 @@ import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Coalesce, Now
@@ -33,13 +32,6 @@ _REQUEST_SECONDS = 1.0
 _PATIENCE = dt.timedelta(minutes=10)
 
 
-def reread_days(connection: Connection) -> int:
-    """Return how many days before today every sync reads again, because upstream restates them."""
-    if connection.origin == "claude_ai":
-        return int(settings.REREAD_DAYS_ENTERPRISE)
-    return int(settings.REREAD_DAYS_PLATFORM)
-
-
 def backfill_range(connection: Connection, today: dt.date) -> DayRange:
     """Return the days a new connection is filled with: the plan's depth up to and including today."""
     return DayRange(today - dt.timedelta(days=connection.backfill_days), today + dt.timedelta(days=1))
@@ -54,7 +46,7 @@ def trailing_range(
     The second part heals what a pause, a broken key, a failed window or a stopped service left open. While the
     first backfill still runs, that is its work.
     """
-    start = today - dt.timedelta(days=reread_days(connection))
+    start = today - dt.timedelta(days=freshness.reread_days(connection.origin))
     if not is_backfilling:
         settled = connection.settled_through
         open_since = settled + dt.timedelta(days=1) if settled else connection.wanted_from

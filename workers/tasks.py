@@ -8,7 +8,7 @@ from django.db import close_old_connections, connections
 
 from alerts import outbox
 from integrations import checks
-from workers import lanes, retention, schedule, turn, watch
+from workers import lanes, plans, retention, schedule, turn, watch
 from workers.bucket import redis_client
 from workers.clock import database_now
 from workers.crashpoints import crash
@@ -69,8 +69,8 @@ def run_lane(*, lane_id: int, **_unknown: object) -> dict[str, int]:
 
 @shared_task(name="workers.watch")
 def watch_connections(**_unknown: object) -> dict[str, int]:
-    """Tell people about connections that have not succeeded within their expected time."""
-    return {"late": watch.tell_about_late(database_now())}
+    """Tell people about connections that have not succeeded in time; fetch what a larger plan includes."""
+    return {"late": watch.tell_about_late(database_now()), "deepened": plans.follow()}
 
 
 @shared_task(name="workers.send_outbox")

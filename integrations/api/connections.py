@@ -15,7 +15,6 @@ from accounts.idempotency import Answer
 from accounts.models import Role
 from config.api import idempotency
 from config.api.pagination import KeysetPaginator, Page, PageQuery, page_of, page_response
-from config.api.parameters import MAX_LIST_DAYS
 from config.api.parsing import NothingSerializer
 from config.api.views import ApiView
 from config.problems import FieldError, ProblemError, invalid, unavailable
@@ -39,7 +38,7 @@ from integrations.models import Connection
 from workers import lifecycle
 from workers.bucket import BucketUnavailableError
 from workers.clock import database_now
-from workers.lifecycle import ConnectionStandsStillError, RangeError
+from workers.lifecycle import ConnectionStandsStillError, HistoryFloorError, RangeError
 
 # What these report passes by itself, so a repeated request deserves a new answer.
 _TEMPORARY = frozenset({Reason.RATE_LIMITED, Reason.UPSTREAM_UNAVAILABLE, Reason.UPSTREAM_UNREADABLE})
@@ -70,7 +69,7 @@ class ConnectionApiView(ApiView):
             errors = [FieldError("/label", "label_taken", told)]
             return ProblemError(HTTPStatus.BAD_REQUEST, "label_taken", told, errors=errors)
         if isinstance(error, RangeError):
-            return invalid("from", str(error), "out_of_range")
+            return _out_of_range(error)
         if isinstance(error, ConnectionStandsStillError):
             if error.connection.is_disconnected:
                 # Somebody was faster.
@@ -80,6 +79,19 @@ class ConnectionApiView(ApiView):
                 HTTPStatus.CONFLICT, f"connection_{error.connection.status}", str(error), is_temporary=True
             )
         return unavailable("Redis")
+
+
+def _out_of_range(error: RangeError) -> ProblemError:
+    if not isinstance(error, HistoryFloorError):
+        return invalid("from", str(error), "out_of_range")
+    code, told = "history_floor", str(error)
+    return ProblemError(
+        HTTPStatus.BAD_REQUEST,
+        code,
+        told,
+        errors=[FieldError("/from", code, told)],
+        members={"first_allowed_day": error.first_allowed.isoformat()},
+    )
 
 
 def _refused(error: RefusedError) -> ProblemError:
@@ -248,8 +260,8 @@ class SyncView(ConnectionApiView):
         summary="Force a sync",
         tags=["connections"],
         description="Queues a run for the days, by default today and the days that may still change. A run already "
-        "queued or running that covers them is returned instead, with 200. 409 when the connection is paused or "
-        "needs a person first.",
+        "queued or running that covers them is returned instead, with 200. 400 `history_floor` names the first day that "
+        "the plan includes and Anthropic reports. 409 when the connection is paused or needs a person first.",
         parameters=[idempotency.PARAMETER],
         request=SyncSerializer,
         responses={
@@ -277,8 +289,6 @@ def _days_of(body: dict[str, Any]) -> DayRange | None:
     if body["from"] >= tomorrow:
         raise invalid("from", "This day has not begun yet (UTC).", "not_begun")
     end = min(body.get("to", tomorrow), tomorrow)
-    if (end - body["from"]).days > MAX_LIST_DAYS:
-        raise invalid("from", f"At most {MAX_LIST_DAYS} days can be fetched at once.", "too_long")
     return DayRange(body["from"], end)
 
 

@@ -11,6 +11,7 @@ from integrations.simulator.keys import INFERENCE, key_text
 from tests.api.conftest import (
     ACORN,
     BIRCH,
+    DAY,
     SIGN_IN_QUERIES,
     pointers,
     problem,
@@ -281,11 +282,21 @@ class TestSync:
         assert first.json()["trigger"] == "force"
 
     def test_takes_days(self, editor, connected):
-        run = editor.post(
-            f"connections/{connected.pk}/sync/", {"from": "2026-10-01", "to": "2026-10-03"}
-        ).json()
+        days = {"from": str(connected.wanted_from), "to": str(connected.wanted_from + 2 * DAY)}
 
-        assert (run["from"], run["to"]) == ("2026-10-01", "2026-10-03")
+        run = editor.post(f"connections/{connected.pk}/sync/", days).json()
+
+        assert (run["from"], run["to"]) == (days["from"], days["to"])
+
+    def test_names_the_first_day_that_the_plan_includes(self, editor, connected):
+        before = {"from": str(connected.wanted_from - DAY), "to": str(connected.wanted_from + DAY)}
+
+        document = problem(editor.post(f"connections/{connected.pk}/sync/", before), 400)
+
+        assert (document["code"], pointers(document)) == ("history_floor", ["/from"])
+        assert document["first_allowed_day"] == str(connected.wanted_from)
+        assert str(connected.wanted_from) in document["detail"]
+        assert not SyncRun.objects.filter(trigger="force").exists()
 
     @pytest.mark.parametrize(
         ("body", "wrong"),
