@@ -30,6 +30,7 @@ class Reason(StrEnum):
     RATE_LIMITED = "rate_limited"
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
     UPSTREAM_UNREADABLE = "upstream_unreadable"
+    HIPAA_NOT_SERVED = "hipaa_not_served"
     HISTORY_FLOOR = "history_floor"
     NO_USAGE = "no_usage"
     # Ours, not upstream's: the stored key cannot be decrypted with the key ring of this installation.
@@ -121,6 +122,12 @@ _TEMPLATES: Mapping[tuple[Reason, str], _Template] = {
         "Create another key with {needed} and use it here.",
         {"got": "other scopes", "needed": "the scope for cost reports"},
     ),
+    # Upstream does not always say which it has.
+    (Reason.SCOPE_MISSING, "needed"): _Template(
+        "This key lacks a scope: it needs {needed}.",
+        "Create another key with {needed} and use it here.",
+        {"needed": "the scope for cost reports"},
+    ),
     (Reason.ORGANIZATION_REQUIRED, ""): _Template(
         "This key belongs to an individual account; cost reports exist for organisations only.",
         "Set up an organisation. Only its admins (Console) or its primary owner (Enterprise) can create such keys.",
@@ -163,6 +170,17 @@ _TEMPLATES: Mapping[tuple[Reason, str], _Template] = {
         "Anthropic refused our request as wrong: {cause}.",
         _STORED_UNTOUCHED,
         {"cause": "no explanation was given", "request_id": "none was sent"},
+    ),
+    # Retired, renamed, or not for this kind of organisation: nothing is wrong with the request.
+    (Reason.UPSTREAM_UNREADABLE, "no_report"): _Template(
+        "Anthropic has no such report for this organisation: {cause}.",
+        _STORED_UNTOUCHED,
+        {"cause": "no explanation was given", "request_id": "none was sent"},
+    ),
+    (Reason.HIPAA_NOT_SERVED, ""): _Template(
+        "Anthropic does not serve this report for an organisation with HIPAA readiness.",
+        "Nothing to do here: the classic reports of a Console organisation are read all the same. The report of a "
+        "parent organisation leaves such organisations out.",
     ),
     (Reason.HISTORY_FLOOR, ""): _Template(
         "Anthropic does not report days this early{cause}.",
@@ -209,12 +227,29 @@ def presentable(text: str) -> str:
     return printable[: MAX_TEXT_CHARACTERS - 1] + "…"
 
 
+@dataclass(frozen=True, slots=True)
+class Particulars:
+    """
+    What upstream said of a failure beside its reason.
+
+    Shape:   `scopes` are those that the key has, empty when nothing is said of them; `quoted` is its own message;
+             `is_absent`: it has no such report, whoever asks
+    """
+
+    scopes: tuple[str, ...] = ()
+    quoted: str = ""
+    is_absent: bool = False
+
+
+NO_PARTICULARS = Particulars()
+
+
 class UpstreamError(Exception):
     """
     A provider did not answer as needed: one reason, one fate, and sentences a person can act on.
 
-    Shape:   `detail` and `remedy` are redacted and bounded here, whatever the caller passes; `scopes` are those
-             upstream says the key has, empty when it says nothing
+    Shape:   `detail` and `remedy` are redacted and bounded here, whatever the caller passes; `particulars` is what upstream
+             said beside them
     """
 
     def __init__(
@@ -227,7 +262,7 @@ class UpstreamError(Exception):
         retry_after_seconds: float | None = None,
         request_id: str | None = None,
         status: int | None = None,
-        scopes: tuple[str, ...] = (),
+        particulars: Particulars = NO_PARTICULARS,
     ) -> None:
         self.reason = reason
         self.detail = presentable(detail)
@@ -236,7 +271,9 @@ class UpstreamError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.request_id = request_id
         self.status = status
-        self.scopes = tuple(presentable(scope) for scope in scopes)
+        self.scopes = tuple(presentable(scope) for scope in particulars.scopes)
+        self.quoted = presentable(particulars.quoted)
+        self.is_absent = particulars.is_absent
         super().__init__(f"{reason}: {self.detail}")
 
     @classmethod
@@ -248,7 +285,7 @@ class UpstreamError(Exception):
         retry_after_seconds: float | None = None,
         request_id: str | None = None,
         status: int | None = None,
-        scopes: tuple[str, ...] = (),
+        particulars: Particulars = NO_PARTICULARS,
     ) -> UpstreamError:
         """Build the error from the words of `advice`."""
         return cls(
@@ -259,7 +296,7 @@ class UpstreamError(Exception):
             retry_after_seconds=retry_after_seconds,
             request_id=request_id,
             status=status,
-            scopes=scopes,
+            particulars=particulars,
         )
 
 

@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from accounts import tokens
-from accounts.models import Role
+from accounts.models import Plan, Role
 from accounts.tokens import Terms
 from costs.periods import DayRange
 from demo.api import Api
@@ -119,10 +119,12 @@ def test_a_person_gets_the_moment_they_were_promised_while_everything_asks(
     rate = {"ANTHROPIC_REQUESTS_PER_MINUTE": "10", "ANTHROPIC_BURST": "4"}
     settings.ANTHROPIC_REQUESTS_PER_MINUTE, settings.ANTHROPIC_BURST = 10, 4
     simulator.clear_requests()
+    account.plan = Plan.PRO
+    account.save()
     key = simulator.organisations(organisation="acorn-studio")[0]["admin_key"]
     connection = lifecycle.connect(account, NewConnection(key), actor="alice")
     today = timezone.now().date()
-    forced, _ = lifecycle.force_sync(connection, DayRange(today - dt.timedelta(days=700), today), actor="bob")
+    forced, _ = lifecycle.force_sync(connection, DayRange(today - dt.timedelta(days=360), today), actor="bob")
     engine.beat(**rate)
     engine.worker(**rate)
     eventually(lambda: SyncRun.objects.get(pk=forced.pk).requests >= 2, "the forced sync takes every token")

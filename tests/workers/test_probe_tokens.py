@@ -63,9 +63,9 @@ def filling(account, connect, minutes):
 
 @pytest.fixture
 def forcing(filling, minutes):
-    """The same, and somebody has forced a sync of two years, which may use the last token."""
+    """The same, and somebody has forced a sync of the year, which may use the last token."""
     today = database_now().date()
-    days = lifecycle.DayRange(today - dt.timedelta(days=700), today)
+    days = lifecycle.DayRange(today - dt.timedelta(days=360), today)
     lifecycle.force_sync(filling, days, actor="bob")
     minutes.pass_seconds(180)
     return filling
