@@ -4,7 +4,7 @@
 FROM python:3.11-slim-bookworm AS packages
 COPY requirements/runtime.txt /requirements.txt
 RUN python -m venv /opt/venv \
-    && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /requirements.txt
+    && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps -r /requirements.txt
 
 FROM python:3.11-slim-bookworm
 # No bytecode is written at run time, so it is compiled below; TALLYSTICK_NO_VENV stops manage.py from

@@ -7,6 +7,7 @@ before a page of theirs opens; see docs/adr/0008-sign-in-and-second-factor.md.
 
 import base64
 import binascii
+from collections.abc import Iterator
 
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -68,31 +69,54 @@ def stored_key_ids() -> set[str]:
     return {data[name].partition(":")[0] for data in rows for name in _SEALED_FIELDS if name in data}
 
 
-def reseal_all() -> int:
-    """Re-encrypt every stored second factor with the active ring key; return how many were under another one."""
-    adapter, active, moved = MfaAdapter(), ring.key_ids()[0], 0
+def iter_sealed(key_id: str) -> Iterator[tuple[int, str]]:
+    """Yield each secret that is sealed under a ring key, with the id of its second factor."""
+    for pk, data in Authenticator.objects.values_list("pk", "data"):
+        for name in _SEALED_FIELDS:
+            if data.get(name, "").partition(":")[0] == key_id:
+                yield pk, data[name]
+
+
+def opens(encrypted_text: str) -> bool:
+    """Say whether this process's ring opens a stored secret."""
+    try:
+        MfaAdapter().decrypt(encrypted_text)
+    except SecondFactorUnreadableError:
+        return False
+    return True
+
+
+def reseal_all() -> tuple[int, list[str]]:
+    """
+    Re-encrypt every stored second factor with the active ring key.
+
+    Shape:   how many were under another one, and what is to be said of those that do not open; they stay as they are
+    """
+    moved, problems = 0, []
     for pk in list(Authenticator.objects.values_list("pk", flat=True)):
-        # One row, one transaction: using a recovery code meanwhile must not be undone.
-        with transaction.atomic():
-            row = Authenticator.objects.select_for_update().filter(pk=pk).first()
-            stale = [
-                n
-                for n in _SEALED_FIELDS
-                if row and n in row.data and not row.data[n].startswith(f"{active}:")
-            ]
-            if row is None or not stale:
-                continue
-            row.data |= {name: adapter.encrypt(adapter.decrypt(row.data[name])) for name in stale}
-            row.save(update_fields=["data"])
-            moved += 1
-    return moved
+        try:
+            moved += _reseal(pk)
+        except SecondFactorUnreadableError as error:
+            problems.append(str(error))
+    return moved, problems
+
+
+@transaction.atomic
+def _reseal(pk: int) -> bool:
+    """Move one row in one transaction: using a recovery code meanwhile must not be undone."""
+    adapter, active = MfaAdapter(), ring.key_ids()[0]
+    row = Authenticator.objects.select_for_update().filter(pk=pk).first()
+    plain = {n: adapter.decrypt(row.data[n]) for n in _SEALED_FIELDS if n in row.data} if row else {}
+    if row is None or all(row.data[name].startswith(f"{active}:") for name in plain):
+        return False
+    row.data |= {name: adapter.encrypt(text) for name, text in plain.items()}
+    row.save(update_fields=["data"])
+    return True
 
 
 def give_up(key_id: str) -> int:
-    """Remove the second factors that nobody can read any more; return how many. Passkeys hold no secret and stay."""
-    rows = Authenticator.objects.values_list("pk", "data")
-    sealed = [(pk, data[name]) for pk, data in rows for name in _SEALED_FIELDS if name in data]
-    lost = {pk for pk, text in sealed if text.partition(":")[0] == key_id}
+    """Remove the second factors that this ring cannot read; return how many. Passkeys hold no secret and stay."""
+    lost = {pk for pk, text in iter_sealed(key_id) if not opens(text)}
     taken, _ = Authenticator.objects.filter(pk__in=lost).delete()
     return int(taken)
 

@@ -20,5 +20,5 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
     def get_fields(self, request: HttpRequest, obj: OutboxMessage | None = None) -> tuple[str, ...]:  # noqa: ARG002
-        # The link in a message to one person is for that person.
+        # What is said to one person is for that person.
         return all_fields_of(OutboxMessage, without=("body",) if obj and obj.recipient else ())

@@ -9,7 +9,8 @@ class OutboxMessage(models.Model):
     """
     One message, to everybody in an account or to one address; sent at least once, never written twice for one event.
 
-    The body of a message to one address may hold a link that opens something: it is wiped once it is sent.
+    The body of a message to one address may have a place for a link that opens something; the link itself is made when
+    it is sent (`accounts.links`) and stands in no row. What concerns nobody but a person is deleted once it is sent.
     """
 
     account = models.ForeignKey(

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 
+from accounts import links
 from accounts.models import Account, User
 from alerts.models import OutboxMessage
 
@@ -84,10 +85,11 @@ def _send(message: OutboxMessage, now: dt.datetime) -> bool:
     message.attempts += 1
     try:
         to, bcc = _addresses(message)
-        if to or bcc:
+        body = _body(message, now)
+        if body is not None and (to or bcc):
             EmailMessage(
                 message.subject,
-                message.body,
+                body,
                 settings.DEFAULT_FROM_EMAIL,
                 to=to,
                 bcc=bcc,
@@ -105,8 +107,20 @@ def _send(message: OutboxMessage, now: dt.datetime) -> bool:
         _log.warning(
             "mail_failed", message_id=message.pk, attempts=message.attempts, error=message.last_error
         )
+    if message.sent_at and message.account_id is None:
+        # No account with which it could be erased; and who asked about an address that nobody has is nobody's business.
+        message.delete()
+        return True
     message.save(update_fields=["attempts", "sent_at", "last_error", "due_at", "body"])
     return message.sent_at is not None
+
+
+def _body(message: OutboxMessage, now: dt.datetime) -> str | None:
+    """Return the text with the link that is made only now; None when there is nobody to give one to."""
+    if links.PLACE not in message.body or message.kind not in links.KINDS:
+        return message.body
+    secret = links.secret_of(message.kind, message.event_key, message.recipient, now=now)
+    return None if secret is None else message.body.replace(links.PLACE, secret)
 
 
 def _message_id(message: OutboxMessage) -> str:

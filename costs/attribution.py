@@ -16,6 +16,7 @@ from costs import allocation, ingest, sources
 from costs.allocation import Weights, Who
 from costs.models import CostFact, DayDigest, Resource, UsageFact
 from costs.records import DIMENSIONS, DOLLAR_SHARE, TOKEN_SHARE, CostRecord, Origin
+from costs.tables import read_extra
 from costs.usage_records import TOKEN_COUNTS
 
 _WHO = frozenset({"api_key_id", "actor_id"})
@@ -97,7 +98,7 @@ def _record(fact: CostFact) -> CostRecord:
         origin=Origin(fact.origin),
         source=fact.source,
         amount_usd=fact.amount_usd,
-        extra=fact.extra,
+        extra=read_extra(fact.extra),
         **{name: getattr(fact, name) for name in DIMENSIONS},
     )
 

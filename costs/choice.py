@@ -6,8 +6,8 @@ of what is filtered and grouped by
 """
 
 import datetime as dt
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection as database
@@ -49,17 +49,24 @@ _RUNS = """
 """
 # More ranges than this in one condition cost more to plan than they save.
 MOST_RUNS = 200
+# What narrows a question to some connections or reports, by the column that has it; any other filter is of rows.
+_OF_CONNECTIONS = {
+    "connection": "connection.id::text",
+    "origin": "connection.origin",
+    "cost_center": "connection.cost_center",
+    "source": "chosen.source",
+}
 _AGREES = "bill_source = ANY(%s) AND (source = bill_source OR amount_usd = billed_usd)"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whose days, and which dimensions have to be known: those filtered by before those grouped by."""
+    """Whose days, and which dimensions have to be known: those filtered by, with their values, before those grouped by."""
 
     kind: Kind
     account_id: Any
     days: DayRange
-    filters: Collection[str] = ()
+    filters: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     group_by: Sequence[str] = ()
     as_of: dt.datetime | None = None
 
@@ -101,10 +108,18 @@ def chosen_days(asked: Asked, table: str) -> Q | RawSQL:
 
 
 def sources_used(asked: Asked) -> list[str]:
-    """Return the names of the reports that answer for at least one day, in their order of preference."""
+    """Return the reports that answer for at least one day of a connection asked about, in their order of preference."""
     chosen, parameters = _chosen(asked)
+    text = f"""
+        SELECT DISTINCT chosen.source FROM ({chosen}) chosen
+        JOIN integrations_connection connection ON connection.id = chosen.connection_id WHERE true
+    """  # noqa: S608 - our own text
+    for name, column in _OF_CONNECTIONS.items():
+        if name in asked.filters:
+            text += f" AND {column} = ANY(%s)"
+            parameters.append([value for value in asked.filters[name] if value is not None])
     with database.cursor() as cursor:
-        cursor.execute(f"SELECT DISTINCT source FROM ({chosen}) chosen", parameters)  # noqa: S608 - our own text
+        cursor.execute(text, parameters)
         found = {source for (source,) in cursor.fetchall()}
     return [name for name in asked.ranking.names if name in found]
 

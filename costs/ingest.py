@@ -15,10 +15,12 @@ from uuid import UUID
 
 from django.db import connection as database
 
+from costs import changes
+from costs.changes import Change
 from costs.models import DayDigest, Restatement
 from costs.money import sum_usd
 from costs.periods import day_start
-from costs.records import CostRecord, Record, digest_of_merged, merge_equal_keys, row_key
+from costs.records import DIGEST_VERSION, CostRecord, Record, digest_of_merged, merge_equal_keys, row_key
 from costs.tables import COSTS, FactTable
 
 
@@ -66,8 +68,8 @@ def replace_window(window: Window, records: Iterable[Record]) -> Ingested:
     Shape:   0..n records; a day of the window without any is a day without cost, and is stored as such
     Key:     (connection, source, day, row key); the same records again write no fact
     Raises:  ValueError — a record outside the window or of another source (a bug in the caller)
-    Effects: facts and day digests, of costs also superseded versions and restatements, inside the caller's
-             transaction
+    Effects: facts and day digests, of costs also superseded versions, inside the caller's transaction; a restatement
+             where money or counts changed. A day told in other words is written without one
     Checked by: tests/costs/test_ingest.py
     """
     asked = _by_day(window, records)
@@ -79,22 +81,46 @@ def replace_window(window: Window, records: Iterable[Record]) -> Ingested:
     }
     # An answer that is older than what is stored must not undo it (two workers, a late one).
     fresh = [day for day in asked.values() if day.day not in stored or stored[day.day].as_of <= window.as_of]
-    changed = [day for day in fresh if day.day not in stored or bytes(stored[day.day].digest) != day.digest]
-    written = {day.day for day in changed}
-    unchanged_rows = sum(len(day.records) for day in fresh if day.day not in written)
-    counts = _write_days(window, changed, any_stored=any(day.day in stored for day in changed))
+    told = {day.day: _tell(window, day, stored.get(day.day)) for day in fresh}
+    written = [day for day in fresh if told[day.day] is not Change.NONE]
+    changed = [day for day in written if told[day.day] is Change.MONEY]
+    counts = _write_days(window, written, any_stored=any(day.day in stored for day in written))
     # A day that was read while it still ran was bound to change; that is no revision.
     revised = {day.day for day in changed if day.day in stored and not _was_running(stored[day.day])}
     _write_digests(window, fresh, revised)
     if window.table.history and not window.is_derived:
         _write_restatements(window, [day for day in changed if day.day in stored], stored, counts)
+    tallies = [counts[day.day] for day in changed]
+    rows, moved = (
+        sum(len(day.records) for day in fresh),
+        sum(tally.added + tally.changed for tally in tallies),
+    )
     return Ingested(
-        added=sum(count.added for count in counts.values()),
-        changed=sum(count.changed for count in counts.values()),
-        removed=sum(count.removed for count in counts.values()),
-        unchanged=unchanged_rows + sum(count.kept for count in counts.values()),
+        added=sum(tally.added for tally in tallies),
+        changed=sum(tally.changed for tally in tallies),
+        removed=sum(tally.removed for tally in tallies),
+        unchanged=rows - moved,
         days_changed=tuple(day.day for day in changed),
     )
+
+
+def _tell(window: Window, day: _Day, stored: DayDigest | None) -> Change:
+    """Say what is new about a day; its rows are read only where its digest and its total leave that open."""
+    if stored is None:
+        return Change.MONEY
+    if stored.version == DIGEST_VERSION and bytes(stored.digest) == day.digest:
+        return Change.NONE
+    # A day that ran on is no revision whatever changed, and only costs keep a history of it.
+    is_of_no_matter = stored.version == DIGEST_VERSION and not window.table.history and _was_running(stored)
+    if stored.amount_usd != day.amount_usd or is_of_no_matter:
+        return Change.MONEY
+    facts = window.table.fact._default_manager.filter(  # noqa: SLF001 - the way to a manager of any of the tables
+        connection_id=window.connection_id, source=window.source, day=day.day
+    )
+    before = window.table.read(facts)
+    if changes.is_same(before, {row_key(record): record for record in day.records}):
+        return Change.NONE
+    return changes.tell([row.record for row in before], day.records)
 
 
 def _by_day(window: Window, records: Iterable[Record]) -> dict[dt.date, _Day]:
@@ -123,7 +149,6 @@ class _Counts:
     added: int = 0
     changed: int = 0
     removed: int = 0
-    kept: int = 0
 
 
 def _write_days(window: Window, days: Sequence[_Day], *, any_stored: bool) -> dict[dt.date, _Counts]:
@@ -143,9 +168,6 @@ def _write_days(window: Window, days: Sequence[_Day], *, any_stored: bool) -> di
         _copy(cursor, "staged", window, rows)
         _merge(cursor, window, days, counts)
         cursor.execute("DROP TABLE staged")
-    for day in days:
-        tally = counts[day.day]
-        tally.kept = len(day.records) - tally.added - tally.changed
     return counts
 
 
@@ -164,6 +186,7 @@ class _Statements:
     keep_old: str | None
     delete_vanished: str
     update_changed: str
+    reword: str
     insert_new: str
 
 
@@ -172,7 +195,7 @@ def _statements(table: FactTable) -> _Statements:
     columns = ", ".join(table.columns)
     stored, staged = (", ".join(f"{side}.{value}" for value in table.values) for side in ("fact", "staged"))
     changed = f"({stored}) IS DISTINCT FROM ({staged})"
-    values = ", ".join(f"{value} = staged.{value}" for value in (*table.values, "observed_at"))
+    values = ", ".join(f"{value} = staged.{value}" for value in (*table.values, "extra", "observed_at"))
     keep_old = f"""
         INSERT INTO {table.history_name} ({columns}, superseded_at)
         SELECT {", ".join(f"fact.{column}" for column in table.columns)}, %(observed_at)s
@@ -188,6 +211,11 @@ def _statements(table: FactTable) -> _Statements:
         update_changed=f"""
             UPDATE {table.name} fact SET {values} FROM staged
             WHERE {_SAME_ROW} AND {_MINE} AND {changed} RETURNING fact.day
+        """,  # noqa: S608
+        # No other version: the same values, with other fields that we do not know beside them.
+        reword=f"""
+            UPDATE {table.name} fact SET extra = staged.extra FROM staged
+            WHERE {_SAME_ROW} AND {_MINE} AND fact.extra IS DISTINCT FROM staged.extra
         """,  # noqa: S608
         insert_new=f"""
             INSERT INTO {table.name} ({columns}) SELECT {columns} FROM staged
@@ -206,6 +234,7 @@ def _merge(cursor: Any, window: Window, days: Sequence[_Day], counts: dict[dt.da
     statements = _statements(window.table)
     if statements.keep_old:
         cursor.execute(statements.keep_old, parameters)
+    cursor.execute(statements.reword, parameters)
     for statement, field in (
         (statements.delete_vanished, "removed"),
         (statements.update_changed, "changed"),
@@ -243,6 +272,7 @@ def _write_digests(window: Window, days: Sequence[_Day], revised: set[dt.date]) 
                 source=window.source,
                 day=day.day,
                 digest=day.digest,
+                version=DIGEST_VERSION,
                 row_count=len(day.records),
                 amount_usd=day.amount_usd,
                 as_of=window.as_of,
@@ -251,7 +281,7 @@ def _write_digests(window: Window, days: Sequence[_Day], revised: set[dt.date]) 
         ],
         update_conflicts=True,
         unique_fields=["connection", "source", "day"],
-        update_fields=["digest", "row_count", "amount_usd", "as_of"],
+        update_fields=["digest", "version", "row_count", "amount_usd", "as_of"],
     )
     if revised:
         DayDigest.objects.filter(

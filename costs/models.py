@@ -268,6 +268,7 @@ class DayDigest(models.Model):
     source = models.CharField(max_length=40)
     day = models.DateField()
     digest = models.BinaryField()
+    version = models.SmallIntegerField(db_default=1, help_text="Which way of digesting it was made by.")
     row_count = models.PositiveIntegerField()
     amount_usd = UsdField(null=True, help_text="The day's total; null for reports that have no amounts.")
     as_of = models.DateTimeField(help_text="Start of the latest request that confirmed this content.")

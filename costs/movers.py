@@ -13,8 +13,9 @@ from django.db.models.functions import Cast, TruncMonth, TruncWeek
 from costs.daily import COST_SUMS
 from costs.money import sum_usd
 from costs.periods import DayRange
-from costs.selectors import DIMENSIONS, CostQuery, Granularity, Key, column_of, list_amounts
+from costs.selectors import DIMENSIONS, CostQuery, Granularity, Key, columns_of, list_amounts
 from costs.snapshots import one_look
+from costs.values import is_made
 
 _BUCKETS: Mapping[Granularity, Any] = {
     "total": Value(None, DateField()),
@@ -50,7 +51,7 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Explain:
-    """By which dimensions groups are explained, the most telling first; null of the `untold` ones says nothing."""
+    """By which dimensions groups are explained, the most telling first; null of the `untold` ones, or all keys, says nothing."""
 
     group_by: Sequence[str]
     by: Sequence[str]
@@ -113,7 +114,7 @@ def read_movements(query: CostQuery, before: DayRange, dimensions: Sequence[str]
     """
     dimensions = tuple(dict.fromkeys(dimensions))
     in_now, in_before, facts = _two_ranges(query, before, dimensions)
-    columns = {f"by_{name}": column_of(name, DIMENSIONS[name], query.account_id) for name in dimensions}
+    columns = columns_of(query, dimensions, DIMENSIONS)
     grouped = facts.values(**columns).annotate(
         now=Sum("amount_usd", filter=in_now), before=Sum("amount_usd", filter=in_before)
     )
@@ -199,7 +200,7 @@ def read_series(
     in_now, in_before, facts = _two_ranges(query, before, group_by)
     counterpart = Q(moved__lt=query.days.end) & in_before
     day = Case(When(in_now, then=F("day")), When(counterpart, then=F("moved")), output_field=DateField())
-    columns = {f"by_{name}": column_of(name, DIMENSIONS[name], query.account_id) for name in group_by}
+    columns = columns_of(query, group_by, DIMENSIONS)
     grouped = (
         facts.annotate(moved=moved, shown=day)
         .values(bucket=_BUCKETS[granularity], **columns)
@@ -245,8 +246,11 @@ def _cause(members: Sequence[Movement], places: Mapping[str, int], untold: Colle
         moved: defaultdict[str | None, list[Decimal]] = defaultdict(list)
         for each in members:
             moved[each.key[place]].append(each.difference_usd)
+        # Neither what is not told nor all keys together say who it was.
         amounts = {
-            value: sum_usd(parts) for value, parts in moved.items() if value is not None or name not in untold
+            value: sum_usd(parts)
+            for value, parts in moved.items()
+            if name not in untold or (value is not None and not is_made(value))
         }
         if not amounts:
             continue

@@ -1,9 +1,10 @@
-"""What ids are called, now or on a day: the names of workspaces, keys and people of an account; reads only."""
+"""What ids are called, now or on a day, and how those of one name are told apart; reads only."""
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from costs.models import Resource, ResourceName
@@ -14,6 +15,8 @@ KINDS: Mapping[str, str] = {"workspace_id": "workspace", "api_key_id": "api_key"
 # Whatever is not done by a person is done by a key or a service account, under its own id.
 _ALSO: Mapping[str, str] = {"actor_id": "api_key"}
 _DAY = dt.timedelta(days=1)
+_TAIL = 4
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,16 @@ class _Version:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names of one kind of resource by (connection, id), oldest first; None is the default workspace."""
+    """
+    The names of one kind of resource by (connection, id), oldest first; None is the default workspace.
+
+    Shape:   `archived` and `defaults` are ids; what costs the latter have is found under None
+    """
 
     versions: Mapping[tuple[str, str | None], Sequence[_Version]]
     of_any: Mapping[str | None, Sequence[_Version]]
+    archived: Collection[str] = frozenset()
+    defaults: Collection[str] = frozenset()
 
     def find(
         self, connection_id: str | None, resource_id: str | None, day: dt.date | None = None
@@ -65,19 +74,23 @@ def names_of(account_id: UUID, *kinds: str) -> Names:
         ResourceName.objects.filter(resource__connection__account_id=account_id, resource__kind__in=kinds)
         .order_by("valid_from", "id")
         .values_list(
-            "resource__connection_id", "resource__resource_id", "resource__is_default", "name", "valid_from",
-            "valid_to",
+            "resource__connection_id", "resource__resource_id", "resource__is_default", "resource__archived_at",
+            "name", "valid_from", "valid_to",
         )
     )  # fmt: skip
-    for connection_id, resource_id, is_default, name, valid_from, valid_to in rows:
+    archived, defaults = set(), set()
+    for connection_id, resource_id, is_default, archived_at, name, valid_from, valid_to in rows:
         version = _Version(name, valid_from, valid_to)
+        if archived_at is not None:
+            archived.add(resource_id)
         versions[str(connection_id), resource_id].append(version)
         if is_default:
+            defaults.add(resource_id)
             versions[str(connection_id), None].append(version)
     of_any: dict[str | None, Sequence[_Version]] = {}
     for (_, key), found in versions.items():
         of_any.setdefault(key, found)
-    return Names(versions, of_any)
+    return Names(versions, of_any, frozenset(archived), frozenset(defaults))
 
 
 def workspaces_of_keys(account_id: UUID) -> Mapping[str, str | None]:
@@ -101,3 +114,32 @@ def names_for(account_id: UUID, dimensions: Sequence[str]) -> Mapping[str, Names
     """Return the names of those dimensions that have any; one query each."""
     wanted = {name: {KINDS[name], _ALSO.get(name, KINDS[name])} for name in dimensions if name in KINDS}
     return {name: names_of(account_id, *kinds) for name, kinds in wanted.items()}
+
+
+def told_apart(named: Mapping[K, str], *marks: Mapping[K, str]) -> dict[K, str]:
+    """
+    Word things so that no two read the same: by name, where several have one with the marks that tell them apart.
+
+    Shape:   mark by mark, until a thing reads like no other; where all marks are not enough, the end of its id
+    """
+    worded = dict(named)
+    for mark in marks:
+        for key in _alike(worded):
+            if mark.get(key):
+                worded[key] = f"{worded[key]} · {mark[key]}"
+    for length in (_TAIL, 2 * _TAIL, None):
+        ends = {key: _end(key, length) for key in _alike(worded)}
+        if len({(worded[key], end) for key, end in ends.items()}) == len(ends):
+            break
+    return {key: f"{text} · {ends[key]}" if ends.get(key) else text for key, text in worded.items()}
+
+
+def _alike(worded: Mapping[K, str]) -> list[K]:
+    times = Counter(worded.values())
+    return [key for key, text in worded.items() if times[text] > 1]
+
+
+def _end(key: object, length: int | None) -> str:
+    # Of a pair the last part is the id; the others say whose it is.
+    text = str((key[-1] if isinstance(key, tuple) else key) or "")
+    return text if length is None or len(text) <= length else f"…{text[-length:]}"

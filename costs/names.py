@@ -14,7 +14,7 @@ def record_names(connection_id: UUID, records: Iterable[NameRecord], *, observed
 
     Shape:   0..n records; a resource missing from the list keeps its last name, since costs still refer to it.
              A record beside a report's row says less than a list does: it never changes what a list has told,
-             and a placeholder never replaces a name
+             and a placeholder or the lack of a name never replaces a name
     Key:     (connection, kind, resource id), the last record of each; the same names again write nothing
     Effects: a changed name closes the old one at observed_at; the caller holds the transaction
     """
@@ -47,6 +47,7 @@ def _add(connection_id: UUID, records: Sequence[NameRecord], observed_at: dt.dat
     ResourceName.objects.bulk_create(
         ResourceName(resource=resource, name=record.name, valid_from=observed_at)
         for resource, record in zip(resources, records, strict=True)
+        if not record.is_nameless
     )
     return len(resources)
 
@@ -63,7 +64,7 @@ def _change(resource: Resource, record: NameRecord, observed_at: dt.datetime) ->
         resource.save(update_fields=["is_default", "archived_at", "attributes", "is_listed"])
         changes += 1
     current = next((name for name in resource.names.all() if name.valid_to is None), None)
-    if record.is_placeholder and current:
+    if record.is_nameless or (record.is_placeholder and current):
         return changes
     if current is None or current.name != record.name:
         if current:

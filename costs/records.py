@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,9 +16,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 from costs.money import sum_usd, usd_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
 Scalar = str | int | bool | None
+# Fields of a row that this version does not know: a value each, or the several values of the rows that were summed.
+Extra = Mapping[str, Scalar | tuple[Scalar, ...]]
+
+# How a day is digested; a day that another version digested is compared row by row once, see `changes`.
+DIGEST_VERSION = 2
+# A field that differs on every row, such as an id, would make a row of its values.
+MOST_VALUES = 20
+AND_MORE = "…"
 
 # 16 bytes: a year of the largest organisation we know is 10^7 rows, which leaves the odds of two keys
 # meeting near 10^-25, and the unique index a fifth of what twelve text columns would need.
@@ -75,7 +84,7 @@ class Record(Protocol):
     @property
     def source(self) -> str: ...
     @property
-    def extra(self) -> Mapping[str, Scalar]: ...
+    def extra(self) -> Extra: ...
 
     def plus(self, other: Self) -> Self:
         """Return the record with the other's values added; both have the same day and key."""
@@ -87,12 +96,42 @@ class Record(Protocol):
 _R = TypeVar("_R", bound=Record)
 
 
-def refuse_bad_frame(day: date, extra: Mapping[str, Scalar]) -> None:
+def refuse_bad_frame(day: date, extra: Extra) -> None:
     """Raise TypeError for a moment in place of a day, or for extra fields that are nested."""
     if isinstance(day, datetime):
         raise TypeError("a record belongs to a day, not to a moment")
-    if not all(value is None or isinstance(value, str | int) for value in extra.values()):
+    if not all(value is None or isinstance(value, str | int | tuple) for value in extra.values()):
         raise TypeError("extra fields hold text, whole numbers, booleans and null only")
+
+
+def merged_extra(one: Extra, other: Extra) -> Extra:
+    """
+    Put the unknown fields of two rows that are summed side by side, in whatever order the rows come.
+
+    Shape:   a field of one value keeps it; of several it has all as a tuple, null for a row without it; of more than
+             twenty the first ones and a sign that there are more
+    """
+    if one == other:
+        return one
+    return {name: _both(one.get(name), other.get(name)) for name in {**one, **other}}
+
+
+def _both(one: Scalar | tuple[Scalar, ...], other: Scalar | tuple[Scalar, ...]) -> Any:
+    values = {
+        json.dumps(value): value
+        for side in (one, other)
+        for value in (side if isinstance(side, tuple) else (side,))
+    }
+    if len(values) == 1:
+        return next(iter(values.values()))
+    is_cut = values.pop(json.dumps(AND_MORE), None) is not None or len(values) > MOST_VALUES
+    kept = tuple(values[text] for text in sorted(values)[:MOST_VALUES])
+    return (*kept, AND_MORE) if is_cut else kept
+
+
+def stated_extra(record: Record) -> Extra:
+    """Return the record's unknown fields without those that are null: they say nothing."""
+    return {name: value for name, value in record.extra.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +164,7 @@ class CostRecord(KnowsItsKey):
     speed: str | None = None
     description: str | None = None
     attribution: str | None = None
-    extra: Mapping[str, Scalar] = field(default_factory=dict)
+    extra: Extra = field(default_factory=dict)
     list_amount_usd: Decimal | None = None
 
     def __post_init__(self) -> None:
@@ -140,7 +179,8 @@ class CostRecord(KnowsItsKey):
         if self.list_amount_usd is not None and other.list_amount_usd is not None:
             list_amount = sum_usd((self.list_amount_usd, other.list_amount_usd))
         amount = sum_usd((self.amount_usd, other.amount_usd))
-        return replace(self, amount_usd=amount, list_amount_usd=list_amount)
+        extra = merged_extra(self.extra, other.extra)
+        return replace(self, amount_usd=amount, list_amount_usd=list_amount, extra=extra)
 
     def value_texts(self) -> tuple[str, ...]:
         """Return amount and list amount."""
@@ -154,7 +194,8 @@ class NameRecord:
 
     Shape:   `kind` is workspace, api_key or person; `attributes` can be written as JSON; `is_listed` False: seen
              beside a row of a report, which says less than the list of such resources; `is_placeholder`: a
-             stand-in such as "Deleted User", which must not replace a name that is known
+             stand-in such as "Deleted User", which must not replace a name that is known; `is_nameless`: upstream says
+             no name, the id stands in for it
     """
 
     kind: str
@@ -165,29 +206,23 @@ class NameRecord:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     is_listed: bool = True
     is_placeholder: bool = False
+    is_nameless: bool = False
 
 
 def row_key(record: Record) -> bytes:
     """
-    Identify a row among the rows of its day: 16 bytes over every key column and extra field.
+    Identify a row among the rows of its day: 16 bytes over every key column.
 
-    Key:     null differs from "". A column or extra field that is null counts as absent, so a column we add
-             later, or a field upstream starts to send as null, leaves the keys of stored rows as they are
+    Key:     null differs from "". A column that is null counts as absent, so a column we add later leaves the keys of
+             stored rows as they are. Fields that we do not know are no part of it: upstream adds them at any time,
+             and the row is still the same money
     """
     try:
         return record._key  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001 - written below and nowhere else
     except AttributeError:
-        key = _compute_row_key(record)
+        key = _known_key(record.KEY, _key_values(record.KEY)(record), record.origin, record.source)
         object.__setattr__(record, "_key", key)
         return key
-
-
-def _compute_row_key(record: Record) -> bytes:
-    values = _key_values(record.KEY)(record)
-    if not record.extra:
-        return _known_key(record.KEY, values, record.origin, record.source)
-    extra = {name: value for name, value in record.extra.items() if value is not None}
-    return _hash_columns(record.KEY, values, record.origin, record.source, extra)
 
 
 @cache
@@ -199,22 +234,10 @@ def _key_values(names: tuple[str, ...]) -> Callable[[Record], tuple[str | None, 
 # largest organisation we know has 7,500 of them a day.
 @lru_cache(maxsize=16_384)
 def _known_key(names: tuple[str, ...], values: tuple[str | None, ...], origin: Origin, source: str) -> bytes:
-    return _hash_columns(names, values, origin, source, {})
-
-
-def _hash_columns(
-    names: tuple[str, ...],
-    values: tuple[str | None, ...],
-    origin: Origin,
-    source: str,
-    extra: Mapping[str, Scalar],
-) -> bytes:
     columns: dict[str, Any] = {
         name: value for name, value in zip(names, values, strict=True) if value is not None
     }
     columns["origin"], columns["source"] = origin.value, source
-    if extra:
-        columns["extra"] = dict(extra)
     canonical = json.dumps(columns, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return blake2b(canonical.encode("ascii"), digest_size=ROW_KEY_BYTES).digest()
 
@@ -235,7 +258,7 @@ def merge_equal_keys(records: Iterable[_R]) -> list[_R]:
 
 def day_digest(records: Iterable[Record]) -> bytes:
     """
-    Fingerprint one day's records: equal exactly if keys and values are equal, in whatever order.
+    Fingerprint one day's records: equal exactly if keys, values and unknown fields are equal, in whatever order.
 
     Shape:   16 bytes; no records have a digest too; records of equal key count as their sum; 1.0 is 1.00
     Raises:  ValueError: the records are of several days
@@ -248,7 +271,10 @@ def digest_of_merged(records: Iterable[Record]) -> bytes:
     days, lines = set(), []
     for record in records:
         days.add(record.day)
-        lines.append(f"{row_key(record).hex()} {' '.join(record.value_texts())}\n".encode("ascii"))
+        texts = [row_key(record).hex(), *record.value_texts()]
+        if record.extra and (extra := stated_extra(record)):
+            texts.append(json.dumps(extra, sort_keys=True, separators=(",", ":")))
+        lines.append(f"{' '.join(texts)}\n".encode("ascii"))
     if len(days) > 1:
         raise ValueError("a digest covers the records of one day")
     lines.sort()

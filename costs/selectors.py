@@ -11,12 +11,12 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from django.db.models import Case, DateField, F, Model, Q, QuerySet, Sum, TextField, Value, When
+from django.db.models import DateField, F, Model, Q, QuerySet, Sum, Value
 from django.db.models.functions import TruncMonth, TruncWeek
 
-from costs import choice
+from costs import choice, values
 from costs.daily import COST_SUMS
-from costs.models import CostFact, CostHistory, Resource
+from costs.models import CostFact, CostHistory
 from costs.money import sum_usd
 from costs.periods import DayRange
 from costs.snapshots import one_look
@@ -59,13 +59,15 @@ class CostQuery:
     """
     Whose costs, of which days, with which values per dimension (None selects null; several are OR).
 
-    Shape:   `as_of`: as they were known at that moment, None for now
+    Shape:   `as_of`: as they were known at that moment, None for now; `keys_as_one`: grouped by actor, all keys that
+             act for themselves are one
     """
 
     account_id: UUID
     days: DayRange
     filters: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     as_of: dt.datetime | None = None
+    keys_as_one: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,41 +133,35 @@ def _of_query(table: type[Model], query: CostQuery, chosen: Any) -> QuerySet[Any
 def asked(kind: Kind, query: CostQuery, group_by: Sequence[str] = ()) -> choice.Asked:
     """Return which dimensions a report must know to answer the query."""
     return choice.Asked(
-        kind, query.account_id, query.days, tuple(query.filters), tuple(group_by),
+        kind, query.account_id, query.days, query.filters, tuple(group_by),
         query.as_of if kind == "cost" else None,
     )  # fmt: skip
 
 
 def narrow(facts: QuerySet[Any], query: CostQuery, dimensions: Mapping[str, str]) -> QuerySet[Any]:
-    """Apply the query's filters; both spellings of the default workspace are one."""
-    for name, values in query.filters.items():
-        column = dimensions[name]
-        wanted = {value for value in values if value is not None}
-        with_null = None in values
+    """Apply the query's filters."""
+    for name, wanted in query.filters.items():
         if name == "workspace_id":
-            defaults = default_workspaces(query.account_id)
-            if with_null or wanted & set(defaults):
-                wanted, with_null = wanted | set(defaults), True
-        matches = Q(**{f"{column}__in": list(wanted)})
-        if with_null:
-            matches |= Q(**{f"{column}__isnull": True})
-        facts = facts.filter(matches)
+            facts = facts.filter(values.in_workspaces(wanted, query.account_id))
+        elif name == "actor_id":
+            facts = facts.filter(values.of_actors(wanted))
+        else:
+            matches = Q(**{f"{dimensions[name]}__in": [value for value in wanted if value is not None]})
+            if None in wanted:
+                matches |= Q(**{f"{dimensions[name]}__isnull": True})
+            facts = facts.filter(matches)
     return facts
 
 
-def column_of(name: str, column: str, account_id: UUID) -> Any:
-    """Return the expression to group by: the default workspace is null however a report spells it."""
-    defaults = default_workspaces(account_id) if name == "workspace_id" else []
-    if not defaults:
-        return F(column)
-    is_default = When(**{f"{column}__in": defaults}, then=Value(None, TextField()))
-    return Case(is_default, default=F(column), output_field=TextField())
+def columns_of(query: CostQuery, group_by: Sequence[str], dimensions: Mapping[str, str]) -> dict[str, Any]:
+    """Return the expressions to group by, under a name that no column has."""
+    return {f"by_{name}": _column(query, name, dimensions[name]) for name in group_by}
 
 
-def default_workspaces(account_id: UUID) -> list[str]:
-    """Return the ids of the account's default workspaces, which classic reports write as null."""
-    known = Resource.objects.filter(connection__account_id=account_id, kind="workspace", is_default=True)
-    return list(known.values_list("resource_id", flat=True))
+def _column(query: CostQuery, name: str, column: str) -> Any:
+    if name == "workspace_id":
+        return values.workspace_column(query.account_id)
+    return values.actor_column() if name == "actor_id" and query.keys_as_one else F(column)
 
 
 @one_look()
@@ -216,7 +212,7 @@ def _sums(
 ) -> dict[tuple[dt.date | None, Key], Decimal]:
     if granularity == "total" and not group_by:
         return {(None, ()): total(query)}
-    columns = {f"by_{name}": column_of(name, DIMENSIONS[name], query.account_id) for name in group_by}
+    columns = columns_of(query, group_by, DIMENSIONS)
     bucket = Value(None, DateField()) if granularity == "total" else BUCKETS[granularity]
     grouped = (
         list_amounts(query, group_by)
@@ -224,10 +220,9 @@ def _sums(
         .annotate(sum=Sum("amount_usd"))
         .order_by()
     )
-    names = [f"by_{name}" for name in group_by]
     return {
         (first_day, tuple(_text(value) for value in key)): amount
-        for first_day, *key, amount in grouped.values_list("bucket", *names, "sum")
+        for first_day, *key, amount in grouped.values_list("bucket", *columns, "sum")
     }
 
 
@@ -261,7 +256,6 @@ def bucket_of(day: dt.date, granularity: Granularity) -> dt.date:
 @one_look()
 def filter_values(query: CostQuery, dimension: str) -> list[str | None]:
     """Return the distinct values of one dimension inside the query, null included."""
-    values = list_amounts(query, [dimension]).values_list(
-        column_of(dimension, DIMENSIONS[dimension], query.account_id), flat=True
-    )
-    return sorted({_text(value) for value in values.distinct().order_by()}, key=lambda value: value or "")
+    columns = columns_of(query, [dimension], DIMENSIONS)
+    found = list_amounts(query, [dimension]).values_list(*columns.values(), flat=True)
+    return sorted({_text(value) for value in found.distinct().order_by()}, key=lambda value: value or "")

@@ -77,6 +77,11 @@ BILLS = [source.name for source in SOURCES.values() if source.is_bill]
 DIMENSIONS = frozenset().union(*(source.dimensions for source in SOURCES.values()))
 
 
+def lacking(dimension: str) -> list[str]:
+    """Return the reports that do not state a dimension: their null says nothing about it."""
+    return [source.name for source in SOURCES.values() if dimension not in source.dimensions]
+
+
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """The sources of one kind with how well each answers a question: higher is better, equal means equally well."""

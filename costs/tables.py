@@ -1,16 +1,17 @@
 """Which table a kind of record is stored in, and under which columns; the one description that ingest writes by."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
+from costs.changes import Stored
 from costs.models import ActivityFact, CostFact, SupersededCost, UsageFact
-from costs.records import CostRecord, Record
+from costs.records import CostRecord, Extra, Origin, Record
 from costs.usage_records import ActivityRecord, UsageRecord
 
 
@@ -19,10 +20,11 @@ class FactTable:
     """
     A table of facts.
 
-    Shape:   `key` are the dimensions of its rows, `values` what can change while the key stays; `history` is
-             the table that keeps what was overwritten, None where nobody asks for it
+    Shape:   `record` is what its rows are; `key` are the dimensions of its rows, `values` what can change while the
+             key stays; `history` is the table that keeps what was overwritten, None where nobody asks for it
     """
 
+    record: Callable[..., Record]
     fact: type[Model]
     key: tuple[str, ...]
     values: tuple[str, ...]
@@ -53,9 +55,23 @@ class FactTable:
             *map(_stored, _read(self.values)(record)),
         )
 
+    def read(self, facts: "QuerySet[Any]") -> list[Stored]:
+        """Return stored rows as the records they were."""
+        fields = ("day", "source", *self.key, *self.values)
+        return [
+            Stored(
+                bytes(row_key),
+                self.record(
+                    **dict(zip(fields, values, strict=True)), origin=Origin(origin), extra=read_extra(extra)
+                ),
+            )
+            for row_key, origin, extra, *values in facts.values_list("row_key", "origin", "extra", *fields)
+        ]
 
-COSTS = FactTable(CostFact, CostRecord.KEY, ("amount_usd", "list_amount_usd"), SupersededCost)
+
+COSTS = FactTable(CostRecord, CostFact, CostRecord.KEY, ("amount_usd", "list_amount_usd"), SupersededCost)
 USAGE = FactTable(
+    UsageRecord,
     UsageFact,
     UsageRecord.KEY,
     (
@@ -64,6 +80,7 @@ USAGE = FactTable(
     ),
 )  # fmt: skip
 ACTIVITY = FactTable(
+    ActivityRecord,
     ActivityFact,
     ActivityRecord.KEY,
     (
@@ -73,6 +90,14 @@ ACTIVITY = FactTable(
 )  # fmt: skip
 
 TABLES: Mapping[str, FactTable] = {"cost": COSTS, "usage": USAGE, "activity": ACTIVITY}
+
+
+def read_extra(stored: Mapping[str, Any]) -> Extra:
+    """Return unknown fields as a record has them: several values are a tuple."""
+    return {
+        name: tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+        for name, value in stored.items()
+    }
 
 
 @cache

@@ -97,8 +97,8 @@ def sources_used(query: CostQuery, group_by: Sequence[str] = ()) -> list[str]:
 @one_look()
 def filter_values(query: CostQuery, dimension: str) -> list[str | None]:
     """Return the distinct values of one dimension inside the query, null included."""
-    column = selectors.column_of(dimension, DIMENSIONS[dimension], query.account_id)
-    values = _counted(query, [dimension]).values_list(column, flat=True).distinct().order_by()
+    columns = selectors.columns_of(query, [dimension], DIMENSIONS)
+    values = _counted(query, [dimension]).values_list(*columns.values(), flat=True).distinct().order_by()
     return sorted({None if value is None else str(value) for value in values}, key=lambda value: value or "")
 
 
@@ -131,9 +131,7 @@ _NOTHING: Counts = dict.fromkeys(COUNTS, 0)
 
 
 def _sums(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -> _Sums:
-    columns = {
-        f"by_{name}": selectors.column_of(name, DIMENSIONS[name], query.account_id) for name in group_by
-    }
+    columns = selectors.columns_of(query, group_by, DIMENSIONS)
     bucket = Value(None, DateField()) if granularity == "total" else BUCKETS[granularity]
     sums: dict[str, Any] = {f"sum_{name}": Sum(name) for name in _STORED}
     grouped = (

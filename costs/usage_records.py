@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from costs.money import sum_usd, usd_text
-from costs.records import KnowsItsKey, Origin, Scalar, refuse_bad_frame
+from costs.records import Extra, KnowsItsKey, Origin, merged_extra, refuse_bad_frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,7 @@ TOKEN_COUNTS = (
     "cache_write_5m_tokens",
     "cache_write_1h_tokens",
 )
+ACTIVITY_COUNTS = ("sessions", "lines_added", "lines_removed", "commits", "pull_requests")
 ACTIVITY_DIMENSIONS = (
     "actor_type",
     "actor_id",
@@ -72,7 +73,7 @@ class UsageRecord(KnowsItsKey):
     context_window: str | None = None
     inference_geo: str | None = None
     speed: str | None = None
-    extra: Mapping[str, Scalar] = field(default_factory=dict)
+    extra: Extra = field(default_factory=dict)
     uncached_input_tokens: int = 0
     output_tokens: int = 0
     cache_read_input_tokens: int = 0
@@ -92,6 +93,12 @@ class UsageRecord(KnowsItsKey):
         """The sum of the five kinds of tokens."""
         return sum(getattr(self, name) for name in TOKEN_COUNTS)
 
+    @property
+    def known_counts(self) -> dict[str, int]:
+        """The counts that have a column; without requests where the report has none."""
+        counts = {name: getattr(self, name) for name in (*TOKEN_COUNTS, "web_search_requests")}
+        return counts if self.requests is None else {**counts, "requests": self.requests}
+
     def plus(self, other: Self) -> Self:
         """Add the counts; requests that are missing on one side are missing on the sum, never half a sum."""
         requests = None
@@ -105,6 +112,7 @@ class UsageRecord(KnowsItsKey):
             },
             requests=requests,
             other_counts=_added(self.other_counts, other.other_counts),
+            extra=merged_extra(self.extra, other.extra),
         )
 
     def value_texts(self) -> tuple[str, ...]:
@@ -136,7 +144,7 @@ class ActivityRecord(KnowsItsKey):
     subscription_type: str | None = None
     terminal_type: str | None = None
     is_remote: str | None = None
-    extra: Mapping[str, Scalar] = field(default_factory=dict)
+    extra: Extra = field(default_factory=dict)
     sessions: int = 0
     lines_added: int = 0
     lines_removed: int = 0
@@ -148,9 +156,12 @@ class ActivityRecord(KnowsItsKey):
 
     def __post_init__(self) -> None:
         refuse_bad_frame(self.day, self.extra)
-        _refuse_bad_counts(
-            [self.sessions, self.lines_added, self.lines_removed, self.commits, self.pull_requests]
-        )
+        _refuse_bad_counts(list(self.known_counts.values()))
+
+    @property
+    def known_counts(self) -> dict[str, int]:
+        """The counts that have a column."""
+        return {name: getattr(self, name) for name in ACTIVITY_COUNTS}
 
     def plus(self, other: Self) -> Self:
         """Add everything: names of keys are not unique, so two keys may share a row."""
@@ -161,14 +172,14 @@ class ActivityRecord(KnowsItsKey):
                 changes[each.name] = _added(mine, theirs)
             elif isinstance(mine, int):
                 changes[each.name] = mine + theirs
+        changes["extra"] = merged_extra(self.extra, other.extra)
         cost = sum_usd((self.estimated_cost_usd, other.estimated_cost_usd))
         return replace(self, **changes, estimated_cost_usd=cost)
 
     def value_texts(self) -> tuple[str, ...]:
         """Return all counts and the estimate."""
-        counts = (self.sessions, self.lines_added, self.lines_removed, self.commits, self.pull_requests)
         return (
-            *map(str, counts),
+            *map(str, self.known_counts.values()),
             usd_text(self.estimated_cost_usd),
             _canonical(self.tool_actions),
             _canonical(self.model_tokens),

@@ -1,12 +1,13 @@
 """How dimensions and their values are called for people; names come from the selectors, never from here."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from costs.named import names_of, workspace_names, workspaces_of_keys
-from costs.records import DOLLAR_SHARE, TOKEN_SHARE, UNATTRIBUTED
+from costs.named import names_of, told_apart, workspace_names, workspaces_of_keys
+from costs.records import DOLLAR_SHARE, TOKEN_SHARE, UNATTRIBUTED, Origin
+from costs.values import API_KEYS, no_workspace
 from dashboard.wording import origin_words
 from integrations.models import Connection
 
@@ -47,6 +48,12 @@ _ATTRIBUTIONS: Mapping[str, str] = {
     DOLLAR_SHARE: "Shared out by cost per key and person",
     UNATTRIBUTED: "Could not be attributed",
 }
+# Values that stand for several: rows whose report states no workspace, and whatever only a key stands for.
+_MADE: Mapping[str, str] = {
+    no_workspace(Origin.CLAUDE_AI): "claude.ai (no workspace)",
+    no_workspace(Origin.CLAUDE_PLATFORM): "Workspace not reported",
+    API_KEYS: "API keys (not a person)",
+}
 _TOKEN_TYPES: Mapping[str, str] = {
     "uncached_input_tokens": "Input, not cached",
     "output_tokens": "Output",
@@ -65,7 +72,6 @@ _NEXT: Mapping[str, Sequence[str]] = {
     "origin": ("connection", "model"),
     "model": ("workspace_id", "token_type"),
 }
-_TAIL = 4
 _NEXT_OTHERWISE = ("model", "workspace_id")
 
 
@@ -115,7 +121,7 @@ class Names:
 
     def label(self, dimension_name: str, value: str | None) -> str:
         """Say what a value is called; an id without a name is shown as it is, never as unknown."""
-        name = self.known.get(dimension_name, {}).get(value)
+        name = self.known.get(dimension_name, {}).get(value) or _MADE.get(value or "")
         if name:
             return name
         if value is None or (value == "" and dimension_name == "cost_center"):
@@ -134,60 +140,62 @@ def names(account_id: UUID, dimensions: Sequence[str]) -> Names:
     if "actor_id" in dimensions:
         # Whatever is not done by a person is done by a key or a service account, under its own id.
         acting = {key: f"{name} (API key)" for key, name in keys.items()}
-        known["actor_id"] = {**acting, **_apart(names_of(account_id, "person").current, {})}
+        people = _by_id(names_of(account_id, "person").current)
+        known["actor_id"] = {**acting, **told_apart(people)}
     if "connection" in dimensions:
-        rows = Connection.objects.filter(account_id=account_id).values_list("pk", "label")
-        known["connection"] = {str(pk): label for pk, label in rows}
+        known["connection"] = _connections(account_id)
     return Names(known)
 
 
+def organisations(account_id: UUID) -> Mapping[str, str]:
+    """Return the name of each connection's organisation, by the connection's id."""
+    rows = Connection.objects.filter(account_id=account_id).values_list("pk", "organization_name")
+    return {str(pk): name for pk, name in rows}
+
+
+def _connections(account_id: UUID) -> Mapping[str | None, str]:
+    """Name connections by their labels; one that was disconnected may have the label of a live one."""
+    rows = Connection.objects.filter(account_id=account_id).values_list("pk", "label", "disconnected_at")
+    labels: dict[str | None, str] = {str(pk): label for pk, label, _ in rows}
+    gone: dict[str | None, str] = {str(pk): "disconnected" for pk, _, at in rows if at is not None}
+    return told_apart(labels, gone)
+
+
+def _by_id(current: Mapping[tuple[str, str | None], str]) -> dict[str | None, str]:
+    return {resource_id: name for (_, resource_id), name in current.items()}
+
+
 def _keys(account_id: UUID) -> dict[str | None, str]:
-    current = names_of(account_id, "api_key").current
+    current = _by_id(names_of(account_id, "api_key").current)
     # Where no two have one name, nobody has to know where they belong.
-    if len(set(current.values())) == len(current):
-        return _apart(current, {})
+    if len({*current.values()}) == len(current):
+        return current
     workspaces = _workspaces(account_id)
-    places = {
+    places: dict[str | None, str] = {
         key: workspaces.get(workspace) or workspace or null_label("workspace_id")
         for key, workspace in workspaces_of_keys(account_id).items()
     }
-    return _apart(current, places)
-
-
-def _apart(current: Mapping[tuple[str, str | None], str], places: Mapping[str, str]) -> dict[str | None, str]:
-    """Name resources by id; where several have one name, their place tells them apart, or else the end of their id."""
-    ids: defaultdict[str, set[str | None]] = defaultdict(set)
-    for (_, resource_id), name in current.items():
-        ids[name].add(resource_id)
-    named: dict[str | None, str] = {}
-    for (_, resource_id), name in current.items():
-        others = [places.get(each or "") for each in ids[name]]
-        place = places.get(resource_id or "")
-        is_told = len(others) == 1 or (place and others.count(place) == 1)
-        parts = [
-            name,
-            place if len(others) > 1 else None,
-            None if is_told else f"…{(resource_id or '')[-_TAIL:]}",
-        ]
-        named[resource_id] = " · ".join(part for part in parts if part)
-    return named
+    return told_apart(current, places)
 
 
 def _workspaces(account_id: UUID) -> dict[str | None, str]:
-    """Name workspaces by id; where two have the same name, the organisation tells them apart."""
-    found = workspace_names(account_id).current
-    times = Counter(name for (_, workspace), name in found.items() if workspace is not None)
-    organisations: Mapping[str, str] = {}
-    if any(count > 1 for count in times.values()):
-        rows = Connection.objects.filter(account_id=account_id).values_list("pk", "organization_name")
-        organisations = {str(pk): name for pk, name in rows}
-    known: dict[str | None, str] = {}
-    for (connection, workspace), name in found.items():
-        if workspace is not None:
-            organisation = organisations.get(connection, "") if times[name] > 1 else ""
-            known[workspace] = f"{name} ({organisation})" if organisation else name
+    """Name workspaces by id; those of one name are told apart by organisation, and by being archived."""
+    found = workspace_names(account_id)
+    named: dict[str | None, str] = {}
+    defaults: dict[str | None, str] = {}
+    owners: dict[str | None, str] = {}
+    owned_by = organisations(account_id)
+    for (connection, workspace), name in found.current.items():
+        (defaults if workspace is None or workspace in found.defaults else named)[workspace] = name
+        owners[workspace] = owned_by.get(connection, "") if workspace is not None else ""
     # The default workspaces of several organisations are one group here, with a name of their own if they differ.
-    defaults = {name for (_, workspace), name in found.items() if workspace is None}
-    if len(defaults) == 1:
-        known[None] = defaults.pop()
-    return known
+    if defaults:
+        of_all = {name for (_, workspace), name in found.current.items() if workspace is None}
+        named[None] = of_all.pop() if len(of_all) == 1 else null_label("workspace_id")
+    marks: dict[str | None, str] = {**dict.fromkeys(found.archived, "archived"), None: "default"}
+    # The organisation is said only of a name that several of them use.
+    users: defaultdict[str, set[str]] = defaultdict(set)
+    for workspace, name in named.items():
+        users[name].add(owners.get(workspace, ""))
+    of_organisation = {key: owners.get(key, "") for key, name in named.items() if len(users[name]) > 1}
+    return {**defaults, **told_apart(named, of_organisation, marks)}

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from accounts.models import Account
-from costs import named, selectors
+from costs import selectors
 from costs.freshness import DaySummary, complete_through, summarise_days
 from costs.movers import read_movements
 from costs.periods import DayRange
-from costs.records import Origin
 from costs.selectors import CostQuery, Key
 from costs.snapshots import one_look
 from dashboard import naming
@@ -18,7 +17,6 @@ from dashboard.explore.ground import Subject
 from dashboard.explore.report import Report, read_report
 from dashboard.explore.state import State
 from dashboard.explore.table import Layout, Table
-from integrations.models import Connection
 
 _DAY = dt.timedelta(days=1)
 _STRIP_DAYS = 60
@@ -84,16 +82,12 @@ def _state(day: DaySummary, today: dt.date) -> str:
 
 
 def _workspaces(account: Account, report: Report) -> Table:
-    names = named.workspace_names(account.pk)
-    rows = Connection.objects.filter(account=account).values_list("pk", "organization_name", "origin")
-    organisations = {str(key): name for key, name, _ in rows}
-    without = {str(key) for key, _, origin in rows if origin == Origin.CLAUDE_AI}
+    names = naming.names(account.pk, _PLACE)
+    organisations = naming.organisations(account.pk)
 
     def label(key: Key) -> tuple[str, ...]:
         connection_id, workspace_id = key
-        known = names.find(connection_id, workspace_id)
-        nameless = "claude.ai, which has no workspaces" if connection_id in without else None
-        name = known or workspace_id or nameless or naming.null_label("workspace_id")
+        name = names.label("workspace_id", workspace_id)
         return (name, organisations.get(connection_id or "", "")) if len(organisations) > 1 else (name,)
 
     def link(key: Key) -> str:

@@ -1,7 +1,7 @@
 """A small client of the product's REST API, as any program would write one; standard library only."""
 
 import json
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,7 +9,7 @@ _TIMEOUT_SECONDS = 60
 
 
 class ApiError(Exception):
-    """The API refused a request; the message is its problem's title, detail and code."""
+    """The API refused a request, or did not answer; the message is its problem's title, detail and code, or why."""
 
 
 class Api:
@@ -33,6 +33,8 @@ class Api:
             connection.request(method, f"/api/v1/{path}", body=body, headers=headers)
             response = connection.getresponse()
             answer = json.loads(response.read())
+        except (OSError, HTTPException) as error:
+            raise ApiError(f"The web server does not answer ({error}).") from error
         finally:
             connection.close()
         if response.status >= 400:  # noqa: PLR2004 - where HTTP's refusals begin

@@ -26,6 +26,7 @@ from integrations.models import Connection, Credential, Provider, Status
 USER_AGENT = "Tallystick/0.1 (self-hosted)"
 _KIND = re.compile(r"sk-ant-[a-z]{2,8}\d{2}(?=-)")
 _SHORTEST_KEY = 24
+_LONGEST_NUMBERED = 110
 
 
 class RefusedError(Exception):
@@ -91,15 +92,20 @@ def key_hint(api_key: str) -> str:
     return f"{kind[0] if kind else 'sk-ant'}-…{api_key[-4:]}"
 
 
-def default_label(account: Account, organization_name: str) -> str:
-    """Return `Anthropic – <organisation name>`, numbered when the account already uses it."""
-    base = _one_line(f"Anthropic – {organization_name}")[:110]
+def default_label(organization_name: str) -> str:
+    """Return `Anthropic – <organisation name>`, with room for a number."""
+    return _one_line(f"Anthropic – {organization_name}")[:_LONGEST_NUMBERED]
+
+
+def free_label(account: Account, wanted: str) -> str:
+    """Return the label, numbered when a live connection of the account already has it."""
+    base = wanted[:_LONGEST_NUMBERED]
     taken = set(
         Connection.objects.filter(
             account=account, label__startswith=base, disconnected_at__isnull=True
         ).values_list("label", flat=True)
     )
-    label, number = base, 2
+    label, number = wanted, 2
     while label in taken:
         label, number = f"{base} ({number})", number + 1
     return label
@@ -151,9 +157,8 @@ def store(account: Account, wanted: NewConnection, result: ProbeResult, *, now: 
     )
     connection.organization_name = _one_line(result.organization.name)
     # What people called it and charged it to survives a revival, unless they say something new.
-    connection.label = (
-        _one_line(wanted.label) or connection.label or default_label(account, result.organization.name)
-    )
+    label = _one_line(wanted.label)
+    connection.label = label or connection.label or default_label(result.organization.name)
     connection.cost_center = _one_line(wanted.cost_center) or connection.cost_center
     connection.key_hint = key_hint(wanted.api_key)
     connection.capabilities = [asdict(capability) for capability in result.capabilities]
@@ -166,16 +171,33 @@ def store(account: Account, wanted: NewConnection, result: ProbeResult, *, now: 
     # A revived connection keeps wanting what it once wanted, also what it missed while it was disconnected.
     connection.wanted_from = min(connection.wanted_from, depth) if existing else depth
     set_state(connection, Status.PENDING, save=False)
-    try:
-        with transaction.atomic():
-            connection.save()
-    except IntegrityError:
-        other = find_same(account, result)
-        if other and other.pk != connection.pk:
-            raise already_connected(other) from None
-        raise LabelTakenError(connection.label) from None
+    _save_under_a_label(connection, result, is_chosen=bool(label))
     vault.seal(connection, wanted.api_key)
     return connection
+
+
+def _save_under_a_label(connection: Connection, result: ProbeResult, *, is_chosen: bool) -> None:
+    """
+    Save a connection under its label; one that no person chose is numbered until it is free.
+
+    Two who connect at once read the same labels. The unique index lets one of them in and keeps the other waiting
+    until that is committed, so who is refused sees one label more than before, and the loop ends.
+    """
+    base = connection.label
+    while True:
+        if not is_chosen:
+            connection.label = free_label(connection.account, base)
+        try:
+            with transaction.atomic():
+                connection.save()
+        except IntegrityError:
+            other = find_same(connection.account, result)
+            if other and other.pk != connection.pk:
+                raise already_connected(other) from None
+            if is_chosen:
+                raise LabelTakenError(connection.label) from None
+        else:
+            return
 
 
 def _first_bill(origin: str) -> str:

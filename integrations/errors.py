@@ -189,7 +189,7 @@ _TEMPLATES: Mapping[tuple[Reason, str], _Template] = {
     ),
     (Reason.KEY_UNREADABLE, ""): _Template(
         "The stored key of this connection cannot be read: {cause}",
-        "Put the missing entry back into CREDENTIAL_KEYS, or rotate the key of this connection.",
+        "Put the entry that it was stored with back into CREDENTIAL_KEYS, or replace the key of this connection.",
         {"cause": "it cannot be decrypted."},
     ),
     (Reason.NO_USAGE, ""): _Template(

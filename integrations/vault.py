@@ -10,11 +10,12 @@ from integrations.models import Connection, Credential
 
 
 class VaultError(Exception):
-    """A stored key cannot be opened: its ring key is missing, or the row was tampered with."""
+    """
+    This process cannot open a stored key: its ring lacks the key, or has another one under the same id.
 
-
-class RingKeyMissingError(VaultError):
-    """This process has not got the ring key of a stored key; another one may have it."""
+    Another process may have the right one, so it says nothing of the connection. A row that was cut or changed
+    looks the same; `manage.py doctor` tells the two apart by what else is stored under the id.
+    """
 
 
 def _bound_to(connection: Connection) -> bytes:
@@ -35,19 +36,33 @@ def unseal(credential: Credential) -> str:
     try:
         return ring.unseal(sealed, bound_to=_bound_to(credential.connection)).decode()
     except MissingRingKeyError as error:
-        raise RingKeyMissingError(
+        raise VaultError(
             f"The key of connection {credential.connection_id} cannot be read. {error}"
         ) from error
     except DoesNotOpenError:
         raise VaultError(
             f"The stored key of connection {credential.connection_id} does not open with ring key "
-            f"{credential.key_id!r}: either is not the one it was stored with. Replace the key (rotate)."
+            f"{credential.key_id!r} of this process: either is not the one it was stored with."
         ) from None
 
 
+def opens(credential: Credential) -> bool:
+    """Say whether this process's ring opens a stored key."""
+    try:
+        unseal(credential)
+    except VaultError:
+        return False
+    return True
+
+
 def reseal(credential: Credential) -> bool:
-    """Re-encrypt with the active ring key; False when it already is."""
+    """
+    Re-encrypt with the active ring key; False when it already is.
+
+    Raises:  VaultError — also for one under the active id, which another ring's key of that id has sealed
+    """
+    plain = unseal(credential)
     if credential.key_id == ring.key_ids()[0]:
         return False
-    seal(credential.connection, unseal(credential))
+    seal(credential.connection, plain)
     return True

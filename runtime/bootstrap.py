@@ -48,7 +48,8 @@ def ensure_dependencies(project: str, argv: Sequence[str]) -> None:
             names = ", ".join(lacking[:5]) + (" …" if len(lacking) > 5 else "")  # noqa: PLR2004
             sys.exit(
                 f"TALLYSTICK_NO_VENV is set, but this Python lacks {names}. "
-                f"Install requirements/{needed}.txt, or unset it."
+                f"Install them with: python3 -m pip install --require-hashes --no-deps -r requirements/{needed}.txt "
+                "Or unset it."
             )
     elif not venv.is_current(needed):
         # A container or a virtual environment of the user's own may have everything already.

@@ -43,7 +43,11 @@ def load_env_file(path: Path) -> None:
 def new_secrets() -> dict[str, str]:
     """Make a fresh Django secret key and a credential ring of one AES-256 key."""
     ring_key = base64.b64encode(secrets.token_bytes(32)).decode("ascii")
-    return {"SECRET_KEY": secrets.token_urlsafe(50), "CREDENTIAL_KEYS": f"k1:{ring_key}"}
+    # An id of its own: two rings that both call their key k1 are told apart only by what fails to open.
+    return {
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "CREDENTIAL_KEYS": f"k-{secrets.token_hex(4)}:{ring_key}",
+    }
 
 
 def kept_secrets(path: Path) -> dict[str, str]:

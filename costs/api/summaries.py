@@ -1,6 +1,7 @@
 """Sums with the names a person reads beside the ids: those of now, or those each day had."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from accounts.permissions import rows_of
-from costs import named
+from costs import named, values
 from costs.named import Names
 from costs.selectors import Granularity, bucket_of
 from integrations.models import Connection
@@ -32,6 +33,9 @@ class Namer:
             worded[name] = value
             if name == "cost_center":
                 worded[name] = value or None
+            elif values.is_made(value):
+                # A report that states no workspace: no id and no name, as in its rows.
+                worded[name] = worded[_BESIDE[name]] = None
             elif name in self.names:
                 is_known = value is not None or name == "workspace_id"
                 found = self.names[name].find(group.get("connection"), value, day) if is_known else None
@@ -40,13 +44,37 @@ class Namer:
                 worded["connection_label"] = self.labels.get(value or "")
         return worded
 
+    def told_apart(self, groups: Sequence[Mapping[str, str | None]]) -> Sequence[Mapping[str, str | None]]:
+        """Return the groups, with more than its name beside an id where another id of the answer reads the same."""
+        told = [dict(group) for group in groups]
+        for name, known in self.names.items():
+            beside = _BESIDE[name]
+            # Two connections may use one name: where the connection stands in the group, it tells them apart.
+            places: defaultdict[str | None, dict[tuple[str, str | None], str]] = defaultdict(dict)
+            for group in told:
+                if group[beside] is not None:
+                    places[group.get("connection")][group[beside], group[name]] = group[beside]
+            worded = {connection: _words(named_here, known) for connection, named_here in places.items()}
+            for group in told:
+                if group[beside] is not None:
+                    group[beside] = worded[group.get("connection")][group[beside], group[name]]
+        return told
+
+
+def _words(
+    named_here: Mapping[tuple[str, str | None], str], known: Names
+) -> Mapping[tuple[str, str | None], str]:
+    archived = {place: "archived" for place in named_here if place[1] in known.archived}
+    return named.told_apart(named_here, archived)
+
 
 def namer(account_id: UUID, group_by: Sequence[str]) -> Namer:
     """Return what words the groups; a query for each dimension that has names."""
     labels: Mapping[str, str] = {}
     if "connection" in group_by:
-        rows = rows_of(account_id, Connection).values_list("pk", "label")
-        labels = {str(pk): label for pk, label in rows}
+        rows = rows_of(account_id, Connection).values_list("pk", "label", "disconnected_at")
+        gone = {str(pk): "disconnected" for pk, _, at in rows if at is not None}
+        labels = named.told_apart({str(pk): label for pk, label, _ in rows}, gone)
     return Namer(named.names_for(account_id, group_by), labels)
 
 
@@ -82,32 +110,30 @@ def worded(rows: Sequence[Any], words: Namer, naming: Naming, measure: Measure[_
     """
     Word the rows of a summary, of which `naming.by_day` wants one by day.
 
-    Shape:   in their order with the names of now, one for one; with those of each day by bucket, largest first, where a
-             group that was renamed has several rows
+    Shape:   in their order with the names of now, where rows that read the same are added; with those of each day by
+             bucket, largest first, where a group that was renamed has several rows
     """
-    if not naming.by_day:
-        return [
-            Worded(row.bucket, words.word(row.group), measure.value(row), measure.previous(row))
-            for row in rows
-        ]
-    found = _by_name_of_day(rows, words, naming.granularity, measure)
-    return sorted(found, key=lambda row: (row.bucket or dt.date.min, -measure.size(row.value)))
-
-
-def _by_name_of_day(
-    rows: Sequence[Any], words: Namer, granularity: Granularity, measure: Measure[_V]
-) -> list[Worded[_V]]:
     found: dict[tuple[Any, ...], Worded[_V]] = {}
-    for row in rows:
-        group = words.word(row.group, row.bucket)
-        bucket = None if granularity == "total" else bucket_of(row.bucket, granularity)
+    groups = [words.word(row.group, row.bucket if naming.by_day else None) for row in rows]
+    for row, group in zip(rows, words.told_apart(groups), strict=True):
+        bucket = _bucket(row.bucket, naming)
         place = (bucket, *group.values())
-        earlier = found.get(place)
-        now, before = measure.value(row), measure.previous(row)
-        if earlier:
-            now = measure.add(earlier.value, now)
-            before = (
-                None if before is None or earlier.previous is None else measure.add(earlier.previous, before)
-            )
-        found[place] = Worded(bucket, group, now, before)
-    return list(found.values())
+        one = Worded(bucket, group, measure.value(row), measure.previous(row))
+        found[place] = _added(found[place], one, measure) if place in found else one
+    together = list(found.values())
+    if not naming.by_day and len(together) == len(rows):
+        return together
+    return sorted(together, key=lambda row: (row.bucket or dt.date.min, -measure.size(row.value)))
+
+
+def _bucket(bucket: dt.date | None, naming: Naming) -> dt.date | None:
+    if not naming.by_day or bucket is None:
+        return bucket
+    return None if naming.granularity == "total" else bucket_of(bucket, naming.granularity)
+
+
+def _added(one: Worded[_V], other: Worded[_V], measure: Measure[_V]) -> Worded[_V]:
+    before = None
+    if one.previous is not None and other.previous is not None:
+        before = measure.add(one.previous, other.previous)
+    return Worded(one.bucket, one.group, measure.add(one.value, other.value), before)

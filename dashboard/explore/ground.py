@@ -9,6 +9,7 @@ from costs.comparison import earlier_state
 from costs.freshness import DayState
 from costs.periods import DayRange
 from costs.selectors import CostQuery, Key
+from costs.values import API_KEYS
 from dashboard import figures, naming
 from dashboard.explore.state import State
 from dashboard.naming import Names
@@ -73,8 +74,11 @@ class Ground:
             return self.state.changed(group_by=("model",)).address
         first = self.state.group_by[0]
         taken = [*pairs, *dict(self.state.filters)]
-        # Costs without a model are told apart by what they are instead.
-        by = "cost_type" if pairs.get("model", "") is None else naming.next_dimension(first, taken)
+        by = naming.next_dimension(first, taken)
+        if pairs.get("model", "") is None:
+            by = "cost_type"  # costs without a model are told apart by what they are instead
+        elif pairs.get("actor_id") == API_KEYS:
+            by = "api_key_id"
         return self.state.narrowed(pairs).changed(group_by=(by,) if by else ()).address
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from costs.movers import Cause, Comparison, Explain, Movement
 from costs.snapshots import one_look
+from costs.values import is_made
 from dashboard import figures, naming
 from dashboard.explore.ground import Ground, Subject, prepare
 from dashboard.figures import Change
@@ -113,7 +114,9 @@ def _arrivals(ground: Ground, compared: Comparison) -> list[Arrival]:
             if each.key[0] in seen:
                 continue  # a key that acts for itself is one arrival, not two
             seen.add(each.key[0])
-            if each.key[0] is not None and bool(each.now_usd) != bool(each.before_usd):
+            # All keys together are no newcomer; each of them is one, by its own name.
+            is_one = each.key[0] is not None and not is_made(each.key[0])
+            if is_one and bool(each.now_usd) != bool(each.before_usd):
                 link = ground.state.narrowed({name: each.key[0]}).address
                 label = ground.names.label(name, each.key[0])
                 amount = each.now_usd or each.before_usd

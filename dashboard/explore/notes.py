@@ -1,13 +1,14 @@
 """What has to be said beside a table of costs, where a grouping says less than it seems to; reads only."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from costs import selectors
 from costs.caveats import Caveats, list_caveats
 from costs.money import sum_usd
 from costs.records import Origin
+from costs.values import is_made
 from dashboard import figures, naming
 from dashboard.explore.ground import Ground
 from dashboard.explore.table import Table
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
     from costs.selectors import Key
 
-_ONLY_CONSOLE = frozenset({"workspace_id", "api_key_id"})
+# What narrows a question to some connections, by the column that has it.
+_OF_CONNECTIONS = {"connection": "pk", "origin": "origin", "cost_center": "cost_center"}
+_NOTHING = frozenset({None, ""})
 _WHO = frozenset({"api_key_id", "actor_id", "actor_type"})
 
 
@@ -72,23 +75,24 @@ def _groupings(ground: Ground, built: Table) -> list[str]:
     notes = []
     for place, name in enumerate(ground.state.group_by):
         keys: Sequence[Key] = [row.key for row in built.rows if row.key]
-        if keys and all(key[place] in {None, ""} for key in keys):
+        if keys and all(key[place] in _NOTHING or is_made(key[place]) for key in keys):
             notes.append(
                 f"Nothing in this range has a value for {naming.inline(name)}: the reports that are "
                 "read do not tell it apart."
             )
-    if _ONLY_CONSOLE & set(ground.state.group_by) and any(
-        connection.origin == Origin.CLAUDE_AI for connection in _connections(ground)
-    ):
+    if "api_key_id" in ground.state.group_by and Origin.CLAUDE_AI in _origins(ground):
         notes.append(
-            "claude.ai (Enterprise) knows no workspaces and no API keys: its spend is in the line without one. Filter by "
-            "origin to tell them apart."
+            "claude.ai (Enterprise) knows no API keys: its spend is in the line without one. Filter by origin to tell "
+            "them apart."
         )
     return notes
 
 
-def _connections(ground: Ground) -> Sequence[Connection]:
-    """Return the connections that a report is about."""
-    found = Connection.objects.filter(account_id=ground.subject.account_id).only("origin")
-    chosen = ground.state.connections
-    return list(found.filter(pk__in=chosen) if chosen else found)
+def _origins(ground: Ground) -> Collection[str]:
+    """Return the origins that a report is about: those of the connections it is narrowed to."""
+    found = Connection.objects.filter(account_id=ground.subject.account_id)
+    for name, column in _OF_CONNECTIONS.items():
+        wanted = ground.query.filters.get(name)
+        if wanted:
+            found = found.filter(**{f"{column}__in": [value for value in wanted if value is not None]})
+    return {*found.values_list("origin", flat=True)}

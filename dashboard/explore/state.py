@@ -103,7 +103,9 @@ class State:
             filters["cost_center"].append("")
         # The end of the day is the beginning of the next one; today's has not come, and what is known is known now.
         known_until = day_start(self.as_of + _DAY) if self.as_of else None
-        return CostQuery(account_id, days, filters, as_of=known_until)
+        # Who asks for actors by name wants each of them; otherwise people are listed, and keys are one line.
+        keys_as_one = not {"actor_id", "actor_type"} & filters.keys()
+        return CostQuery(account_id, days, filters, as_of=known_until, keys_as_one=keys_as_one)
 
     @property
     def connections(self) -> list[str]:

@@ -68,10 +68,7 @@ class AnthropicClient:
                  when the answer promises more pages without saying where, or names the same page again
         """
         endpoint = endpoints.ENDPOINTS[request.path]
-        query = request.query
-        if request.cursor is not None:
-            query = (*query, (endpoint.cursor_parameter, request.cursor))
-        response = self._get(request.path, query, endpoint, request.cursor)
+        response = self._get(request.path, endpoints.sent_query(request), endpoint, request.cursor)
         try:
             return _page(request, response, endpoint)
         except wire.WireError as error:

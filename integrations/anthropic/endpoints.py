@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from integrations.pages import PageRequest
+
 ORGANIZATION = "/v1/organizations/me"
 WORKSPACES = "/v1/organizations/workspaces"
 API_KEYS = "/v1/organizations/api_keys"
@@ -63,3 +65,10 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     ENTERPRISE_USER_COST: Endpoint(CURRENT_VERSION),
     ENTERPRISE_USER_USAGE: Endpoint(CURRENT_VERSION),
 }
+
+
+def sent_query(request: PageRequest) -> tuple[tuple[str, str], ...]:
+    """Return every parameter of a request as it is sent, the cursor last and under its endpoint's name for it."""
+    if request.cursor is None:
+        return request.query
+    return (*request.query, (ENDPOINTS[request.path].cursor_parameter, request.cursor))

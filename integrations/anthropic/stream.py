@@ -24,13 +24,15 @@ class Reading:
 
     Shape:   `records` all of the stream's kind; `covered` holds the days that may be replaced (also by nothing),
              always empty for names; `names` is what the answer calls people, keys and workspaces; `as_of` is the
-             moment upstream says its data ends at, None where it says nothing: then it is the request's own
+             moment upstream says its data ends at, None where it says nothing: then it is the request's own;
+             `unread` are rows of a list of names that could not be read, as they came
     """
 
     records: Sequence[Record]
     covered: frozenset[date]
     names: Sequence[NameRecord] = ()
     as_of: datetime | None = None
+    unread: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 # No count or amount of ours comes near; beyond it a number is an attack on whoever does sums with it.
 _MAX_NUMBER_MAGNITUDE = 60
 _MAX_COUNT = 10**15
-_MAX_NUMBER_CHARACTERS = 120
+_MAX_NUMBER_CHARACTERS = 400
+_DIGITS = re.compile("[0-9]{1,15}", re.ASCII)
 
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 # Escapes that may spell NUL or half a character: valid JSON, but no text PostgreSQL would store.
@@ -60,9 +61,10 @@ def decode(body: bytes) -> dict[str, Any]:
     """
     Read one JSON object strictly; numbers with a fraction become Decimal.
 
+    Shape:   a number of absurd size stays the text it came as: it is no number to anybody, and spoils its field alone
     Raises:  WireError (retryable): not UTF-8, not JSON, cut short;
-             WireError (fatal): NaN or Infinity, a number of absurd size, a name twice in one object, text
-             that no database stores, nesting without end, not an object
+             WireError (fatal): NaN or Infinity, a name twice in one object, text that no database stores, nesting
+             without end, not an object
     """
     try:
         text = body.decode("utf-8")
@@ -176,6 +178,15 @@ def is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
 
 
+def as_count(value: Any) -> int | None:
+    """Return a whole number of zero or more however it is written (12, 12.0, "12"); None for anything else."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        value = int(value)
+    return value if is_count(value) else None
+
+
 def get_object(row: Row, name: str) -> dict[str, Any]:
     """Return an object that must be there."""
     value = row.get(name)
@@ -210,20 +221,17 @@ def _spell_decimal(value: Decimal) -> str:
     return f"{value:f}"
 
 
-def _fraction(text: str) -> Decimal:
+def _fraction(text: str) -> Decimal | str:
     try:
         number = Decimal(text)
     except InvalidOperation:
-        raise WireError("it holds a number of absurd size") from None
-    if len(text) > _MAX_NUMBER_CHARACTERS or abs(number.adjusted()) > _MAX_NUMBER_MAGNITUDE:
-        raise WireError("it holds a number of absurd size")
-    return number
+        return text
+    is_absurd = len(text) > _MAX_NUMBER_CHARACTERS or abs(number.adjusted()) > _MAX_NUMBER_MAGNITUDE
+    return text if is_absurd else number
 
 
-def _whole(text: str) -> int:
-    if len(text) > _MAX_NUMBER_MAGNITUDE:
-        raise WireError("it holds a number of absurd size")
-    return int(text)
+def _whole(text: str) -> int | str:
+    return text if len(text) > _MAX_NUMBER_MAGNITUDE else int(text)
 
 
 def _refuse_constant(name: str) -> NoReturn:

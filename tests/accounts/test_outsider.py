@@ -19,6 +19,7 @@ from accounts import invitations
 from accounts.invitations import Offer
 from accounts.models import AuditEvent, Role, User
 from alerts import outbox
+from alerts.models import OutboxMessage
 from config import logs
 from tests.accounts.test_settings_pages import as_
 from tests.accounts.test_sign_in import sign_in
@@ -42,6 +43,11 @@ class CountingHasher(QuickHasher):
         CountingHasher.times += 1
         encoded: str = super().encode(password, salt, iterations)
         return encoded
+
+
+def key_of(address: str) -> str:
+    """The part of a reset link that opens something."""
+    return address.rstrip("/").rpartition("/")[2]
 
 
 class TestGuesses:
@@ -87,6 +93,54 @@ class TestPasswordReset:
         text = told_by_mail()
         assert re.search(r"https://costs\.example\.com/accounts/password/reset/key/\S+", text)
         assert "evil.example" not in text
+
+    @pytest.mark.parametrize("email", ["alice@example.com", "ALICE@example.com", "nobody@example.com"])
+    def test_asks_the_same_of_the_database_whoever_it_is_for(self, alice, email):
+        client = Client()
+        client.get("/accounts/password/reset/")
+
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.post("/accounts/password/reset/", {"email": email})
+
+        asked = [re.sub(r"'[^']*'", "?", query["sql"]) for query in captured]
+        assert answer.status_code == 302
+        assert [sql.partition("(")[0].strip() for sql in asked] == ['INSERT INTO "alerts_outboxmessage"']
+
+    def test_hashes_nothing_while_somebody_waits(self, settings, alice):
+        settings.PASSWORD_HASHERS = ["tests.accounts.test_outsider.CountingHasher"]
+        before = CountingHasher.times
+
+        Client().post("/accounts/password/reset/", {"email": alice.user.email})
+
+        assert CountingHasher.times == before
+
+    @pytest.mark.parametrize("email", ["nobody@example.com", "edith@example.com"])
+    def test_sends_nothing_to_nobody_and_to_who_was_shut_out_and_forgets_that_it_was_asked_for(
+        self, edith, email
+    ):
+        User.objects.filter(pk=edith.user_id).update(is_active=False)
+        Client().post("/accounts/password/reset/", {"email": email})
+
+        outbox.send_due(now=datetime.now(UTC))
+
+        assert mail.outbox == []
+        assert not OutboxMessage.objects.exists()
+
+    def test_link_stands_in_no_statement_that_a_server_could_log(self, alice):
+        """PostgreSQL logs a statement that fails with all that it was to write."""
+        with CaptureQueriesContext(connection) as captured:
+            Client().post("/accounts/password/reset/", {"email": alice.user.email})
+            address = re.search(r"http://\S+(/accounts/password/reset/key/\S+)", told_by_mail())[1]
+
+        assert Client().get(address, follow=True).status_code == 200
+        assert not [query for query in captured if key_of(address).partition("-")[2] in query["sql"]]
+
+    def test_leaves_nothing_behind_once_it_is_sent(self, alice):
+        Client().post("/accounts/password/reset/", {"email": alice.user.email})
+
+        told_by_mail()
+
+        assert not OutboxMessage.objects.exists()
 
     def test_ends_the_other_sessions(self, alice):
         thief = as_(alice)
@@ -162,9 +216,8 @@ class TestLogs:
         Client().get(address)
         Client(enforce_csrf_checks=True).post(address)
 
-        key = address.rstrip("/").rpartition("/")[2]
         assert "/password/reset/key/" in written.getvalue()
-        assert key not in written.getvalue()
+        assert key_of(address) not in written.getvalue()
 
     def test_hold_no_code_of_the_identity_provider(self, db, written):
         Client().get("/accounts/sso/login/callback/?code=SplxlOBeZQQYbYS6WxSbIA&state=af0ifjsldkj")

@@ -109,6 +109,15 @@ class TestReplaceWindow:
         with pytest.raises(ValueError, match="does not belong"):
             put(connection, record("1", day=MONDAY - dt.timedelta(days=1)))
 
+    def test_refuses_a_record_of_another_report(self, connection):
+        """Filed under the report that was asked for, the same money would be counted in two reports."""
+        put(connection, record("1"))
+
+        with pytest.raises(ValueError, match="does not belong"):
+            put(connection, replace(record("2"), source="analytics_cost"), minutes=1)
+
+        assert amounts() == [Decimal(1)]
+
     def test_does_not_let_an_older_answer_undo_a_newer_one(self, connection):
         put(connection, record("2"), minutes=10)
 

@@ -52,11 +52,6 @@ class TestDecode:
             (b'{"a":NaN}', "holds NaN"),
             (b'{"a":Infinity}', "holds Infinity"),
             (b'{"a":[-Infinity]}', "holds -Infinity"),
-            (b'{"a":1e400}', "absurd size"),
-            (b'{"a":1e-400}', "absurd size"),
-            (b'{"a":1e99999999999999999999}', "absurd size"),
-            (b'{"a":0.' + b"1" * 200 + b"}", "absurd size"),
-            (b'{"a":' + b"9" * 5000 + b"}", "absurd size"),
             (b'{"a":1,"a":1}', "twice"),
             (b'{"x":[{"a":1,"\\u0061":2}]}', "twice"),
             (b"[]", "not a JSON object"),
@@ -73,6 +68,13 @@ class TestDecode:
             decode(body)
 
         assert caught.value.fate is Fate.FATAL
+
+    @pytest.mark.parametrize(
+        "number", ["1e400", "1e-400", "1e99999999999999999999", "0." + "1" * 400, "9" * 5000]
+    )
+    def test_leaves_a_number_of_absurd_size_the_text_it_came_as(self, number):
+        """It spoils its own field, not the page, and nobody does sums with it."""
+        assert decode(b'{"a":%s,"b":1}' % number.encode()) == {"a": number, "b": 1}
 
     @pytest.mark.parametrize("text", [r"\\u0000", r"\ud83d\ude00"])
     def test_accepts_what_only_looks_like_half_a_character(self, text):

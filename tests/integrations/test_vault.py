@@ -31,6 +31,20 @@ def connection(account, settings) -> Connection:
     return made
 
 
+@pytest.fixture
+def other_connection(connection) -> Connection:
+    made = Connection.objects.create(
+        account=connection.account,
+        origin="claude_platform",
+        label="B",
+        organization_id="o2",
+        backfill_days=1,
+        wanted_from="2025-11-01",
+    )
+    vault.seal(made, KEY)
+    return made
+
+
 class TestSeal:
     def test_can_be_opened_again_and_does_not_hold_the_plain_key(self, connection):
         stored = Credential.objects.get()
@@ -47,20 +61,11 @@ class TestSeal:
 
 
 class TestUnseal:
-    def test_refuses_a_ciphertext_of_another_row(self, connection):
-        other = Connection.objects.create(
-            account=connection.account,
-            origin="claude_platform",
-            label="B",
-            organization_id="o2",
-            backfill_days=1,
-            wanted_from="2025-11-01",
-        )
-        stolen = Credential.objects.get()
-        copied = Credential.objects.create(connection=other, key_id=stolen.key_id, sealed=stolen.sealed)
+    def test_refuses_a_ciphertext_of_another_row(self, connection, other_connection):
+        Credential.objects.filter(connection=other_connection).update(sealed=connection.credential.sealed)
 
         with pytest.raises(VaultError, match="does not open"):
-            vault.unseal(copied)
+            vault.unseal(Credential.objects.get(connection=other_connection))
 
     def test_names_the_ring_key_that_is_missing(self, connection, settings):
         settings.CREDENTIAL_KEYS = (NEW,)
@@ -88,6 +93,24 @@ class TestRotateCredentials:
 
         assert bytes(Credential.objects.get().sealed) == before
 
+    def test_says_which_key_another_ring_has_sealed_under_the_same_id(self, connection, settings):
+        settings.CREDENTIAL_KEYS = ((OLD[0], b"x" * 32),)
+
+        with pytest.raises(CommandError, match="does not open with ring key 'old'"):
+            call_command("rotate_credentials")
+
+    def test_moves_the_second_factors_beside_one_that_does_not_open(self, admin_user, settings):
+        settings.CREDENTIAL_KEYS = (OLD,)
+        good = {"secret": MfaAdapter().encrypt("A")}
+        Authenticator.objects.create(user=admin_user, type="totp", data={"secret": "old:AAAA"})
+        Authenticator.objects.create(user=admin_user, type="recovery_codes", data=good)
+        settings.CREDENTIAL_KEYS = (NEW, OLD)
+
+        with pytest.raises(CommandError, match="does not open"):
+            call_command("rotate_credentials")
+
+        assert Authenticator.objects.get(type="recovery_codes").data["secret"].startswith("new:")
+
 
 class TestGiveUp:
     def test_deletes_what_is_stored_under_a_lost_key_so_that_a_start_is_possible(
@@ -108,6 +131,13 @@ class TestGiveUp:
             call_command("rotate_credentials", "--give-up", "old")
 
         assert Credential.objects.exists()
+
+    def test_under_an_id_of_the_ring_deletes_only_what_does_not_open(self, connection, other_connection):
+        Credential.objects.filter(connection=other_connection).update(sealed=b"damaged")
+
+        call_command("rotate_credentials", "--give-up", "old")
+
+        assert Credential.objects.get().connection == connection
 
     def test_says_when_there_is_nothing(self, connection):
         with pytest.raises(CommandError, match="Nothing is stored"):
@@ -152,4 +182,24 @@ class TestRingCheck:
         assert "Put it back behind the active one" in checks.refusal_to_start()
 
     def test_lets_start_with_a_ring_that_opens_everything(self, connection):
+        assert checks.refusal_to_start() == ""
+
+    def test_refuses_another_key_under_the_id_of_the_right_one(self, connection, settings):
+        settings.CREDENTIAL_KEYS = ((OLD[0], b"x" * 32),)
+
+        assert checks.refusal_to_start().startswith("CREDENTIAL_KEYS has another key 'old'")
+        assert [error.id for error in checks.ring_opens_what_is_stored(databases=["default"])] == [
+            "integrations.E001"
+        ]
+
+    def test_finds_another_key_of_second_factors_too(self, connection, admin_user, settings):
+        Authenticator.objects.create(user=admin_user, type="totp", data={"secret": MfaAdapter().encrypt("A")})
+        Credential.objects.all().delete()
+        settings.CREDENTIAL_KEYS = ((OLD[0], b"x" * 32),)
+
+        assert checks.other_ring_keys() == ["old"]
+
+    def test_starts_although_one_of_two_keys_was_damaged(self, connection, other_connection):
+        Credential.objects.filter(connection=other_connection).update(sealed=b"damaged")
+
         assert checks.refusal_to_start() == ""

@@ -89,7 +89,7 @@ class TestExplain:
     )
     def test_names_the_cause(self, tmp_path, output, sentence):
         (tmp_path / "demo.txt").write_text("a==1\n")
-        installer = installation._Installer(tmp_path / "python", tmp_path / "demo.txt")
+        installer = installation.Installer(tmp_path / "python", tmp_path / "demo.txt")
 
         installer._note(output)
 

@@ -78,6 +78,18 @@ class TestPostgres:
         with _connect(database) as connection:
             assert connection.execute("select n from kept").fetchone() == (1,)
 
+    def test_logs_nothing_of_what_a_failed_statement_was_to_write(self, database):
+        secret = "what-nobody-may-read"
+        with _connect(database) as connection:
+            connection.execute("create table kept (body text unique check (body <> ''), n int not null)")
+            with pytest.raises(psycopg.errors.NotNullViolation):
+                connection.execute(f"insert into kept values ('{secret}', null)")  # noqa: S608
+            with pytest.raises(psycopg.errors.NotNullViolation):
+                connection.execute("insert into kept values (%s, null)", [secret])
+
+        assert "violates not-null constraint" in database.place.log.read_text()
+        assert secret not in database.place.log.read_text()
+
     def test_counts_as_dead_after_kill_9_although_nobody_reaped_it(self, database):
         os.kill(database.pid, signal.SIGKILL)
         os.waitid(os.P_PID, database._process.pid, os.WEXITED | os.WNOWAIT)

@@ -49,8 +49,12 @@ class TestKeptSecrets:
 
         assert environment.kept_secrets(path) == first
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        key_id, _, key = first["CREDENTIAL_KEYS"].partition(":")
-        assert (key_id, len(base64.b64decode(key, validate=True))) == ("k1", 32)
+        assert len(base64.b64decode(first["CREDENTIAL_KEYS"].partition(":")[2], validate=True)) == 32
+
+    def test_never_gives_two_rings_keys_of_one_id(self):
+        made = [environment.new_secrets()["CREDENTIAL_KEYS"].partition(":")[0] for _ in range(2)]
+
+        assert made[0] != made[1]
 
     def test_completes_a_file_that_lacks_one(self, tmp_path):
         path = tmp_path / "secrets.env"

@@ -1,8 +1,28 @@
 """What each command needs, and whole commands through manage.py's launcher with a tiny project."""
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from runtime.launcher import Need, need_of
+
+PROJECT = Path(__file__).resolve().parents[2]
+# A script's background jobs inherit an ignored SIGINT, and whoever wants may ignore SIGTERM, too.
+_IN_THE_BACKGROUND = """
+import signal, sys
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+from runtime import launcher
+launcher.let_signals_unwind(sys.argv[1])
+try:
+    print(*(each.name for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_IGN), flush=True)
+    signal.pause()
+except KeyboardInterrupt:
+    print("cleared up")
+"""
 
 
 class TestNeedOf:
@@ -27,3 +47,42 @@ class TestNeedOf:
     )
     def test_follows_the_command_line(self, arguments, need):
         assert need_of(["manage.py", *arguments]) is need
+
+
+class TestSignals:
+    @pytest.fixture
+    def in_the_background(self):
+        """Start a command's signal set-up as a background job of a script."""
+        started = []
+
+        def start(command):
+            process = subprocess.Popen(
+                [sys.executable, "-c", _IN_THE_BACKGROUND, command],
+                cwd=PROJECT,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            started.append(process)
+            return process, process.stdout.readline().split()
+
+        yield start
+        for process in started:
+            process.kill()
+            process.communicate()
+
+    @pytest.mark.parametrize("command", ["up", "demo", "test"])
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_end_what_serves_though_a_script_started_it_in_the_background(
+        self, in_the_background, command, number
+    ):
+        process, ignored = in_the_background(command)
+
+        process.send_signal(number)
+
+        assert process.communicate(timeout=10)[0] == "cleared up\n"
+        assert ignored == ["SIGHUP"]
+
+    def test_leave_other_commands_to_the_script(self, in_the_background):
+        _, ignored = in_the_background("sync")
+
+        assert ignored == ["SIGINT", "SIGTERM", "SIGHUP"]

@@ -19,6 +19,7 @@ from workers.bucket import (
     Place,
     Rate,
     Seed,
+    rate_of,
     redis_client,
 )
 
@@ -83,6 +84,23 @@ class TestPenalise:
         answer = limited.acquire(FULL)
         assert not answer.granted
         assert 89 < answer.wait_seconds <= 90
+
+
+class TestRateOf:
+    @pytest.mark.parametrize("family", ["classic", "analytics"])
+    def test_earns_tokens_a_little_slower_than_is_allowed(self, settings, family):
+        """The network moves requests by milliseconds: two that leave a minute apart may arrive closer to each other."""
+        settings.ANTHROPIC_REQUESTS_PER_MINUTE = settings.ANTHROPIC_ANALYTICS_REQUESTS_PER_MINUTE = 1
+        settings.ANTHROPIC_BURST = settings.ANTHROPIC_ANALYTICS_BURST = 7
+
+        rate = rate_of(family)
+
+        assert 60.3 * SECOND <= rate.interval_us <= 61.2 * SECOND
+        assert rate.capacity == 7
+
+    def test_knows_no_other_family(self):
+        with pytest.raises(ValueError, match="no rate is configured"):
+            rate_of("unheard-of")
 
 
 class TestDebit:

@@ -147,6 +147,37 @@ class TestRing:
         assert lanes.wake_due() == []
 
 
+class TestTwoWhoNoteTheLevel:
+    """A turn and a connection test each took a token; they write it down in either order."""
+
+    MINUTE_US = 60_000_000
+
+    def level(self) -> float:
+        return round(Lane.objects.get().level_us / self.MINUTE_US, 1)
+
+    @pytest.mark.parametrize("tokens", [(3, 2), (2, 3)])
+    def test_of_a_turn_keeps_the_lower(self, tokens):
+        lease = lanes.claim(lane(state="woken", due_in=60).pk)
+        Lane.objects.update(level_us=4 * self.MINUTE_US, level_at=database_now())
+
+        first, second = (Answer(True, 0, left * self.MINUTE_US, 0) for left in tokens)
+        lanes.note_grant(lease, first)
+        lanes.note_grant(lease, second)
+
+        assert self.level() == 2
+
+    @pytest.mark.parametrize("tokens", [(3, 2), (2, 3)])
+    def test_of_a_connection_test_keeps_the_lower(self, tokens):
+        tested = lane()
+        Lane.objects.update(level_us=4 * self.MINUTE_US, level_at=database_now())
+
+        first, second = (Answer(True, 0, left * self.MINUTE_US, 0) for left in tokens)
+        lanes.note_level(tested.organization_id, "classic", first)
+        lanes.note_level(tested.organization_id, "classic", second)
+
+        assert self.level() == 2
+
+
 class TestSeed:
     def test_earns_credit_by_the_database_clock(self):
         known = lane()

@@ -4,6 +4,8 @@ import datetime as dt
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from accounts.models import AuditEvent, Plan
 from costs.models import CostFact
 from costs.periods import DayRange
 from integrations import connections
+from integrations.anthropic.client import Organization
 from integrations.connections import LabelTakenError, RefusedError
 from integrations.models import Connection, Credential, Status
 from workers import lifecycle
@@ -39,6 +42,38 @@ class TestConnect:
         connect("acorn-studio", label="Anthropic – Birch Logistics GmbH")
 
         assert connect("birch-logistics").label == "Anthropic – Birch Logistics GmbH (2)"
+
+    def test_numbers_a_label_that_somebody_else_has_since(self, account, connect):
+        """Nobody asked for the label of a connection that is revived: it is the one from before."""
+        lifecycle.disconnect(connect("acorn-studio", label="Main"), erase=False, actor="alice")
+        connect("birch-logistics", label="Main")
+
+        assert connect("acorn-studio").label == "Main (2)"
+
+    def test_numbers_the_labels_of_all_that_connect_at_once(self, account, simulator, monkeypatch):
+        """Four organisations of one name: each has read which labels are taken before any of them is stored."""
+        key = key_of(simulator, "acorn-studio")
+        found = probe_of(account, key)
+        all_four = threading.Barrier(4, timeout=20)
+        free_label, waited = connections.free_label, threading.local()
+
+        def read_together(*args: Any) -> str:
+            label = free_label(*args)
+            if not hasattr(waited, "once"):
+                waited.once = all_four.wait()
+            return label
+
+        monkeypatch.setattr(connections, "free_label", read_together)
+
+        def store(number: int) -> Connection:
+            of_it = replace(found, organization=Organization(f"org-{number}", "Twin Ltd"))
+            return connections.store(account, NewConnection(key), of_it, now=timezone.now())
+
+        stored = together(*(partial(store, number) for number in range(4)))
+
+        assert sorted(str(each) for each in stored) == [
+            "Anthropic – Twin Ltd", "Anthropic – Twin Ltd (2)", "Anthropic – Twin Ltd (3)", "Anthropic – Twin Ltd (4)",
+        ]  # fmt: skip
 
     @pytest.mark.parametrize(("plan", "days"), [(Plan.FREE, 31), (Plan.PRO, 366), (Plan.ULTIMATE, 366)])
     def test_fills_as_far_back_as_the_plan_allows(self, account, connect, plan, days):

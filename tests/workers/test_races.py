@@ -11,14 +11,17 @@ from typing import Any
 import pytest
 from django.db import connection as database
 from django.db import connections, transaction
+from django.db.models import Count, Sum
 
+from accounts.models import Plan
 from alerts.models import OutboxMessage
+from costs.models import CostFact, Resource
 from integrations.anthropic.client import AnthropicClient
 from integrations.models import Connection, Report, Status
-from workers import lanes, lifecycle, runs, schedule, turn
+from workers import lanes, lifecycle, outcomes, runs, schedule, turn
 from workers.clock import database_now
 from workers.lifecycle import ConnectionStandsStillError
-from workers.models import Lane, SyncRun, Trigger
+from workers.models import Lane, SyncRun, SyncStep, Trigger
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -197,6 +200,64 @@ class TestTwoPeopleAtOnce:
 
         assert others[0].error is None or isinstance(others[0].error, ConnectionStandsStillError)
         assert not stranded()
+
+
+class TestTwoLanesOfOneConnection:
+    """Each sees its own rows only until the other has committed."""
+
+    @pytest.fixture
+    def at_once(self, account, connect, settings, monkeypatch) -> Callable[..., list[Exception | None]]:
+        """End one window of each lane: that of the first has written its rows when the second one begins to."""
+
+        def end(*streams: str) -> list[Exception | None]:
+            SyncStep.objects.exclude(stream__in=streams).update(status="done")
+            first, second = (Lane.objects.get(runs__steps__stream=stream) for stream in streams)
+            lanes.wake_due()
+            written, released = threading.Event(), threading.Event()
+
+            def wait_after_writing(point: str) -> None:
+                if point == "facts-written" and not written.is_set():
+                    written.set()
+                    released.wait(_PATIENCE_SECONDS)
+
+            monkeypatch.setattr(outcomes, "crash", wait_after_writing)
+            others = [Other(lambda: turn.run_turn(first.pk))]
+            try:
+                assert written.wait(_PATIENCE_SECONDS)
+                others.append(Other(lambda: turn.run_turn(second.pk)))
+                others[1].wait_until_blocked()
+            finally:
+                released.set()
+                for other in others:
+                    other.join()
+            return [other.error for other in others]
+
+        settings.REPORTS_OFF = frozenset()
+        account.plan = Plan.FREE
+        account.save()
+        connect()
+        return end
+
+    @pytest.mark.parametrize(
+        "streams", [("cost_report", "analytics_usage"), ("analytics_usage", "cost_report")]
+    )
+    def test_share_the_bill_though_both_windows_end_at_once(self, at_once, streams):
+        """One has the bill, the other the counts it is shared by."""
+        Report.objects.filter(stream="analytics_cost").update(is_refused=True)
+
+        assert at_once(*streams) == [None, None]
+
+        days = CostFact.objects.order_by("day").values_list("day").annotate(sum=Sum("amount_usd"))
+        assert days.filter(source="allocated").exists()
+        assert list(days.filter(source="allocated")) == list(days.filter(source="cost_report"))
+
+    @pytest.mark.parametrize("streams", [("users", "analytics_cost"), ("analytics_cost", "users")])
+    def test_learn_each_name_once_though_both_hear_it(self, at_once, streams):
+        assert at_once(*streams) == [None, None]
+
+        assert set(SyncStep.objects.values_list("status", flat=True)) == {SyncStep.Status.DONE}
+        assert Resource.objects.filter(kind="person").exists()
+        assert not Resource.objects.annotate(known=Count("names")).exclude(known=1).exists()
 
 
 class TestDailyWhileALaneIsLocked:

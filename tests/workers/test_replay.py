@@ -91,6 +91,12 @@ class TestEqual:
         assert result.is_equal
         assert result.totals["restatements"].replayed.rows == Restatement.objects.count() >= 2
 
+    def test_after_an_upgrade(self, synced):
+        """Days that the release before has digested, and that no sync has looked at since."""
+        DayDigest.objects.update(version=1)
+
+        assert replay.replay(synced).is_equal
+
     def test_after_a_force_sync_that_changed_nothing(self, synced, run_due):
         sync(synced, run_due)
         sync(synced, run_due)

@@ -76,6 +76,43 @@ class TestStartDue:
         assert SyncRun.objects.filter(trigger=Trigger.DAILY).count() == 1
         assert synced.next_sync_at > database_now()
 
+    def test_leaves_what_another_scheduler_has_started_to_it(self, synced, monkeypatch):
+        """Two schedulers find it due; one starts it before midnight, and the other, after it, would for the next day."""
+        self.overdue(synced, minutes=1)
+        find, tomorrow = schedule._due_connections, database_now() + dt.timedelta(days=1)
+
+        def found_and_late(**without: set[UUID]) -> list[Connection]:
+            found = find(**without)
+            monkeypatch.setattr(schedule, "_due_connections", find)
+            schedule.start_due()
+            monkeypatch.setattr(schedule, "database_now", lambda: tomorrow)
+            return found
+
+        monkeypatch.setattr(schedule, "_due_connections", found_and_late)
+        started = schedule.start_due()
+
+        synced.refresh_from_db()
+        assert started == 0
+        assert SyncRun.objects.get(trigger=Trigger.DAILY).to_day == database_now().date()
+        assert synced.next_sync_at <= tomorrow
+
+    def test_leaves_what_was_disconnected_meanwhile_alone(self, synced, monkeypatch):
+        self.overdue(synced, minutes=1)
+        find = schedule._due_connections
+
+        def found_and_disconnected(**without: set[UUID]) -> list[Connection]:
+            found = find(**without)
+            lifecycle.disconnect(synced, erase=False, actor="alice")
+            return found
+
+        monkeypatch.setattr(schedule, "_due_connections", found_and_disconnected)
+        started = schedule.start_due()
+
+        synced.refresh_from_db()
+        assert started == 0
+        assert not SyncRun.objects.filter(trigger=Trigger.DAILY).exists()
+        assert synced.next_sync_at is None
+
     def test_leaves_paused_and_disconnected_connections_alone(self, synced):
         lifecycle.pause(synced, actor="alice")
         self.overdue(synced, minutes=1)

@@ -10,7 +10,9 @@ from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from accounts import bootstrap, tokens
@@ -20,8 +22,8 @@ from accounts.tokens import Terms
 from demo import story
 from demo.api import Api, ApiError
 from integrations.simulator.process import Simulator
-from runtime import services, stack
-from runtime.supervisor import Supervisor
+from runtime import preparing, services, stack
+from runtime.supervisor import Supervisor, announce_on_stderr
 
 # The simulator on this machine has no limit, and nobody wants to watch a year arrive at one request a minute.
 _DEMO_RATE = {
@@ -59,31 +61,41 @@ class Command(BaseCommand):
         started = time.monotonic()
         console.print("Starting PostgreSQL, Redis, a simulated Anthropic, web, worker and beat …")
         simulator = running.enter_context(Simulator.start())
-        os.environ.update(
-            _DEMO_RATE, ANTHROPIC_BASE_URL=simulator.base_url, PUBLIC_URL=f"http://localhost:{port}"
-        )
-        call_command("migrate", interactive=False, verbosity=0)
-        sign_in, token = self._people()
+        os.environ.update(_DEMO_RATE, ANTHROPIC_BASE_URL=simulator.base_url)
+        stack.tell_address(port)
+        here = services.current()
+        sign_in, token = preparing.patiently(self._prepare, here.servers, announce_on_stderr)
         supervisor = running.enter_context(self._processes(port))
         if not stack.wait_until_live(supervisor, port):
             raise CommandError(f"The web server does not answer; its log: {supervisor.log('web')}")
-        address = f"http://{stack.LOOPBACK}:{port}/"
-        services.current().publish(address=address, has_workers=True, command="demo")
-        outcomes = self._story(console, Api(stack.LOOPBACK, port, token), simulator)
-        seconds = time.monotonic() - started
-        self._report(console, outcomes, seconds)
-        if as_json:
-            self.stdout.write(json.dumps(_result(outcomes, address, seconds), indent=2))
-            self.stdout.flush()
-        if not all(outcome.equal for outcome in outcomes):
-            raise CommandError("The totals differ from the simulator's truth.")
+        address = f"{stack.address_of(port)}/"
+        here.publish(address=address, has_workers=True, command="demo")
         if not once:
-            console.print("Tokens, keys and people of the older months are still arriving.")
-            console.print(f"\nOpen [bold]{address}[/bold]  ·  Ctrl-C ends everything")
-            console.print(
-                f"Sign in as [bold]{sign_in.email}[/bold] with password [bold]{sign_in.password}[/bold]"
-            )
+            self._invite(console, address, sign_in)
+        try:
+            outcomes = self._story(console, Api(stack.LOOPBACK, port, token), simulator)
+        except (ApiError, story.StoryError) as error:
+            if once or as_json:
+                raise CommandError(str(error)) from error
+            # People look around meanwhile, and may pause or disconnect what is being filled.
+            console.print(f"Not compared with the truth: {escape(str(error))}")
+        else:
+            self._report(console, outcomes, time.monotonic() - started, address if as_json else "")
+        if not once:
+            console.print(f"Tokens, keys and people of the older months are still arriving at {address}")
             supervisor.wait()
+
+    def _invite(self, console: Console, address: str, sign_in: FirstSignIn) -> None:
+        console.print(f"\nOpen [bold]{address}[/bold]  ·  Ctrl-C ends everything")
+        console.print(
+            f"Sign in as [bold]{sign_in.email}[/bold] with password [bold]{sign_in.password}[/bold]"
+        )
+        console.print("It fills while you look; a year of three organisations takes about half a minute.\n")
+
+    def _prepare(self) -> tuple[FirstSignIn, str]:
+        call_command("migrate", interactive=False, verbosity=0)
+        with transaction.atomic():  # both or neither, so that it can be repeated
+            return self._people()
 
     def _people(self) -> tuple[FirstSignIn, str]:
         sign_in = bootstrap.ensure_admin()
@@ -101,14 +113,13 @@ class Command(BaseCommand):
 
     def _story(self, console: Console, api: Api, simulator: Simulator) -> list[story.Outcome]:
         today = dt.datetime.now(dt.UTC).date()
-        try:
-            connections = story.connect(api, simulator)
-            _watch(console, api, connections)
-            return list(story.compare(api, simulator, connections, today))
-        except (ApiError, story.StoryError) as error:
-            raise CommandError(str(error)) from error
+        connections = story.connect(api, simulator)
+        _watch(console, api, connections)
+        return list(story.compare(api, simulator, connections, today))
 
-    def _report(self, console: Console, outcomes: list[story.Outcome], seconds: float) -> None:
+    def _report(
+        self, console: Console, outcomes: list[story.Outcome], seconds: float, address_for_machines: str
+    ) -> None:
         for outcome in outcomes:
             verdict = (
                 "[green]equal to the truth[/green]"
@@ -120,21 +131,26 @@ class Command(BaseCommand):
             f"{story.DAYS} days of {len(outcomes)} organisations, {sum(o.rows for o in outcomes)} rows, "
             f"{sum(o.requests for o in outcomes)} requests, {seconds:.0f} s."
         )
+        if address_for_machines:
+            self.stdout.write(json.dumps(_result(outcomes, address_for_machines, seconds), indent=2))
+            self.stdout.flush()
+        if not all(outcome.equal for outcome in outcomes):
+            raise CommandError("The totals differ from the simulator's truth.")
 
 
 def _watch(console: Console, api: Api, connections: list[dict[str, Any]]) -> None:
     columns = (TextColumn("{task.description:<36}"), BarColumn(), MofNCompleteColumn(), TextColumn("days"))
-    told: dict[str, int] = {}
+    told: dict[int, int] = {}
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        tasks = {each["label"]: bars.add_task(each["label"], total=None) for each in connections}
+        tasks = [bars.add_task(each["label"], total=None) for each in connections]
 
         def tell(seen: list[story.Progress]) -> None:
-            for each in seen:
-                bars.update(tasks[each.name], completed=each.days_done, total=each.days_total)
+            for task, each in zip(tasks, seen, strict=True):
+                bars.update(task, completed=each.days_done, total=each.days_total)
                 # Without a terminal: a line whenever a connection moved on, not one a poll.
-                if not console.is_terminal and told.get(each.name) != each.days_done:
+                if not console.is_terminal and told.get(task) != each.days_done:
                     console.print(f"{each.name}: {each.days_done} of {each.days_total} days, {each.status}")
-                    told[each.name] = each.days_done
+                    told[task] = each.days_done
 
         story.watch(api, connections, tell)
 

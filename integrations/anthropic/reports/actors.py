@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from sys import intern
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from costs.records import NameRecord
 from integrations.anthropic import wire
+from integrations.anthropic.reports.fields import note, read_text, read_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from costs.records import Scalar
 
 USER, SERVICE_ACCOUNT, API, FEDERATED = "user_actor", "service_account_actor", "api_actor", "federated_actor"
 _ID_FIELDS: Mapping[str, str] = {
@@ -23,21 +26,27 @@ _PROVIDER_IDS = ("signed_principal", "account_id", "subscription_id", "project_n
 _DELETED_NAME = "Deleted User"
 
 
-def read_actor(actor: wire.Row) -> tuple[str, str | None]:
+def read_actor(actor: Any, odd: dict[str, Scalar]) -> tuple[str | None, str | None]:
     """
     Return kind and id of an actor.
 
     Shape:   a federated workload is its subject, or "<provider>:<its id>" without one; a kind we do not know
-             keeps its name, with all its ids as one text
-    Raises:  WireError: it has no kind, or a field of another type
+             keeps its name, with all its ids as one text; what is no actor at all is nobody and stands in `odd`
     """
-    kind = intern(wire.get_text(actor, "type"))
+    if not isinstance(actor, dict):
+        note(odd, "actor", actor)
+        return None, None
+    kind = read_text(actor, "type")
+    if not kind:
+        note(odd, "actor", actor)
+        return None, None
     if kind == FEDERATED:
-        return kind, wire.find_text(actor, "subject") or _provider_id(actor)
+        return kind, read_text(actor, "subject") or _provider_id(actor)
     if kind in _ID_FIELDS:
-        return kind, wire.find_word(actor, _ID_FIELDS[kind])
+        # Odd or not, an id is whose the row is.
+        return intern(kind), read_word(actor, _ID_FIELDS[kind], odd)
     ids = {name: value for name, value in actor.items() if name.endswith("_id")}
-    return kind, wire.canonical(ids) if ids else None
+    return intern(kind), wire.canonical(ids) if ids else None
 
 
 def read_person(actor: wire.Row) -> NameRecord | None:
@@ -47,10 +56,10 @@ def read_person(actor: wire.Row) -> NameRecord | None:
     Shape:   the e-mail address stands in for a name that was never set; a placeholder only where the account is
              gone, because who merely left keeps name and address
     """
-    user_id = wire.find_text(actor, "user_id")
+    user_id = read_text(actor, "user_id")
     # August's documents call it `email`, the SDK from 1.12 on `email_address`.
-    email = wire.find_text(actor, "email_address") or wire.find_text(actor, "email")
-    name = wire.find_text(actor, "name") or email
+    email = read_text(actor, "email_address") or read_text(actor, "email")
+    name = read_text(actor, "name") or email
     if actor.get("type") != USER or not user_id or not name:
         return None
     is_gone = actor.get("deleted") is True and (email is None or name == _DELETED_NAME)
@@ -68,6 +77,6 @@ def _provider_id(actor: wire.Row) -> str | None:
     provider = actor.get("provider")
     if not isinstance(provider, dict):
         return None
-    kind = wire.find_text(provider, "type") or "unknown"
-    known = (wire.find_text(provider, name) for name in _PROVIDER_IDS)
+    kind = read_text(provider, "type") or "unknown"
+    known = (read_text(provider, name) for name in _PROVIDER_IDS)
     return f"{kind}:{next((value for value in known if value), '')}"

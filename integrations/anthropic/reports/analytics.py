@@ -11,7 +11,8 @@ from integrations.anthropic import endpoints, wire
 from integrations.anthropic.reports import actors, products
 from integrations.anthropic.reports.amounts import AMOUNT_FIELDS, read_amounts
 from integrations.anthropic.reports.counts import read_counts
-from integrations.anthropic.reports.days import day_of, window_query
+from integrations.anthropic.reports.days import Days, window_query
+from integrations.anthropic.reports.fields import read_columns, read_word
 from integrations.anthropic.reports.paging import covered_days, data_as_of, read_rows
 from integrations.anthropic.stream import Reading
 from integrations.pages import PageRequest
@@ -75,12 +76,11 @@ class AnalyticsQuery:
                  not show as several rows
         Units:   US cents as text -> US dollars; tokens
         Raises:  UpstreamError (fatal, upstream_unreadable): a row that is not one UTC day of the window, other
-                 money than US dollars, an amount that is no decimal, a count that is no count, pages that are
-                 missing; (restart): the data was refreshed between its pages
+                 money than US dollars, an amount that is no decimal, pages that are missing; (restart): the data was refreshed between its pages
         """
-        rows = _Rows(self, window)
-        as_of = data_as_of(read_rows(bodies, request_ids, rows.add))
-        return rows.reading(as_of)
+        rows = _Rows(self, Days(window))
+        refreshed_at = data_as_of(read_rows(bodies, request_ids, rows.add))
+        return rows.reading(refreshed_at)
 
 
 def glance_request(measure: Measure, window: DayRange) -> PageRequest:
@@ -93,16 +93,16 @@ class _Rows:
     """The rows of one query as they are read."""
 
     query: AnalyticsQuery
-    window: DayRange
+    days: Days
     records: list[Record] = field(default_factory=list)
     names: dict[str, NameRecord] = field(default_factory=dict)
 
-    def add(self, row: wire.Row, refreshed_at: datetime | None) -> None:
+    def add(self, row: wire.Row, _refreshed_at: datetime | None) -> None:
         """Read one row; WireError."""
-        day = day_of(row, self.window, refreshed_at)
+        day = self.days.of(row)
         group, measured = wire.get_object(row, "group"), wire.get_object(row, self.query.measure)
-        columns = _columns(group, self.query.measure)
         extra = _extra(row, _ROW_FIELDS | {self.query.measure})
+        columns = _columns(group, self.query.measure, extra)
         extra.update(_extra(group, frozenset({"actor", "actor_type", *columns})))
         self._note_name(group.get("actor"))
         if self.query.measure == "cost":
@@ -110,9 +110,10 @@ class _Rows:
         else:
             self.records.append(self._usage(day, columns, measured, extra))
 
-    def reading(self, as_of: datetime | None) -> Reading:
-        """Return what is known by `as_of`; rows of days that begin later are an incomplete tail, and left out."""
-        covered = covered_days(self.window, as_of)
+    def reading(self, refreshed_at: datetime | None) -> Reading:
+        """Return what is known by then; rows of days that begin later are an incomplete tail, and left out."""
+        as_of = refreshed_at and self.days.known_by(refreshed_at)
+        covered = covered_days(self.days.window, as_of)
         records = [record for record in self.records if record.day in covered]
         records.sort(key=lambda record: record.day)
         names = tuple(self.names.values()) if covered else ()
@@ -154,14 +155,13 @@ class _Rows:
             self.names[name.resource_id] = name
 
 
-def _columns(group: wire.Row, measure: Measure) -> dict[str, Any]:
-    columns: dict[str, Any] = {name: wire.find_word(group, name) for name in _COLUMNS[measure]}
+def _columns(group: wire.Row, measure: Measure, odd: dict[str, Scalar]) -> dict[str, Any]:
+    columns = read_columns(group, _COLUMNS[measure], odd)
     columns["product"] = products.normalise(columns["product"])
-    actor = group.get("actor")
-    if actor is None:
-        columns["actor_type"] = wire.find_text(group, "actor_type")
+    if group.get("actor") is None:
+        columns["actor_type"] = read_word(group, "actor_type", odd)
     else:
-        columns["actor_type"], columns["actor_id"] = actors.read_actor(wire.get_object(group, "actor"))
+        columns["actor_type"], columns["actor_id"] = actors.read_actor(group["actor"], odd)
     return columns
 
 

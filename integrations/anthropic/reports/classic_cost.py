@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from costs.records import CostRecord, Origin, merge_equal_keys
 from integrations.anthropic import endpoints, wire
 from integrations.anthropic.reports.amounts import AMOUNT_FIELDS, read_amounts
-from integrations.anthropic.reports.days import day_of, note_day, refuse_holes, window_query
+from integrations.anthropic.reports.days import Days, refuse_holes, window_query
+from integrations.anthropic.reports.fields import read_columns
 from integrations.anthropic.reports.paging import read_rows
 from integrations.anthropic.stream import Reading
 from integrations.pages import PageRequest
@@ -52,42 +53,38 @@ def read_cost_report(
     Read all pages of one window of the classic cost report.
 
     Shape:   bodies in any order -> records of distinct keys, oldest day first; empty buckets give no record;
-             `covered` are the days upstream answered for, with or without cost
+             `covered` are the days upstream answered for, with or without cost; of the last one it may know the
+             beginning only, which `as_of` says
     Units:   US cents as text -> US dollars
     Key:     (day, workspace_id, description and all it implies); equal keys in one answer are summed
     Raises:  UpstreamError (fatal, upstream_unreadable): a day outside the window, twice, or left out between
-             others; a bucket that is not one UTC day; other money than US dollars; an amount that is no
+             others; a bucket that is not one UTC day, or ends early before the last one; other money than US dollars; an amount that is no
              decimal; pages that are missing
     """
-    days: set[date] = set()
+    days = Days(window)
     records: list[CostRecord] = []
-    read_rows(bodies, request_ids, partial(_add_bucket, window, days, records))
-    refuse_holes(window, days, max(days, default=None))
-    records.sort(key=lambda record: record.day)
-    return Reading(merge_equal_keys(records), frozenset(days))
+    read_rows(bodies, request_ids, partial(_add_bucket, days, records))
+    refuse_holes(window, days.seen, max(days.seen, default=None))
+    covered = days.begun()
+    known = sorted((record for record in records if record.day in covered), key=lambda record: record.day)
+    return Reading(merge_equal_keys(known), covered, as_of=days.known_by())
 
 
-def _add_bucket(
-    window: DayRange,
-    days: set[date],
-    records: list[CostRecord],
-    row: wire.Row,
-    _refreshed_at: datetime | None,
-) -> None:
-    day = day_of(row, window)
-    note_day(days, day)
+def _add_bucket(days: Days, records: list[CostRecord], row: wire.Row, _refreshed_at: datetime | None) -> None:
+    day = days.of_bucket(row)
     records.extend(_record(day, result) for result in wire.get_objects(row, "results"))
 
 
 def _record(day: date, row: wire.Row) -> CostRecord:
     amount, list_amount = read_amounts(row, day)
-    columns: dict[str, Any] = {name: wire.find_word(row, name) for name in _COLUMNS}
+    extra = {name: wire.scalar(value) for name, value in row.items() if name not in _KNOWN}
+    columns = read_columns(row, _COLUMNS, extra)
     return CostRecord(
         day=day,
         origin=Origin.CLAUDE_PLATFORM,
         source="cost_report",
         amount_usd=amount,
         list_amount_usd=list_amount,
-        extra={name: wire.scalar(value) for name, value in row.items() if name not in _KNOWN},
+        extra=extra,
         **columns,
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from costs.records import Origin, merge_equal_keys
 from costs.usage_records import UsageRecord
 from integrations.anthropic import endpoints, wire
 from integrations.anthropic.reports import actors
 from integrations.anthropic.reports.counts import read_counts
-from integrations.anthropic.reports.days import day_of, note_day, refuse_holes, window_query
+from integrations.anthropic.reports.days import Days, refuse_holes, window_query
+from integrations.anthropic.reports.fields import read_columns, read_word
 from integrations.anthropic.reports.paging import read_rows
 from integrations.anthropic.stream import Reading
 from integrations.pages import PageRequest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from costs.periods import DayRange
+    from costs.records import Scalar
 
 MAX_DAYS = 31
 # Upstream allows five of its nine dimensions in one query. These are the ones that say whose usage it is and at
@@ -55,33 +57,28 @@ def read_usage_report(
 
     Shape:   as the cost report; a workspace of null is the default one, a key of null the Playground or OAuth
     Units:   tokens; calls of the web search tool
-    Raises:  UpstreamError (fatal, upstream_unreadable): as the cost report; a count that is missing, negative or
-             has a fraction
+    Raises:  UpstreamError (fatal, upstream_unreadable): as the cost report, money apart
     """
-    days: set[date] = set()
+    days = Days(window)
     records: list[UsageRecord] = []
-    read_rows(bodies, request_ids, partial(_add_bucket, window, days, records))
-    refuse_holes(window, days, max(days, default=None))
-    records.sort(key=lambda record: record.day)
-    return Reading(merge_equal_keys(records), frozenset(days))
+    read_rows(bodies, request_ids, partial(_add_bucket, days, records))
+    refuse_holes(window, days.seen, max(days.seen, default=None))
+    covered = days.begun()
+    known = sorted((record for record in records if record.day in covered), key=lambda record: record.day)
+    return Reading(merge_equal_keys(known), covered, as_of=days.known_by())
 
 
 def _add_bucket(
-    window: DayRange,
-    days: set[date],
-    records: list[UsageRecord],
-    row: wire.Row,
-    _refreshed_at: datetime | None,
+    days: Days, records: list[UsageRecord], row: wire.Row, _refreshed_at: datetime | None
 ) -> None:
-    day = day_of(row, window)
-    note_day(days, day)
+    day = days.of_bucket(row)
     records.extend(_record(day, result) for result in wire.get_objects(row, "results"))
 
 
 def _record(day: date, row: wire.Row) -> UsageRecord:
     counts = read_counts(row, _NOT_COUNTS)
-    columns: dict[str, Any] = {name: wire.find_word(row, name) for name in _COLUMNS}
-    actor_type, actor_id = _actor(row)
+    columns = read_columns(row, _COLUMNS, counts.extra)
+    actor_type, actor_id = _actor(row, counts.extra)
     return UsageRecord(
         day=day,
         origin=Origin.CLAUDE_PLATFORM,
@@ -95,9 +92,9 @@ def _record(day: date, row: wire.Row) -> UsageRecord:
     )
 
 
-def _actor(row: wire.Row) -> tuple[str | None, str | None]:
+def _actor(row: wire.Row, odd: dict[str, Scalar]) -> tuple[str | None, str | None]:
     for name, kind in _ACTORS:
-        found = wire.find_text(row, name)
+        found = read_word(row, name, odd)
         if found:
             return kind, found
     return None, None

@@ -15,6 +15,14 @@ from costs.usage_records import ActivityRecord
 from integrations.anthropic import endpoints, wire
 from integrations.anthropic.reports import actors
 from integrations.anthropic.reports.amounts import in_usd, require_dollars
+from integrations.anthropic.reports.fields import (
+    read_columns,
+    read_count,
+    read_object,
+    read_objects,
+    read_text,
+    read_word,
+)
 from integrations.anthropic.reports.paging import read_rows
 from integrations.anthropic.stream import Reading
 from integrations.pages import PageRequest
@@ -52,8 +60,8 @@ def read_claude_code(
 
     Shape:   one record for each actor, terminal, kind of customer and place; two keys of one name are summed
     Units:   the estimate is a JSON number of US cents, unlike every other amount
-    Raises:  UpstreamError (fatal, upstream_unreadable): a row of another day, a count that is no count, other
-             money than US dollars, pages that are missing
+    Raises:  UpstreamError (fatal, upstream_unreadable): a row of another day, an estimate that is no number of US
+             cents, pages that are missing
     """
     records: list[ActivityRecord] = []
     read_rows(bodies, request_ids, partial(_add, window.start, records))
@@ -64,10 +72,11 @@ def _add(day: date, records: list[ActivityRecord], row: wire.Row, _refreshed_at:
     found = _day(wire.get_text(row, "date"))
     if found != day:
         raise wire.WireError(f"it holds {found}, which was not asked for ({day})")
-    core = wire.get_object(row, "core_metrics")
-    lines = wire.get_object(core, "lines_of_code")
-    models = wire.get_objects(row, "model_breakdown")
-    actor_type, actor_id = _actor(wire.get_object(row, "actor"))
+    odd = _extra(row)
+    core = read_object(row, "core_metrics", odd)
+    lines = read_object(core, "lines_of_code", odd)
+    models = read_objects(row, "model_breakdown", odd)
+    actor_type, actor_id = _actor(row.get("actor"), odd)
     records.append(
         ActivityRecord(
             day=day,
@@ -75,19 +84,17 @@ def _add(day: date, records: list[ActivityRecord], row: wire.Row, _refreshed_at:
             source="claude_code",
             actor_type=actor_type,
             actor_id=actor_id,
-            customer_type=wire.find_text(row, "customer_type"),
-            subscription_type=wire.find_text(row, "subscription_type"),
-            terminal_type=wire.find_text(row, "terminal_type"),
-            is_remote=_is_remote(row.get("is_remote")),
-            extra=_extra(row, core),
-            sessions=wire.get_count(core, "num_sessions"),
-            lines_added=wire.get_count(lines, "added"),
-            lines_removed=wire.get_count(lines, "removed"),
-            commits=wire.get_count(core, "commits_by_claude_code"),
-            pull_requests=wire.get_count(core, "pull_requests_by_claude_code"),
+            **read_columns(row, ("customer_type", "subscription_type", "terminal_type"), odd),
+            is_remote=_is_remote(row.get("is_remote"), odd),
+            sessions=read_count(core, "num_sessions", odd),
+            lines_added=read_count(lines, "added", odd, "lines_of_code.added"),
+            lines_removed=read_count(lines, "removed", odd, "lines_of_code.removed"),
+            commits=read_count(core, "commits_by_claude_code", odd),
+            pull_requests=read_count(core, "pull_requests_by_claude_code", odd),
             estimated_cost_usd=sum_usd(_estimate(model, day) for model in models),
-            tool_actions=_tool_actions(wire.get_object(row, "tool_actions")),
-            model_tokens=_model_tokens(models),
+            tool_actions=_tool_actions(read_object(row, "tool_actions", odd), odd),
+            model_tokens=_model_tokens(models, odd),
+            extra=odd | _new_metrics(core),
         )
     )
 
@@ -102,20 +109,20 @@ def _day(text: str) -> date:
         raise wire.WireError(f"{text[:40]!r} is not a day") from error
 
 
-def _actor(actor: wire.Row) -> tuple[str, str | None]:
+def _actor(actor: Any, odd: dict[str, Scalar]) -> tuple[str | None, str | None]:
     """Return kind and name: this report knows people by address and keys by name only."""
-    kind = wire.get_text(actor, "type")
+    kind = actor.get("type") if isinstance(actor, dict) else None
     if kind == actors.USER:
-        return kind, wire.find_text(actor, "email_address") or wire.find_text(actor, "email")
+        return kind, read_text(actor, "email_address") or read_text(actor, "email")
     if kind == actors.API:
-        return kind, wire.find_text(actor, "api_key_name")
-    return actors.read_actor(actor)
+        return kind, read_word(actor, "api_key_name", odd)
+    return actors.read_actor(actor, odd)
 
 
-def _is_remote(value: Any) -> str | None:
+def _is_remote(value: Any, odd: dict[str, Scalar]) -> str | None:
     if value is None or isinstance(value, bool):
         return None if value is None else str(value).lower()
-    raise wire.WireError("is_remote is neither true nor false")
+    return read_word({"is_remote": value}, "is_remote", odd)
 
 
 def _estimate(model: wire.Row, day: date) -> Decimal:
@@ -127,24 +134,27 @@ def _estimate(model: wire.Row, day: date) -> Decimal:
     return in_usd(f"{amount:f}" if isinstance(amount, Decimal) else str(amount), day)
 
 
-def _tool_actions(tools: wire.Row) -> dict[str, int]:
+def _tool_actions(tools: wire.Row, odd: dict[str, Scalar]) -> dict[str, int]:
     return {
-        f"{tool}.{verdict}": wire.get_count(wire.get_object(tools, tool), verdict)
+        f"{tool}.{verdict}": read_count(verdicts, verdict, odd, f"tool_actions.{tool}.{verdict}")
         for tool in tools
-        for verdict in wire.get_object(tools, tool)
+        for verdicts in (read_object(tools, tool, odd),)
+        for verdict in verdicts
     }
 
 
-def _model_tokens(models: Sequence[wire.Row]) -> dict[str, int]:
+def _model_tokens(models: Sequence[wire.Row], odd: dict[str, Scalar]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for model in models:
-        name, tokens = wire.get_text(model, "model"), wire.get_object(model, "tokens")
+        name, tokens = read_word(model, "model", odd) or "", read_object(model, "tokens", odd)
         for kind in tokens:
-            counts[f"{name}.{kind}"] += wire.get_count(tokens, kind)
+            counts[f"{name}.{kind}"] += read_count(tokens, kind, odd, f"tokens.{kind}")
     return dict(counts)
 
 
-def _extra(row: wire.Row, core: wire.Row) -> dict[str, Scalar]:
-    extra = {name: wire.scalar(value) for name, value in row.items() if name not in _KNOWN}
-    extra.update((f"core_metrics.{name}", wire.scalar(core[name])) for name in core.keys() - _CORE)
-    return extra
+def _extra(row: wire.Row) -> dict[str, Scalar]:
+    return {name: wire.scalar(value) for name, value in row.items() if name not in _KNOWN}
+
+
+def _new_metrics(core: wire.Row) -> dict[str, Scalar]:
+    return {f"core_metrics.{name}": wire.scalar(core[name]) for name in core.keys() - _CORE}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
@@ -27,29 +28,63 @@ def window_query(window: DayRange) -> tuple[tuple[str, str], ...]:
     return (("starting_at", _midnight(window.start)), ("ending_at", _midnight(window.end)))
 
 
-def day_of(row: wire.Row, window: DayRange, refreshed_at: datetime | None = None) -> date:
+@dataclass(slots=True)
+class Days:
     """
-    Return the day of a row's `starting_at` and `ending_at`.
+    The days of one reading, as its buckets or rows are read.
 
-    Shape:   a bucket may end before its day does only where the data itself ends before (`refreshed_at`)
-    Raises:  WireError: it is not one UTC day, or a day outside the window
+    Shape:   the last day may end before midnight, where upstream has no more of it yet: what it holds is known by then,
+             and no later
     """
-    start, end = wire.get_moment(row, "starting_at"), wire.get_moment(row, "ending_at")
-    day = utc_day(start)
-    if day not in window:
-        # First: beside the last day of the calendar there is no other one to compare with.
-        raise wire.WireError(f"it holds {day}, which was not asked for ({window.start} to {window.end})")
-    is_running = refreshed_at is not None and refreshed_at <= end < day_start(day) + _DAY and start < end
-    if start != day_start(day) or (end != start + _DAY and not is_running):
-        raise wire.WireError(f"a bucket at {start.astimezone(UTC).isoformat()} is not one UTC day")
-    return day
 
+    window: DayRange
+    seen: set[date] = field(default_factory=set)
+    _ends: dict[date, datetime] = field(default_factory=dict)
 
-def note_day(days: set[date], day: date) -> None:
-    """Remember a bucket's day; WireError when it was there before."""
-    if day in days:
-        raise wire.WireError(f"it holds {day} twice")
-    days.add(day)
+    def of(self, row: wire.Row) -> date:
+        """
+        Return the day of a row's `starting_at` and `ending_at`.
+
+        Raises:  WireError: it is not one UTC day or the beginning of one, or a day outside the window
+        """
+        start, end = wire.get_moment(row, "starting_at"), wire.get_moment(row, "ending_at")
+        day = utc_day(start)
+        if day not in self.window:
+            # First: beside the last day of the calendar there is no other one to compare with.
+            raise wire.WireError(
+                f"it holds {day}, which was not asked for ({self.window.start} to {self.window.end})"
+            )
+        if start != day_start(day) or not start <= end <= start + _DAY:
+            raise wire.WireError(f"a bucket at {start.astimezone(UTC).isoformat()} is not one UTC day")
+        if end != start + _DAY:
+            self._ends[day] = min(end, self._ends.get(day, end))
+        self.seen.add(day)
+        return day
+
+    def of_bucket(self, row: wire.Row) -> date:
+        """Return the day of a bucket, of which there is one for each day; WireError."""
+        known = set(self.seen)
+        day = self.of(row)
+        if day in known:
+            raise wire.WireError(f"it holds {day} twice")
+        return day
+
+    def known_by(self, refreshed_at: datetime | None = None) -> datetime | None:
+        """
+        Return the moment up to which the rows tell, None where nothing says it.
+
+        Raises:  UpstreamError: a day before the last one ends early, so that a part of it was lost
+        """
+        last = max(self.seen, default=None)
+        for day in self._ends:
+            if day != last:
+                raise unreadable(f"its bucket of {day} ends early, though it holds {last}")
+        known = [moment for moment in (refreshed_at, *self._ends.values()) if moment is not None]
+        return min(known, default=None)
+
+    def begun(self) -> frozenset[date]:
+        """Return the days of buckets of which at least a moment is known."""
+        return frozenset(day for day in self.seen if self._ends.get(day) != day_start(day))
 
 
 def refuse_holes(window: DayRange, days: Container[date], last: date | None) -> None:

@@ -11,7 +11,8 @@ from integrations.anthropic import endpoints, wire
 from integrations.anthropic.reports import actors, products
 from integrations.anthropic.reports.amounts import AMOUNT_FIELDS, read_amounts
 from integrations.anthropic.reports.counts import read_counts
-from integrations.anthropic.reports.days import day_of, note_day, refuse_holes, window_query
+from integrations.anthropic.reports.days import Days, refuse_holes, window_query
+from integrations.anthropic.reports.fields import read_columns
 from integrations.anthropic.reports.paging import covered_days, data_as_of, read_rows
 from integrations.anthropic.stream import Reading
 from integrations.pages import PageRequest
@@ -75,10 +76,9 @@ class EnterpriseQuery:
         Raises:  UpstreamError (fatal, upstream_unreadable): as the analytics reports; also a bucket with so many
                  groups that upstream may have left some out; (restart): the data was refreshed between its pages
         """
-        rows = _Rows(self, window)
+        rows = _Rows(self, Days(window))
         add = rows.add_row if self.is_by_user else rows.add_bucket
-        as_of = data_as_of(read_rows(bodies, request_ids, add))
-        return rows.reading(as_of)
+        return rows.reading(data_as_of(read_rows(bodies, request_ids, add)))
 
 
 @dataclass(slots=True)
@@ -86,14 +86,12 @@ class _Rows:
     """The rows of one query as they are read."""
 
     query: EnterpriseQuery
-    window: DayRange
+    days: Days
     records: list[Record] = field(default_factory=list)
     names: dict[str, NameRecord] = field(default_factory=dict)
-    days: set[date] = field(default_factory=set)
 
-    def add_bucket(self, bucket: wire.Row, refreshed_at: datetime | None) -> None:
-        day = day_of(bucket, self.window, refreshed_at)
-        note_day(self.days, day)
+    def add_bucket(self, bucket: wire.Row, _refreshed_at: datetime | None) -> None:
+        day = self.days.of_bucket(bucket)
         results = wire.get_objects(bucket, "results")
         if self.query.group_by and len(results) >= _MAX_GROUPS:
             raise wire.WireError(
@@ -102,38 +100,40 @@ class _Rows:
         for row in results:
             self._add(day, row)
 
-    def add_row(self, row: wire.Row, refreshed_at: datetime | None) -> None:
-        self._add(day_of(row, self.window, refreshed_at), row)
+    def add_row(self, row: wire.Row, _refreshed_at: datetime | None) -> None:
+        self._add(self.days.of(row), row)
 
-    def reading(self, as_of: datetime | None) -> Reading:
-        covered = covered_days(self.window, as_of)
+    def reading(self, refreshed_at: datetime | None) -> Reading:
+        as_of = refreshed_at and self.days.known_by(refreshed_at)
+        covered = covered_days(self.days.window, as_of)
         if not self.query.is_by_user:
             # A bucket is sent for every day, so one that was left out is unknown, whatever the data knows.
-            refuse_holes(self.window, self.days, max(self.days, default=None))
-            covered &= self.days
+            refuse_holes(self.days.window, self.days.seen, max(self.days.seen, default=None))
+            covered &= self.days.seen
         records = [record for record in self.records if record.day in covered]
         records.sort(key=lambda record: record.day)
         names = tuple(self.names.values()) if covered else ()
         return Reading(merge_equal_keys(records), covered, names, as_of)
 
     def _add(self, day: date, row: wire.Row) -> None:
-        columns = self._columns(row)
-        record = self._cost(day, row, columns) if self.query.is_cost else self._usage(day, row, columns)
-        self.records.append(record)
+        odd: dict[str, Scalar] = {}
+        columns = self._columns(row, odd)
+        read = self._cost if self.query.is_cost else self._usage
+        self.records.append(read(day, row, columns, odd))
 
-    def _columns(self, row: wire.Row) -> dict[str, Any]:
+    def _columns(self, row: wire.Row, odd: dict[str, Scalar]) -> dict[str, Any]:
         known = (*_COLUMNS, *_COST_TYPES) if self.query.is_cost else _COLUMNS
-        columns: dict[str, Any] = {name: wire.find_word(row, name) for name in known}
+        columns = read_columns(row, known, odd)
         columns["product"] = products.normalise(columns["product"])
         if self.query.is_by_user:
-            actor = wire.get_object(row, "actor")
-            columns["actor_type"], columns["actor_id"] = actors.read_actor(actor)
-            name = actors.read_person(actor)
+            actor = row.get("actor")
+            columns["actor_type"], columns["actor_id"] = actors.read_actor(actor, odd)
+            name = actors.read_person(actor) if isinstance(actor, dict) else None
             if name is not None:
                 self.names[name.resource_id] = name
         return columns
 
-    def _cost(self, day: date, row: wire.Row, columns: dict[str, Any]) -> CostRecord:
+    def _cost(self, day: date, row: wire.Row, columns: dict[str, Any], odd: dict[str, Scalar]) -> CostRecord:
         amount, list_amount = read_amounts(row, day)
         known = AMOUNT_FIELDS | _ROW_FIELDS | columns.keys() | {"requests"}
         return CostRecord(
@@ -142,17 +142,19 @@ class _Rows:
             source=self.query.name,
             amount_usd=amount,
             list_amount_usd=list_amount,
-            extra=_extra(row, known),
+            extra=_extra(row, known) | odd,
             **columns,
         )
 
-    def _usage(self, day: date, row: wire.Row, columns: dict[str, Any]) -> UsageRecord:
+    def _usage(
+        self, day: date, row: wire.Row, columns: dict[str, Any], odd: dict[str, Scalar]
+    ) -> UsageRecord:
         counts = read_counts(row, _ROW_FIELDS | columns.keys())
         return UsageRecord(
             day=day,
             origin=Origin.CLAUDE_AI,
             source=self.query.name,
-            extra=counts.extra,
+            extra=counts.extra | odd,
             other_counts=counts.other,
             **columns,
             **counts.known,

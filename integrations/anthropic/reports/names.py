@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from costs.records import NameRecord
 from integrations.anthropic import endpoints, wire
+from integrations.anthropic.reports.fields import read_text
 from integrations.anthropic.reports.paging import LAST_ID, read_rows
 from integrations.anthropic.stream import Reading
 from integrations.pages import PageRequest
@@ -41,23 +42,25 @@ def read_workspaces(bodies: Sequence[bytes], request_ids: Sequence[str | None] =
     """
     Read all pages of the list of workspaces.
 
-    Shape:   one name for each id, in order of appearance; the last spelling wins if the list moved while paging
+    Shape:   one name for each id, in order of appearance; the last spelling wins if the list moved while paging. One
+             without a name, or with an odd field, keeps the others theirs
     Raises:  UpstreamError (upstream_unreadable)
     """
     created: dict[str, datetime | None] = {}
 
     def read(row: wire.Row) -> NameRecord:
-        created[wire.get_text(row, "id")] = wire.find_moment(row, "created_at")
-        archived_at = wire.find_moment(row, "archived_at")
-        return replace(_name("workspace", row, "archived_at"), archived_at=archived_at)
+        created[wire.get_text(row, "id")] = _moment(row, "created_at")
+        archived_at = _moment(row, "archived_at")
+        # A moment that cannot be read stays with the attributes.
+        known = ("archived_at",) if archived_at or row.get("archived_at") is None else ()
+        return replace(_name("workspace", row, *known), archived_at=archived_at)
 
-    names = _read_list(bodies, request_ids, read)
+    reading = _read_list(bodies, request_ids, read)
+    names = {each.resource_id: each for each in reading.names}
     default_id = _default_workspace_id(names, created)
-    return _reading(
-        {
-            each.resource_id: replace(each, is_default=each.resource_id == default_id)
-            for each in names.values()
-        }
+    return replace(
+        reading,
+        names=[replace(each, is_default=each.resource_id == default_id) for each in names.values()],
     )
 
 
@@ -68,7 +71,7 @@ def read_api_keys(bodies: Sequence[bytes], request_ids: Sequence[str | None] = (
     Shape:   status, scope, expiry, creator, principal and hint stay in the attributes, as upstream writes them
     Raises:  UpstreamError (upstream_unreadable)
     """
-    return _reading(_read_list(bodies, request_ids, lambda row: _name("api_key", row)))
+    return _read_list(bodies, request_ids, lambda row: _name("api_key", row))
 
 
 def read_people(bodies: Sequence[bytes], request_ids: Sequence[str | None] = ()) -> Reading:
@@ -78,13 +81,12 @@ def read_people(bodies: Sequence[bytes], request_ids: Sequence[str | None] = ())
     Shape:   the e-mail address stands in for a name that was never set; e-mail, role and date in the attributes
     Raises:  UpstreamError (upstream_unreadable)
     """
-    return _reading(_read_list(bodies, request_ids, _person))
+    return _read_list(bodies, request_ids, _person)
 
 
 def _person(row: wire.Row) -> NameRecord:
-    email = wire.find_text(row, "email") or wire.find_text(row, "email_address")
-    named = {**row, "name": wire.find_text(row, "name") or email}
-    found = _name("person", named, "email_address")
+    email = read_text(row, "email") or read_text(row, "email_address")
+    found = _name("person", {**row, "name": read_text(row, "name") or email}, "email_address")
     return replace(found, attributes={**found.attributes, "email": email})
 
 
@@ -93,29 +95,42 @@ def _name(kind: str, row: wire.Row, *not_attributes: str) -> NameRecord:
     attributes: dict[str, Any] = json.loads(
         wire.canonical({name: value for name, value in row.items() if name not in known})
     )
+    resource_id = wire.get_text(row, "id")
+    name = read_text(row, "name")
+    # Its id stands in for the name that it has not, and never replaces one that it had.
     return NameRecord(
         kind=kind,
-        resource_id=wire.get_text(row, "id"),
-        name=wire.get_text(row, "name"),
+        resource_id=resource_id,
+        name=name or resource_id,
         attributes=attributes,
+        is_nameless=not name,
     )
+
+
+def _moment(row: wire.Row, name: str) -> datetime | None:
+    try:
+        return wire.find_moment(row, name)
+    except wire.WireError:
+        return None
 
 
 def _read_list(
     bodies: Sequence[bytes], request_ids: Sequence[str | None], read: Callable[[wire.Row], NameRecord]
-) -> dict[str, NameRecord]:
+) -> Reading:
+    """Read all rows; one that has no id can be no resource, and is passed over and told of."""
     names: dict[str, NameRecord] = {}
+    unread: list[str] = []
 
     def add(row: wire.Row, _refreshed_at: datetime | None) -> None:
-        found = read(row)
-        names[found.resource_id] = found
+        try:
+            found = read(row)
+        except wire.WireError:
+            unread.append(wire.canonical(row))
+        else:
+            names[found.resource_id] = found
 
     read_rows(bodies, request_ids, add, cursor_field=LAST_ID)
-    return names
-
-
-def _reading(names: Mapping[str, NameRecord]) -> Reading:
-    return Reading((), frozenset(), names=list(names.values()))
+    return Reading((), frozenset(), names=list(names.values()), unread=tuple(unread))
 
 
 def _default_workspace_id(

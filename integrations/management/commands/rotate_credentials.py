@@ -8,7 +8,6 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from accounts import audit, second_factor
-from accounts.second_factor import SecondFactorUnreadableError
 from config import ring
 from integrations import vault
 from integrations.models import Credential
@@ -25,7 +24,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--give-up",
             metavar="ID",
-            help="delete what is stored under a ring key that is lost for good; connections need their keys again",
+            help="delete what was stored with a ring key that is lost for good and does not open; connections need their "
+            "keys again",
         )
 
     def handle(self, *_: Any, give_up: str | None, **_options: Any) -> None:
@@ -38,11 +38,8 @@ class Command(BaseCommand):
                 moved += _reseal(pk)
             except VaultError as error:
                 problems.append(str(error))
-        factors = 0
-        try:
-            factors = second_factor.reseal_all()
-        except SecondFactorUnreadableError as error:
-            problems.append(str(error))
+        factors, unread = second_factor.reseal_all()
+        problems += unread
         active = ring.key_ids()[0]
         if moved + factors:
             audit.record(None, "manage.py rotate_credentials", "keys.resealed", active, count=moved + factors)
@@ -52,12 +49,13 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def _give_up(self, key_id: str) -> None:
-        if key_id in ring.key_ids():
-            raise CommandError(f"The ring has key {key_id!r}: what is stored under it can be read.")
-        keys, _ = Credential.objects.filter(key_id=key_id).delete()
+        under = Credential.objects.filter(key_id=key_id)
+        lost = [each.pk for each in under.select_related("connection") if not vault.opens(each)]
+        keys, _ = under.filter(pk__in=lost).delete()
         factors = second_factor.give_up(key_id)
         if not keys + factors:
-            raise CommandError(f"Nothing is stored under ring key {key_id!r}.")
+            found = "All of it can be read." if key_id in ring.key_ids() else "Nothing is stored."
+            raise CommandError(f"There is nothing to give up under ring key {key_id!r}. {found}")
         audit.record(None, "manage.py rotate_credentials", "keys.given_up", key_id, count=keys + factors)
         self.stdout.write(
             f"Deleted {keys} keys and {factors} second factors. Replace the keys of the connections that ask for it."

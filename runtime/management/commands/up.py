@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from runtime import services, stack
-from runtime.supervisor import Supervisor
+from runtime import preparing, services, stack
+from runtime.supervisor import Supervisor, announce_on_stderr
 
 _LAST_PORT = 65535
 
@@ -32,11 +32,15 @@ class Command(BaseCommand):
             stack.check_port(port)
         except stack.PortError as error:
             raise CommandError(str(error)) from error
+        stack.tell_address(port)
+        preparing.patiently(self._prepare, services.current().servers, announce_on_stderr)
+        self._serve(port, workers)
+
+    def _prepare(self) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         # A ring that cannot open what is stored would only end each process after the other.
         self.check(tags=["database"], databases=["default"])
-        call_command("ensure_admin")
-        self._serve(port, workers)
+        call_command("ensure_admin", stdout=self.stdout)
 
     def _serve(self, port: int, workers: int) -> None:
         running = services.current()
@@ -46,7 +50,7 @@ class Command(BaseCommand):
             *(stack.worker(number) for number in range(1, workers + 1)),
         ]
         with Supervisor(specs, running.home / "logs", servers=running.servers) as supervisor:
-            address = f"http://{stack.LOOPBACK}:{port}/"
+            address = f"{stack.address_of(port)}/"
             running.publish(address=address, has_workers=True)
             if not stack.wait_until_live(supervisor, port):
                 raise CommandError(f"The web server does not answer; its log: {supervisor.log('web')}")

@@ -56,6 +56,9 @@ def _default(each: Any) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return usd_text(value)
+    if isinstance(value, dict):
+        # Several values are a tuple in a record and a list in JSON.
+        return {name: list(each) if isinstance(each, tuple) else each for name, each in value.items()}
     return value.isoformat() if isinstance(value, date | datetime) else value
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from costs.records import NameRecord
 from integrations.anthropic.reports.actors import read_actor, read_person
-from integrations.anthropic.wire import WireError
 
 
 def federated(subject, **provider):
@@ -39,12 +38,22 @@ class TestReadActor:
         ],
     )
     def test_gives_kind_and_id(self, actor, found):
-        assert read_actor(actor) == found
+        assert read_actor(actor, {}) == found
 
-    @pytest.mark.parametrize("actor", [{}, {"type": 1}, {"type": "user_actor", "user_id": 5}])
-    def test_refuses_another_shape(self, actor):
-        with pytest.raises(WireError):
-            read_actor(actor)
+    @pytest.mark.parametrize(
+        ("actor", "kept"), [({}, "{}"), ({"type": 1}, '{"type":1}'), ("user_1", "user_1"), (None, "absent")]
+    )
+    def test_is_nobody_where_no_actor_came(self, actor, kept):
+        odd = {}
+
+        assert read_actor(actor, odd) == (None, None)
+        assert odd == {"actor": kept}
+
+    def test_keeps_actors_apart_by_an_odd_id(self):
+        odd = {}
+
+        assert read_actor({"type": "user_actor", "user_id": 5}, odd) == ("user_actor", "5")
+        assert odd == {"user_id": 5}
 
 
 def user(**fields):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from costs.money import usd_text
 from costs.records import Origin, day_digest
 from integrations.anthropic.reports.analytics import AnalyticsQuery, glance_request
 from integrations.errors import Fate, Reason
@@ -143,6 +144,29 @@ class TestRows:
 
         assert [name.name for name in reading.names] == ["Kim K"]
 
+    @pytest.mark.parametrize(
+        ("group", "column", "value", "kept"),
+        [
+            ({"actor": "user_1"}, "actor_id", None, {"actor": "user_1"}),
+            ({"model": 5}, "model", "5", {"model": 5}),
+            ({"speed": ["fast"]}, "speed", '["fast"]', {"speed": '["fast"]'}),
+        ],
+    )
+    def test_are_kept_with_an_odd_field_and_beside_one(self, group, column, value, kept):
+        odd, fine = read(cost_row(group=group), cost_row(amount="200", group={"model": "n"})).records
+
+        assert (getattr(odd, column), odd.extra) == (value, kept)
+        assert [usd_text(each.amount_usd) for each in (odd, fine)] == ["1.00", "2.00"]
+
+    def test_of_a_day_that_ends_early_are_known_by_then(self):
+        """The bucket of today ends at the current hour, which may lie before the data does."""
+        reading = read(
+            cost_row("2026-11-18"), cost_row("2026-11-19", hours=8), refreshed="2026-11-19T09:30:00Z"
+        )
+
+        assert reading.covered == set(THREE_DAYS.days())
+        assert reading.as_of == datetime(2026, 11, 19, 8, tzinfo=UTC)
+
     def test_without_a_list_price_have_none(self):
         row = {**bounds("2026-11-17"), "group": {}, "cost": money()}
 
@@ -153,7 +177,7 @@ class TestRows:
         [
             (COST, cost_row("2026-11-16"), "was not asked for"),
             (COST, cost_row("2026-11-20"), "was not asked for"),
-            (COST, cost_row(hours=1), "not one UTC day"),
+            (COST, cost_row(hours=25), "not one UTC day"),
             (COST, cost_row(amount="12,5"), "of 2026-11-17 cannot be read"),
             (COST, cost_row(amount="NaN"), "cannot be read"),
             (COST, cost_row(list_amount="x"), "cannot be read"),
@@ -161,12 +185,7 @@ class TestRows:
             (COST, cost_row(currency=None), "currency is missing"),
             (COST, {**cost_row(), "cost": None}, "cost is not an object"),
             (COST, {**cost_row(), "group": None}, "group is not an object"),
-            (COST, cost_row(group={"actor": "user_1"}), "actor is not an object"),
-            (COST, cost_row(group={"actor": {}}), "type is missing"),
-            (COST, cost_row(group={"model": 5}), "model is not text"),
-            (USAGE, usage_row(uncached=-1), "uncached_input_tokens is not a whole number"),
-            (USAGE, usage_row(uncached=0.5), "uncached_input_tokens is not a whole number"),
-            (USAGE, {**usage_row(), "usage": {}}, "uncached_input_tokens is missing"),
+            (USAGE, {**usage_row(), "usage": {}}, "can be read"),
         ],
     )
     def test_are_refused_when_they_cannot_be_trusted(self, query, row, words):

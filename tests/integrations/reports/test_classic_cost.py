@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
+from costs.money import usd_text
 from integrations.anthropic.reports.classic_cost import cost_report_request, read_cost_report
 from integrations.errors import Fate, Reason, UpstreamError
 from tests.integrations.reports.answers import THREE_DAYS, body, bucket, money, recorded
@@ -61,12 +62,38 @@ class TestReadCostReport:
 
         assert read_cost_report(THREE_DAYS, [body(shifted)]).covered == {date(2026, 11, 17)}
 
+    def test_stores_what_is_known_of_a_day_that_still_runs(self):
+        page = body(bucket("2026-11-17", money("100")), bucket("2026-11-18", money("5"), hours=14))
+
+        reading = read_cost_report(THREE_DAYS, [page])
+
+        assert [usd_text(record.amount_usd) for record in reading.records] == ["1.00", "0.05"]
+        assert reading.as_of == datetime(2026, 11, 18, 14, tzinfo=UTC)
+
+    def test_leaves_out_a_day_of_which_no_hour_has_passed(self):
+        page = body(bucket("2026-11-17", money()), bucket("2026-11-18", hours=0))
+
+        assert read_cost_report(THREE_DAYS, [page]).covered == {date(2026, 11, 17)}
+
+    def test_keeps_a_column_that_is_no_text(self):
+        (record,) = read_cost_report(THREE_DAYS, [whole(money(context_window={"max": 200000}))]).records
+
+        assert (record.context_window, record.extra) == (
+            '{"max":200000}',
+            {"context_window": '{"max":200000}'},
+        )
+
+    def test_takes_an_amount_of_unusual_length(self):
+        (record,) = read_cost_report(THREE_DAYS, [whole(money("132." + "0" * 80 + "45"))]).records
+
+        assert usd_text(record.amount_usd) == "1.32" + "0" * 80 + "45"
+
     @pytest.mark.parametrize(
         ("page", "words"),
         [
             (body(bucket("2026-11-16")), "was not asked for"),
             (body(bucket("2026-11-20")), "was not asked for"),
-            (body(bucket("2026-11-17", hours=1)), "not one UTC day"),
+            (body(bucket("2026-11-17", hours=1), bucket("2026-11-18")), "ends early"),
             (body(bucket("2026-11-17", hours=48)), "not one UTC day"),
             (body({**bucket("2026-11-17"), "starting_at": "2026-11-17T00:00:01Z"}), "not one UTC day"),
             (body(bucket("2026-11-17"), bucket("2026-11-17")), "holds 2026-11-17 twice"),

@@ -4,46 +4,47 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from integrations.anthropic.reports.days import day_of, note_day, refuse_holes, window_query
+from integrations.anthropic.reports.days import Days, refuse_holes, window_query
 from integrations.anthropic.wire import WireError
 from tests.integrations.reports.answers import THREE_DAYS, bounds, refusal
 
 AT_NINE = datetime(2026, 11, 19, 9, tzinfo=UTC)
 
 
+def day_of(row: dict) -> date:
+    return Days(THREE_DAYS).of(row)
+
+
 class TestDayOf:
     def test_is_the_day_between_two_midnights(self):
-        assert day_of(bounds("2026-11-18"), THREE_DAYS) == date(2026, 11, 18)
+        assert day_of(bounds("2026-11-18")) == date(2026, 11, 18)
 
     def test_is_the_same_in_any_zone(self):
         row = {"starting_at": "2026-11-17T01:00:00+01:00", "ending_at": "2026-11-17T19:00:00-05:00"}
 
-        assert day_of(row, THREE_DAYS) == date(2026, 11, 17)
+        assert day_of(row) == date(2026, 11, 17)
 
-    @pytest.mark.parametrize("hours", [9, 10, 23])
-    def test_may_end_where_the_data_ends(self, hours):
-        """Upstream rounds the end of what it knows to the hour, before or after the moment of its data."""
-        assert day_of(bounds("2026-11-19", hours=hours), THREE_DAYS, AT_NINE) == date(2026, 11, 19)
+    @pytest.mark.parametrize("hours", [0, 1, 23])
+    def test_may_end_early(self, hours):
+        """Today's bucket ends where upstream's data does, which it rounds to the hour."""
+        assert day_of(bounds("2026-11-19", hours=hours)) == date(2026, 11, 19)
 
     @pytest.mark.parametrize(
-        ("row", "refreshed_at"),
+        "row",
         [
-            (bounds("2026-11-19", hours=9), None),
-            (bounds("2026-11-19", hours=8), AT_NINE),
-            (bounds("2026-11-18", hours=9), AT_NINE),
-            (bounds("2026-11-19", hours=25), AT_NINE),
-            (bounds("2026-11-19", hours=-1), datetime(2026, 11, 18, tzinfo=UTC)),
-            ({**bounds("2026-11-19"), "starting_at": "2026-11-19T00:00:01Z"}, None),
+            bounds("2026-11-19", hours=25),
+            bounds("2026-11-19", hours=-1),
+            {**bounds("2026-11-19"), "starting_at": "2026-11-19T00:00:01Z"},
         ],
     )
-    def test_refuses_another_span_of_time(self, row, refreshed_at):
+    def test_refuses_another_span_of_time(self, row):
         with pytest.raises(WireError, match="is not one UTC day"):
-            day_of(row, THREE_DAYS, refreshed_at)
+            day_of(row)
 
     @pytest.mark.parametrize("day", ["2026-11-16", "2026-11-20"])
     def test_refuses_a_day_outside_the_window(self, day):
         with pytest.raises(WireError, match=r"was not asked for \(2026-11-17 to 2026-11-20\)"):
-            day_of(bounds(day), THREE_DAYS)
+            day_of(bounds(day))
 
     @pytest.mark.parametrize(
         "start",
@@ -57,21 +58,52 @@ class TestDayOf:
     def test_refuses_the_ends_of_the_calendar(self, start):
         """Arithmetic on them runs off it, which would be our fault and not upstream's."""
         with pytest.raises(WireError):
-            day_of({**bounds("2026-11-18"), "starting_at": start}, THREE_DAYS)
+            day_of({**bounds("2026-11-18"), "starting_at": start})
 
     @pytest.mark.parametrize("name", ["starting_at", "ending_at"])
     def test_needs_both_bounds(self, name):
         with pytest.raises(WireError, match=name):
-            day_of({**bounds("2026-11-18"), name: None}, THREE_DAYS)
+            day_of({**bounds("2026-11-18"), name: None})
 
-
-class TestNoteDay:
-    def test_refuses_a_day_that_was_there_before(self):
-        days = set()
-        note_day(days, THREE_DAYS.start)
+    def test_is_refused_for_a_bucket_of_a_day_that_was_there_before(self):
+        days = Days(THREE_DAYS)
+        days.of_bucket(bounds("2026-11-18"))
 
         with pytest.raises(WireError, match="twice"):
-            note_day(days, THREE_DAYS.start)
+            days.of_bucket(bounds("2026-11-18"))
+
+
+class TestKnownBy:
+    @pytest.mark.parametrize(
+        ("hours", "refreshed_at", "known_by"),
+        [
+            (24, None, None),
+            (24, AT_NINE, AT_NINE),
+            (8, None, datetime(2026, 11, 19, 8, tzinfo=UTC)),
+            (8, AT_NINE, datetime(2026, 11, 19, 8, tzinfo=UTC)),
+            (10, AT_NINE, AT_NINE),
+        ],
+    )
+    def test_is_where_data_and_last_day_end(self, hours, refreshed_at, known_by):
+        days = Days(THREE_DAYS)
+        days.of(bounds("2026-11-18"))
+        days.of(bounds("2026-11-19", hours=hours))
+
+        assert days.known_by(refreshed_at) == known_by
+
+    def test_is_refused_where_another_day_than_the_last_ends_early(self):
+        days = Days(THREE_DAYS)
+        days.of(bounds("2026-11-18", hours=9))
+        days.of(bounds("2026-11-19"))
+
+        assert "2026-11-18 ends early" in refusal(days.known_by).detail
+
+    def test_leaves_out_a_day_of_which_no_moment_has_passed(self):
+        days = Days(THREE_DAYS)
+        days.of(bounds("2026-11-18"))
+        days.of(bounds("2026-11-19", hours=0))
+
+        assert days.begun() == {date(2026, 11, 18)}
 
 
 class TestRefuseHoles:

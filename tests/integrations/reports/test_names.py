@@ -10,8 +10,8 @@ from integrations.anthropic.reports.names import (
     read_workspaces,
     workspaces_request,
 )
-from integrations.errors import Reason, UpstreamError
-from tests.integrations.reports.answers import body, refusal
+from integrations.errors import UpstreamError
+from tests.integrations.reports.answers import body
 
 
 def workspace(number, name="Default", **fields):
@@ -53,11 +53,11 @@ class TestReadWorkspaces:
 
         assert [record.name for record in read_workspaces(pages).names] == ["New"]
 
-    def test_refuses_a_row_without_an_id_and_names_the_request(self):
-        with pytest.raises(UpstreamError, match="id is missing") as caught:
-            read_workspaces([body({"name": "A"})], ["req_1"])
+    @pytest.mark.parametrize("name", ["created_at", "archived_at"])
+    def test_keeps_a_workspace_whose_moment_cannot_be_read(self, name):
+        (found,) = read_workspaces([body(workspace(1, "A", **{name: "soon"}), last_id=None)]).names
 
-        assert caught.value.request_id == "req_1"
+        assert (found.name, found.archived_at, found.attributes) == ("A", None, {name: "soon"})
 
     def test_finds_the_default_workspace_by_its_name(self):
         assert default_of(workspace(1, "A"), workspace(2)) == ["wrkspc_2"]
@@ -88,11 +88,18 @@ class TestEveryList:
         with pytest.raises(UpstreamError, match="not complete"):
             read([body({"id": "x_1", "name": "A"}, has_more=True, last_id="x_1")])
 
-    @pytest.mark.parametrize("row", [{"name": "A"}, {"id": "x_1"}, {"id": "x_1", "name": 5}])
-    def test_is_refused_without_ids_and_names(self, read, row):
-        error = refusal(read, [body(row, last_id=None)], ["req_7"])
+    @pytest.mark.parametrize("row", [{"id": "x_2"}, {"id": "x_2", "name": 5}, {"id": "x_2", "name": ""}])
+    def test_names_the_others_beside_one_without_a_name(self, read, row):
+        reading = read([body({"id": "x_1", "name": "A"}, row, last_id=None)])
 
-        assert (error.reason, error.request_id) == (Reason.UPSTREAM_UNREADABLE, "req_7")
+        assert [(each.name, each.is_nameless) for each in reading.names] == [("A", False), ("x_2", True)]
+
+    @pytest.mark.parametrize("row", [{"name": "B"}, {"id": 7, "name": "B"}, {"id": "", "name": "B"}])
+    def test_passes_over_a_row_without_an_id_and_tells_of_it(self, read, row):
+        reading = read([body({"id": "x_1", "name": "A"}, row, last_id=None)])
+
+        assert [each.name for each in reading.names] == ["A"]
+        assert len(reading.unread) == 1
 
     def test_covers_no_day(self, read):
         reading = read([body({"id": "x_1", "name": "A"}, last_id="x_1")])
