@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F, Q
 
@@ -216,7 +215,7 @@ def _note_progress(step: SyncStep, written: Ingested | None = None) -> None:
     states.after_success(step.run.connection, goes_on=bool(steps["goes_on"]))
 
 
-def _close_run_if_done(step: SyncStep, now: dt.datetime) -> None:
+def close_run_if_done(step: SyncStep, now: dt.datetime) -> None:
     """Note that a step was closed without its window: skipped, or given up."""
     closed = step.run.steps.exclude(status=SyncStep.Status.QUEUED).count()
     if closed == step.run.steps_total:
@@ -251,7 +250,7 @@ def _fail_step(step: SyncStep, error: UpstreamError) -> None:
     _back_off_step(step, error)
     _tell(step, error)
     if step.status == SyncStep.Status.FAILED:
-        _close_run_if_done(step, database_now())
+        close_run_if_done(step, database_now())
 
 
 def _back_off_step(step: SyncStep, error: UpstreamError) -> None:
@@ -336,7 +335,7 @@ def _skip_before_floor(step: SyncStep, error: UpstreamError) -> None:
         return
     reports.raise_floor(connection, step.stream, step.window_end)
     _skip(step, error)
-    _close_run_if_done(step, database_now())
+    close_run_if_done(step, database_now())
 
 
 def _skip(step: SyncStep, error: UpstreamError) -> None:
@@ -354,7 +353,7 @@ def _stop_for_person(step: SyncStep, error: UpstreamError) -> None:
         now = database_now()
         instead = reports.refuse(connection, stream, error, now.date())
         if stream.name in attribution.MATTERS:
-            _share_without(connection, now)
+            share_without(connection, now)
         if instead or not was_bill:
             _do_without(step, error, instead)
             return
@@ -381,24 +380,9 @@ def _do_without(step: SyncStep, error: UpstreamError, instead: Sequence[Stream])
     runs.extend(run, instead)
     step.run = run
     SyncRun.objects.filter(pk=run.pk).update(claims_since_progress=0)
-    _close_run_if_done(step, database_now())
+    close_run_if_done(step, database_now())
 
 
-def skip_turned_off(lane_id: int) -> None:
-    """Close the steps of reports that the operator has turned off since they were planned; call with the lane locked."""
-    off = SyncStep.objects.filter(
-        run__lane_id=lane_id, run__status__in=SyncRun.ACTIVE, status=SyncStep.Status.QUEUED,
-        stream__in=settings.REPORTS_OFF,
-    )  # fmt: skip
-    of_each_run = off.select_related("run__connection__account", "run__lane").order_by("run_id", "position")
-    for step in list(of_each_run.distinct("run_id")):
-        now = database_now()
-        connection = states.hold(step.run.connection)
-        off.filter(run_id=step.run_id).update(status=SyncStep.Status.SKIPPED, finished_at=now)
-        _share_without(connection, now)
-        _close_run_if_done(step, now)
-
-
-def _share_without(connection: Connection, now: dt.datetime) -> None:
+def share_without(connection: Connection, now: dt.datetime) -> None:
     """Share out the days that a report which does not come any more would have answered for."""
     attribution.refresh(reports.connected(connection), reports.billed_days(connection), observed_at=now)

@@ -27,7 +27,7 @@ from integrations.errors import Fate, Reason, UpstreamError, advice
 from integrations.models import Credential
 from integrations.pages import PageRequest
 from integrations.vault import VaultError
-from workers import backoff, lanes, outcomes, runs
+from workers import backoff, lanes, outcomes, runs, turned_off
 from workers.bucket import BucketUnavailableError, rate_of
 from workers.clock import database_now
 from workers.crashpoints import crash
@@ -156,7 +156,7 @@ def _choose(lease: Lease) -> SyncStep | None:
         runs.plan_missing(lease.lane_id)
         crash("steps-planned")
         if settings.REPORTS_OFF:
-            outcomes.skip_turned_off(lease.lane_id)
+            turned_off.skip(lease.lane_id)
         while (step := runs.ready_steps(lease.lane_id).first()) is not None:
             if not _is_poisoned(step):
                 return step
