@@ -1,5 +1,6 @@
 """RFC 9457 problem details: one shape for every error of the REST API; decides no error, only words and shapes it."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import wraps
@@ -9,18 +10,32 @@ from typing import Any
 import redis
 import structlog
 from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.db import Error, InterfaceError, OperationalError
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    UnreadablePostError,
+)
+from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
+from config.attended import EndedError
+
 CONTENT_TYPE = "application/problem+json"
 API_PREFIXES = ("/api/", "/healthz/")
 # How long a client should leave a database or Redis that does not answer alone.
 _RETRY_AFTER_SECONDS = 5
+# PostgreSQL's codes: a statement that was cancelled, and writing to a server that only reads.
+_CANCELLED = "57014"
+_READ_ONLY = "25006"
 # A client may send an id of its own in X-Request-ID; what comes back of it is no longer than one of ours.
 _REQUEST_ID_CHARACTERS = 64
 
@@ -163,10 +178,34 @@ def _known(error: Exception) -> exceptions.APIException | None:
             "The body did not arrive. Send the request again.",
             is_temporary=True,
         )
-    if isinstance(error, OperationalError | InterfaceError | redis.RedisError):
+    return _temporary(error)
+
+
+def _temporary(error: BaseException | None) -> ProblemError | None:
+    """Return the 503 for an error of a service of our own that passes; None for anything else."""
+    if isinstance(error, redis.RedisError):
         log.warning("service_unavailable", error=type(error).__name__)
-        return unavailable("The database" if not isinstance(error, redis.RedisError) else "Redis")
-    return None
+        return unavailable("Redis")
+    if not isinstance(error, Error):
+        return None
+    state = getattr(error.__cause__, "sqlstate", None)
+    # A server that only reads is one that takes over from another just now.
+    if not isinstance(error, OperationalError | InterfaceError) and state != _READ_ONLY:
+        return None
+    log.warning("service_unavailable", error=type(error.__cause__ or error).__name__)
+    return (
+        _too_slow() if state == _CANCELLED or isinstance(error, EndedError) else unavailable("The database")
+    )
+
+
+def _too_slow() -> ProblemError:
+    return ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "too_slow",
+        "This took too long and was ended. Ask for fewer days or fewer groups, or try again later.",
+        is_temporary=True,
+        wait=_RETRY_AFTER_SECONDS,
+    )
 
 
 def unavailable(service: str) -> ProblemError:
@@ -214,6 +253,17 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     return response(exceptions.PermissionDenied(), request.path)
 
 
+def forged_form(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """CSRF_FAILURE_VIEW: a form whose token does not match, or that comes from another address than ours."""
+    came_from = request.META.get("HTTP_ORIGIN") or request.META.get("HTTP_REFERER", "")
+    context = {
+        "is_elsewhere": reason.startswith(("Origin checking failed", "Referer checking failed")),
+        "came_from": came_from,
+        "ours": f"{request.scheme}://{request.get_host()}",
+    }
+    return render(request, "403_csrf.html", context, status=HTTPStatus.FORBIDDEN)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler404."""
     if not is_api(request):
@@ -222,7 +272,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """handler500: a bug; its traceback is in the log, and nothing of it in the answer."""
+    """
+    handler500: a bug, whose traceback is in the log and nothing of it in the answer; or a database that is away.
+
+    Whatever a page or its middleware raises arrives here while it is being handled, so that one place tells them apart.
+    """
+    if problem := _temporary(sys.exception()):
+        return _unavailable(problem, request)
     if not is_api(request):
         return defaults.server_error(request)
     request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))[:_REQUEST_ID_CHARACTERS]
@@ -231,3 +287,35 @@ def server_error(request: HttpRequest) -> HttpResponse:
         HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail, members={"request_id": request_id}
     )
     return response(problem, request.path)
+
+
+class TemporaryMiddleware:
+    """
+    Answers 503 where a view raises what passes by itself; the innermost one, so that none logs it as a fault.
+
+    What middleware raises still arrives at `server_error`.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Return the answer; None for a fault, which goes on."""
+        problem = _temporary(exception)
+        return _unavailable(problem, request) if problem else None
+
+
+def _unavailable(problem: ProblemError, request: HttpRequest) -> HttpResponse:
+    return response(problem, request.path) if is_api(request) else _unavailable_page(problem)
+
+
+def _unavailable_page(problem: ProblemError) -> HttpResponse:
+    # Without the request: what surrounds every other page would ask the database.
+    text = render_to_string("503.html", {"detail": problem.detail})
+    answer = HttpResponse(text, status=problem.status_code)
+    answer["Retry-After"] = str(problem.wait)
+    answer["Cache-Control"] = "no-store"
+    return answer

@@ -1,38 +1,312 @@
-"""Gunicorn's threaded worker with an end to waiting for a client; knows no address and no answer of the product."""
+"""
+Gunicorn's threaded worker with a door: who comes in, who waits, who is refused; knows no answer of the product.
+
+accept ─▶ the head arrives, without a thread ─▶ its room (runtime.rooms) ─▶ a thread of that room, the line, or 503
+─▶ the connection is kept for the next request, or says farewell, without a thread
+
+Gunicorn has one pool and one line without end: whoever fills it keeps everybody waiting, the health check too.
+"""
 
 import contextlib
+import errno
+import selectors
 import socket
 import struct
-from typing import Any
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.http import errors
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from runtime import refusals, rooms
+from runtime.rooms import Kind, Room
+from runtime.sockets import has_left
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# From the first byte of a connection, or of its next request, to the end of the headers.
+_HEAD_SECONDS = 10.0
+_READ_BYTES = 65_536
+# More is gunicorn's to refuse.
+_MOST_HEAD_BYTES = 65_536
+# Whoever is not served by then has long been told so by a proxy, or has gone.
+_MOST_WAITING_SECONDS = 30.0
+# How long an answer may take to arrive after the connection is closed from our side; as gunicorn has it.
+_FAREWELL_SECONDS = 2.0
+_SAID_EVERY_SECONDS = 60.0
+# Looking whether those in line are still there takes some microseconds each.
+_SWEEP_EVERY_SECONDS = 0.2
+_PARSE_REFUSALS = {
+    errors.LimitRequestLine: refusals.LONG_ADDRESS,
+    errors.LimitRequestHeaders: refusals.LARGE_HEADERS,
+    errors.InvalidRequestLine: refusals.UNREADABLE,
+    errors.InvalidRequestMethod: refusals.UNREADABLE,
+    errors.InvalidHTTPVersion: refusals.UNREADABLE,
+    errors.InvalidHeader: refusals.UNREADABLE,
+    errors.InvalidHeaderName: refusals.UNREADABLE,
+}
 
 
-class Worker(ThreadWorker):
+class Visitor(TConn):  # type: ignore[misc]  # gunicorn has no types
+    """A connection with what has arrived of its next request, and whose it is."""
+
+    head = b""
+    kind: Kind = "pages"
+    who = rooms.NOBODY
+
+
+class _Pools:
+    """A pool of threads for each room."""
+
+    def __init__(self) -> None:
+        self._pools: Mapping[Kind, ThreadPoolExecutor] = {
+            kind: ThreadPoolExecutor(size.threads, thread_name_prefix=kind)
+            for kind, size in rooms.SIZES.items()
+        }
+
+    def submit(self, kind: Kind, work: Any, visitor: Visitor) -> "Future[Any]":
+        return self._pools[kind].submit(work, visitor)
+
+    def shutdown(self, *, wait: bool) -> None:
+        for pool in self._pools.values():
+            pool.shutdown(wait=wait)
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
     """
-    Frees the thread of a client that neither takes its answer nor sends the rest of its request.
+    Gives each kind of request a room of its own, and an end to waiting, on both sides.
 
-    Gunicorn waits for both for ever; its own `timeout` is about a worker that hangs. The same seconds are given here to
-    each single write, whatever its size, and to each read of headers or a body: a client that sends a byte now and
-    then is not noticed. What the answer holds, such as a place among the exports and a transaction, is given back while
-    the answer is closed.
+    The thread that accepts connections reads heads and keeps the lines; it never waits for a client, so that a health
+    check is seen within a moment whatever the others do. The other threads parse, ask the product and write.
+
+    Gunicorn would wait for ever for a client that neither takes its answer nor sends the rest of its request; its own
+    `timeout` is about a worker that hangs. The same seconds are given here to each single write, whatever its size, and
+    to each read of a body. What the answer holds, such as a place among the exports and a transaction, is given back
+    while the answer is closed.
     """
 
-    def handle(self, conn: Any) -> Any:
-        """Read requests of a connection and answer them."""
-        # Gunicorn makes the socket a blocking one before it reads the headers; this is the kernel's own limit.
-        limit = struct.pack("ll", int(self.cfg.timeout), 0)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._rooms: dict[Kind, Room[Visitor]] = {kind: Room(size) for kind, size in rooms.SIZES.items()}
+        self._leaving: deque[Visitor] = deque()
+        self._own = threading.local()
+        self._said_at: dict[Kind, float] = {}
+        self._swept_at: dict[Kind, float] = {}
+
+    def get_thread_pool(self) -> _Pools:
+        """Make the pools; gunicorn only shuts them down."""
+        return _Pools()
+
+    # --- The thread that accepts connections -------------------------------------------------------
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a connection and read its head when it arrives."""
+        try:
+            sock, address = listener.accept()
+        except OSError as error:
+            if error.errno in {errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK}:
+                return
+            raise
+        self.nr_conns += 1
+        visitor = Visitor(self.cfg, sock, address, listener.getsockname())
+        if self.cfg.is_ssl:
+            self.enqueue_req(visitor)  # a head that is enciphered tells nothing
+        else:
+            self._listen(visitor)
+
+    def _listen(self, visitor: Visitor) -> None:
+        visitor.sock.setblocking(False)
+        visitor.timeout = time.monotonic() + min(_HEAD_SECONDS, self.cfg.timeout or _HEAD_SECONDS)
+        self.pending_conns.append(visitor)
+        self.poller.register(visitor.sock, selectors.EVENT_READ, partial(self._read, visitor))
+
+    def _read(self, visitor: Visitor, sock: socket.socket) -> None:
+        """Take what has arrived of a head; level-triggered polling would spin if it were only looked at."""
+        try:
+            data = sock.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        visitor.head += data
+        if data and not self._is_whole(visitor.head):
+            return
+        self.poller.unregister(sock)
+        self.pending_conns.remove(visitor)
+        if data:
+            self.enqueue_req(visitor)
+        else:
+            self._close(visitor)
+
+    def _is_whole(self, head: bytes) -> bool:
+        if b"\r\n\r\n" in head or len(head) >= _MOST_HEAD_BYTES:
+            return True
+        return len(head) > self.cfg.limit_request_line and b"\r\n" not in head
+
+    def on_client_socket_readable(self, conn: Visitor, client: socket.socket) -> None:
+        """Read the next request of a connection that was kept."""
+        self.poller.unregister(client)
+        self.keepalived_conns.remove(conn)
+        if self.cfg.is_ssl:
+            self.enqueue_req(conn)
+        else:
+            self._listen(conn)
+
+    def enqueue_req(self, conn: Visitor) -> None:
+        """Let a request into its room, into the line before it, or refuse it."""
+        asked = rooms.read_head(conn.head)
+        conn.kind, conn.who = asked.kind, rooms.people.who(asked.key)
+        room, now = self._rooms[conn.kind], time.monotonic()
+        if room.enter(conn.who):
+            self._work(conn)
+        elif not room.wait(conn.who, conn, now):
+            self._sweep(conn.kind)
+            if not room.wait(conn.who, conn, now):
+                self._refuse(conn)
+
+    def _work(self, visitor: Visitor) -> None:
+        work = self.tpool.submit(visitor.kind, self.handle, visitor)
+        work.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, visitor, done))
+
+    def finish_request(self, conn: Visitor, fs: "Future[Any]") -> None:
+        """Let the next in line in, and keep the connection or let it go."""
+        room = self._rooms[conn.kind]
+        room.leave(conn.who)
+        while visitor := room.call():
+            if has_left(visitor.sock):
+                room.leave(visitor.who)
+                self._close(visitor)
+            else:
+                self._work(visitor)
+        if self.cfg.is_ssl:
+            super().finish_request(conn, fs)
+        elif fs.cancelled() or fs.exception() or not fs.result():
+            self._say_farewell(conn)
+        else:
+            self._keep(conn)
+
+    def _keep(self, visitor: Visitor) -> None:
+        """Await the next request: its beginning may have come already, with the body of the last one."""
+        visitor.head = visitor.parser.unreader.take_buffered()
+        if visitor.head:
+            if self._is_whole(visitor.head):
+                self.enqueue_req(visitor)
+            else:
+                self._listen(visitor)
+            return
+        visitor.sock.setblocking(False)
+        visitor.set_timeout()
+        if not self.alive:
+            visitor.timeout = min(visitor.timeout, time.monotonic() + _FAREWELL_SECONDS)
+        self.keepalived_conns.append(visitor)
+        self.poller.register(
+            visitor.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, visitor)
+        )
+
+    def _sweep(self, kind: Kind) -> None:
+        """Forget those in line who have left, and send away who has waited too long."""
+        room, now = self._rooms[kind], time.monotonic()
+        if now - self._swept_at.get(kind, 0.0) < _SWEEP_EVERY_SECONDS:
+            return
+        self._swept_at[kind] = now
+        for visitor in room.drop(lambda each, _: has_left(each.sock)):
+            self._close(visitor)
+        for visitor in room.drop(lambda _, since: now - since > _MOST_WAITING_SECONDS):
+            self._refuse(visitor)
+
+    def _refuse(self, visitor: Visitor) -> None:
+        now = time.monotonic()
+        if now - self._said_at.get(visitor.kind, -_SAID_EVERY_SECONDS) >= _SAID_EVERY_SECONDS:
+            self._said_at[visitor.kind] = now
+            self.log.warning("Too many requests at once (%s): some are answered with 503.", visitor.kind)
+        visitor.sock.setblocking(False)
+        with contextlib.suppress(OSError):
+            visitor.sock.send(refusals.answer(refusals.BUSY, visitor.head))
+        self._say_farewell(visitor)
+
+    def _say_farewell(self, visitor: Visitor) -> None:
+        """Close so that the answer arrives (RFC 9112, 9.6); gunicorn would wait for the client, and everybody with it."""
+        try:
+            visitor.sock.shutdown(socket.SHUT_WR)
+            visitor.sock.setblocking(False)
+            self.poller.register(visitor.sock, selectors.EVENT_READ, partial(self._drain, visitor))
+        except (OSError, ValueError):
+            self._close(visitor)
+            return
+        visitor.timeout = time.monotonic() + _FAREWELL_SECONDS
+        self._leaving.append(visitor)
+
+    def _drain(self, visitor: Visitor, sock: socket.socket) -> None:
+        try:
+            data = sock.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._leaving.remove(visitor)
+            self._end(visitor)
+
+    def _end(self, visitor: Visitor) -> None:
+        with contextlib.suppress(OSError, KeyError, ValueError):
+            self.poller.unregister(visitor.sock)
+        self._close(visitor)
+
+    def _close(self, visitor: Visitor) -> None:
+        self.nr_conns -= 1
+        visitor.close()
+
+    def murder_pending(self) -> None:
+        """End what has had its time: heads that do not arrive, farewells, waiting. Gunicorn calls it each second."""
+        super().murder_pending()
+        now = time.monotonic()
+        while self._leaving and self._leaving[0].timeout <= now:
+            self._end(self._leaving.popleft())
+        for kind in self._rooms:
+            self._sweep(kind)
+        # Whoever opens connections and sends nothing must neither keep a health check from being accepted nor us from stopping.
+        for idle in (self.pending_conns, self.keepalived_conns):
+            while idle and self.nr_conns >= self.worker_connections:
+                self._end(idle.popleft())
+        if not self.alive:
+            for visitor in [each for each in self.pending_conns if not each.head]:
+                self.pending_conns.remove(visitor)
+                self._end(visitor)
+
+    # --- The threads of the rooms ------------------------------------------------------------------
+
+    def handle(self, conn: Visitor) -> Any:
+        """Parse a request and answer it."""
+        self._own.head = conn.head
+        if not self.cfg.is_ssl:
+            # Gunicorn makes the socket a blocking one before it reads a body; this is the kernel's own limit.
+            limit = struct.pack("ll", int(self.cfg.timeout), 0)
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            conn.init()
+            conn.parser.unreader.unread(conn.head)
+            conn.head, conn.data_ready = b"", True
         return super().handle(conn)
 
-    def handle_request(self, req: Any, conn: Any) -> bool:
+    def handle_request(self, req: Any, conn: Visitor) -> bool:
         """Answer one request; False where the connection is not to be used again."""
         conn.sock.settimeout(self.cfg.timeout or None)
         try:
             return bool(super().handle_request(req, conn))
         except TimeoutError:
             self.log.warning("Gave a client up that took nothing for %s seconds.", self.cfg.timeout)
-            # Or the thread that accepts connections would wait two seconds for this one's farewell.
-            with contextlib.suppress(OSError):
-                conn.sock.shutdown(socket.SHUT_RDWR)
             return False
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Answer what cannot be parsed: with a problem document where a program asks."""
+        refusal = _PARSE_REFUSALS.get(type(exc))
+        if refusal is None:
+            super().handle_error(req, client, addr, exc)
+            return
+        self.log.warning("Refused a request that cannot be read: %s", type(exc).__name__)
+        with contextlib.suppress(OSError):
+            client.sendall(refusals.answer(refusal, self._own.head))

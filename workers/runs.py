@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models import Case, F, Max, Q, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 
 from costs import freshness
@@ -29,6 +29,9 @@ OF_THE_BILL = functools.reduce(
 _REQUEST_SECONDS = 1.0
 # How long forced and daily syncs may go before a run without getting it one request in between.
 _PATIENCE = dt.timedelta(minutes=10)
+# A window of so many pages lets the others of its urgency go first: it may have no end. At their rates that is less than
+# a minute of the analytics reports; the classic ones put a window on one page.
+_MANY_PAGES, _MANY_CLASSIC_PAGES = 40, 5
 
 
 def backfill_range(connection: Connection, today: dt.date) -> DayRange:
@@ -159,6 +162,26 @@ def extend(run: SyncRun, streams: Sequence[Stream], days: DayRange | None = None
     run.save(update_fields=["steps_total"])
 
 
+def split(step: SyncStep) -> bool:
+    """
+    Leave the step the newer half of its days and give the older ones to a new step at the end; False for a single day.
+
+    Effects: a step; the caller holds the lane and saves the step it gave
+    """
+    half = (step.window_end - step.window_start) // 2
+    if STREAMS[step.stream].max_window_days is None or not half.days:
+        return False
+    run, middle = step.run, step.window_start + half
+    SyncStep.objects.create(
+        run=run, position=run.steps_total, stream=step.stream, window_start=step.window_start,
+        window_end=middle, generation=step.generation, failures=step.failures,
+    )  # fmt: skip
+    step.window_start = middle
+    run.steps_total += 1
+    run.save(update_fields=["steps_total"])
+    return True
+
+
 # What comes first among windows that end together; names have no window and follow the newest bill.
 _RANKS = {"cost": 0, "names": 1, "usage": 2, "activity": 3}
 
@@ -219,7 +242,11 @@ def open_steps(lane_id: int) -> QuerySet[SyncStep]:
     all that makes a month readable. A report in trouble beside the bill is tried when nothing else is left to do.
     """
     is_side = ~Q(stream=F("run__connection__cost_source"))
+    is_long = Q(pages_read__gte=_MANY_PAGES) | Q(
+        run__lane__family="classic", pages_read__gte=_MANY_CLASSIC_PAGES
+    )
     behind = Case(
+        When(is_long, then=3),
         When(is_side & Q(failures__gt=0), then=2),
         When(is_side & ~Q(run__trigger=Trigger.CONNECT), then=1),
         default=0,
@@ -317,7 +344,18 @@ def backfill_progress(connection: Connection, *, now: dt.datetime) -> Progress |
     standing = connection.status in states.STANDING or not left
     seconds = max((_seconds_for(each, count) for each, count in queued.items() if count), default=0.0)
     eta = None if standing else now + dt.timedelta(seconds=seconds)
-    return Progress((run.to_day - run.from_day).days, days_done, left, eta)
+    return Progress(days_of_bill(run, _bill_begins(connection)), days_done, left, eta)
+
+
+def _bill_begins(connection: Connection) -> dt.date | None:
+    bill = connection.reports.filter(stream=connection.cost_source)
+    return bill.values_list("wanted_from", flat=True).first()
+
+
+def days_of_bill(run: SyncRun, begins: dt.date | None) -> int:
+    """Return how many days of a backfill the bill can have: none before its report begins."""
+    first = max(run.from_day, begins or run.from_day)
+    return max(0, (run.to_day - first).days)
 
 
 def _seconds_for(run: SyncRun, left: int) -> float:
@@ -339,9 +377,14 @@ def _seconds_for(run: SyncRun, left: int) -> float:
         level_us, blocked = seed.level_us, seed.blocked_us / 1_000_000
     # What a connection test needs is left, and so has to be earned once.
     short_us = max(0, (requests + rate.spared) * rate.interval_us - level_us)
-    backoff = (
-        max(0.0, (run.lane.due_at - database_now()).total_seconds())
-        if run.lane.due_at and run.failures
-        else 0.0
+    # Windows that are tried again later, and the lane when upstream does not answer: none ends before its wait is over.
+    waits = [run.steps.filter(status=SyncStep.Status.QUEUED).aggregate(last=Max("not_before"))["last"]]
+    waits += [run.lane.due_at] if run.failures else []
+    now = database_now()
+    backoff = max(((moment - now).total_seconds() for moment in waits if moment), default=0.0)
+    return max(
+        requests * _REQUEST_SECONDS,
+        short_us / 1_000_000 + _REQUEST_SECONDS,
+        blocked + _REQUEST_SECONDS,
+        backoff + _REQUEST_SECONDS,
     )
-    return max(requests * _REQUEST_SECONDS, short_us / 1_000_000 + _REQUEST_SECONDS, blocked, backoff)

@@ -86,18 +86,19 @@ class _Sink(io.RawIOBase):
 
 
 def write(
-    rows: Iterator[Mapping[str, Any]], columns: Sequence[str], digits: Digits
+    rows: Iterator[Mapping[str, Any]], columns: Sequence[str], digits: Digits, *, about: Mapping[str, str]
 ) -> Generator[bytes, None, None]:
     """
     Write the rows in groups, the format's index last: a file that broke off in the middle cannot be opened.
 
-    Shape:   day is a date, observed_at a moment in UTC, amounts are decimals, everything else is text; null is null
+    Shape:   day is a date, observed_at a moment in UTC, amounts are decimals, everything else is text; null is null;
+             `about` stands in the metadata of the file
     """
     # Only who asks for such a file pays the library's 50 MB of memory.
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import parquet  # noqa: PLC0415
 
-    schema = pa.schema([(name, _type_of(name, digits)) for name in columns])
+    schema = pa.schema([(name, _type_of(name, digits)) for name in columns], metadata=dict(about))
     sink = _Sink()
     with parquet.ParquetWriter(sink, schema, compression="zstd") as writer:
         while group := list(islice(rows, _ROWS_A_GROUP)):

@@ -20,7 +20,7 @@ from config.places import Places
 from config.streaming import Export, Stream
 from costs.api.parquet_file import Digits, NotExactError, digits_of
 from costs.ingest import Window, replace_window
-from costs.models import CostFact
+from costs.models import CostFact, UsageFact
 from costs.money import sum_usd
 from costs.names import record_names
 from costs.records import NameRecord, Origin
@@ -147,6 +147,31 @@ class TestUsageCsv:
         numbers = {name: str(value) for name, value in row.items() if isinstance(value, int)}
         assert {name: line[name] for name in numbers} == numbers
         assert (line["total_tokens"], line["requests"]) == ("12", "")
+
+
+class TestUnknownFields:
+    @pytest.fixture
+    def told(self, filled):
+        CostFact.objects.filter(description="credit").update(
+            extra={"lane": ["a", None], "new_dimension": "é"}
+        )
+        UsageFact.objects.update(other_counts={"thinking_tokens": 300}, extra={"new_dimension": "standard"})
+
+    def test_are_in_the_last_column_of_costs(self, viewer, told):
+        texts = [line["extra"] for line in lines_of(fetched(viewer, "costs.csv"))]
+
+        assert texts == ["", "", '{"lane": ["a", null], "new_dimension": "é"}']
+
+    def test_are_in_the_last_columns_of_usage(self, viewer, told):
+        line = lines_of(fetched(viewer, "usage.csv"))[0]
+
+        assert line["other_counts"] == '{"thinking_tokens": 300}'
+        assert line["extra"] == '{"new_dimension": "standard"}'
+
+    def test_are_texts_in_parquet(self, viewer, told):
+        texts = table_of(fetched(viewer, "costs.parquet"))["extra"].to_pylist()
+
+        assert texts == [None, None, '{"lane": ["a", null], "new_dimension": "é"}']
 
 
 class TestParquet:

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from runtime import refusals, rooms
+from runtime.rooms import NOBODY, Asked, People, Room, Size
+
+SMALL = Size(threads=3, share=2, waiting=4, share_waiting=3)
+
+
+def head(path: str, *lines: str) -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
+
+
+@pytest.fixture
+def room() -> Room[str]:
+    return Room(SMALL)
+
+
+class TestReadHead:
+    @pytest.mark.parametrize(
+        ("path", "kind"),
+        [
+            ("/healthz/live", "live"),
+            ("/healthz/live?x=1", "live"),
+            ("/healthz/ready", "health"),
+            ("/metrics", "health"),
+            ("/api/v1/costs/?model=/healthz/live", "api"),
+            ("/api/v1/exports/costs.csv?from=2026-11-01", "files"),
+            ("/settings/audit.csv", "files"),
+            ("/explore/?range=12m", "pages"),
+            ("http://localhost/api/v1/costs/", "api"),
+            ("nonsense", "pages"),
+        ],
+    )
+    def test_finds_the_room(self, path, kind):
+        assert rooms.read_head(head(path)).kind == kind
+
+    def test_gives_liveness_with_a_cookie_no_room_of_its_own(self):
+        """Looking up whose session it is needs the database, which may hang."""
+        assert rooms.read_head(head("/healthz/live", "Cookie: a=b")).kind == "health"
+
+    @pytest.mark.parametrize(
+        "line", ["Authorization: Bearer abc", "authorization:  bearer  abc ", "AUTHORIZATION: BEARER abc"]
+    )
+    def test_finds_the_token_of_a_program(self, line):
+        asked = rooms.read_head(head("/api/v1/costs/", "Cookie: sessionid=s", line))
+
+        assert asked == Asked("api", rooms.key_of(b"abc"))
+
+    @pytest.mark.parametrize("line", ["Cookie: sessionid=abc", "cookie: a=b; sessionid=abc; c=d"])
+    def test_finds_the_session_of_a_browser(self, line):
+        asked = rooms.read_head(head("/explore/", "Authorization: Bearer t", line))
+
+        assert asked == Asked("pages", rooms.key_of(b"abc"))
+
+    @pytest.mark.parametrize("line", ["Cookie: mysessionid=abc", "X-Cookie: sessionid=abc", "Cookie: a=b"])
+    def test_takes_nothing_else_for_a_session(self, line):
+        assert rooms.read_head(head("/explore/", line)).key is None
+
+    def test_reads_no_body(self):
+        assert rooms.read_head(head("/explore/") + b"\r\nCookie: sessionid=abc\r\n").key is None
+
+
+class TestPeople:
+    def test_are_nobody_until_they_are_introduced(self):
+        assert People().who(rooms.key_of(b"secret")) == NOBODY
+
+    def test_are_one_whatever_they_send(self):
+        people = People()
+
+        people.introduce(b"a session", 7)
+        people.introduce(b"a token", 7)
+
+        assert {people.who(rooms.key_of(b"a session")), people.who(rooms.key_of(b"a token"))} == {"7"}
+
+
+class TestRoom:
+    def test_lets_one_person_in_up_to_their_share(self, room):
+        assert [room.enter("a"), room.enter("a"), room.enter("a")] == [True, True, False]
+
+    def test_keeps_a_place_for_somebody_else(self, room):
+        room.enter("a"), room.enter("a")
+
+        assert room.enter("b")
+
+    def test_is_full_for_everybody_in_the_end(self, room):
+        room.enter("a"), room.enter("a"), room.enter("b")
+
+        assert not room.enter("c")
+
+    def test_lets_one_person_wait_up_to_their_share(self, room):
+        assert [room.wait("a", f"{n}", 0) for n in range(4)] == [True, True, True, False]
+        assert room.wait("b", "other", 0)
+
+    def test_has_a_line_with_an_end(self, room):
+        assert [room.wait(who, who, 0) for who in "abcde"] == [True, True, True, True, False]
+
+    def test_calls_first_whoever_has_the_fewest_inside(self, room):
+        room.enter("a"), room.enter("b"), room.enter("b")
+        room.wait("a", "second of a", 0), room.wait("c", "first of c", 0)
+        room.leave("b")
+
+        assert room.call() == "first of c"
+
+    def test_calls_nobody_beyond_their_share(self, room):
+        room.enter("a"), room.enter("a")
+        room.wait("a", "third of a", 0)
+
+        assert room.call() is None
+
+    def test_calls_in_the_order_of_arrival(self, room):
+        room.wait("a", "first", 0), room.wait("b", "second", 1)
+
+        assert [room.call(), room.call(), room.call()] == ["first", "second", None]
+
+    def test_drops_from_the_line_what_is_unwanted(self, room):
+        room.wait("a", "early", 0), room.wait("a", "late", 9)
+
+        assert room.drop(lambda _, since: since < 5) == ["early"]
+        assert room.call() == "late"
+
+
+class TestRefusal:
+    def test_is_a_problem_document_to_a_program(self):
+        lines, _, body = refusals.answer(refusals.BUSY, head("/api/v1/costs/?a=b")).partition(b"\r\n\r\n")
+
+        assert lines.startswith(
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
+        )
+        assert b"\r\nRetry-After: 2" in lines
+        assert json.loads(body) == {
+            "type": "urn:tallystick:problem:busy",
+            "title": "Service Unavailable",
+            "status": 503,
+            "detail": "More is being asked than can be answered at once. Try again in 2 seconds.",
+            "code": "busy",
+            "instance": "/api/v1/costs/",
+            "errors": [],
+        }
+
+    def test_is_a_page_to_a_person(self):
+        answer = refusals.answer(refusals.BUSY, head("/explore/"))
+
+        assert b"Content-Type: text/html" in answer
+        assert b"<h1>Busy at the moment</h1>" in answer
+
+    def test_has_no_body_for_head(self):
+        assert refusals.answer(refusals.BUSY, b"HEAD / HTTP/1.1\r\n\r\n").endswith(b"\r\n\r\n")
+
+    def test_says_how_long_its_body_is(self):
+        lines, _, body = refusals.answer(refusals.BUSY, b"").partition(b"\r\n\r\n")
+
+        assert f"Content-Length: {len(body)}".encode() in lines.split(b"\r\n")
