@@ -1,13 +1,11 @@
 """What has to be said beside a table of costs, where a grouping says less than it seems to; reads only."""
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from costs import selectors
-from costs.caveats import Caveats
-from costs.coverage import read_coverage
 from costs.money import sum_usd
 from costs.records import Origin
 from costs.values import is_made
@@ -27,13 +25,13 @@ _NOTHING = frozenset({None, ""})
 _WHO = frozenset({"api_key_id", "actor_id", "actor_type"})
 
 
-def list_notes(ground: Ground, built: Table, caveats: Caveats) -> list[str]:
+def list_notes(ground: Ground, built: Table, apart: Sequence[dt.date]) -> list[str]:
     """Return the sentences that belong beside the table of a state."""
     return [
         *_untold(ground),
         *_groupings(ground, built),
         *_attribution(ground),
-        *_rates(ground, built, caveats),
+        *_rates(apart),
     ]
 
 
@@ -65,17 +63,14 @@ def _attribution(ground: Ground) -> list[str]:
     ]
 
 
-def _rates(ground: Ground, built: Table, caveats: Caveats) -> list[str]:
-    """Say on which days there are dollars without tokens, which makes a rate too high."""
-    if built.total.per_million is None:
+def _rates(apart: Sequence[dt.date]) -> list[str]:
+    """Say why there are neither tokens nor rates."""
+    if not apart:
         return []
-    of_usage = read_coverage(replace(ground.scope, kind="usage"))
-    # A day without its bill makes no rate too high, and is told as missing anyway.
-    lacking = sorted({*of_usage.missing_days}.difference(caveats.missing))
-    if not lacking:
-        return []
-    on = figures.day_list(lacking)
-    return [f"Cost per million tokens is too high: usage is not stored for every connection yet on {on}."]
+    on = figures.day_list(apart)
+    return [
+        f"Tokens and cost per million tokens are left out: costs and usage are not both stored for every connection on {on}."
+    ]
 
 
 def _groupings(ground: Ground, built: Table) -> list[str]:

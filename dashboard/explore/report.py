@@ -110,8 +110,9 @@ def read_report(
     ground = prepare(subject)
     state, period = ground.state, ground.period
     cells = read_series(ground.query, ground.before, group_by=state.group_by, granularity=state.step(period))
-    tokens = _read_tokens(ground)
     caveats = list_caveats(ground.covered)
+    apart = _days_apart(ground) if _usage_knows(ground) else []
+    tokens = _read_tokens(ground) if _usage_knows(ground) and not apart else None
     is_rate = state.metric == _PER_MILLION and tokens is not None
     chart = _rates(ground, cells, tokens or {}, caveats) if is_rate else _chart(ground, cells, caveats)
     lines = all_rows if state.all_rows else most
@@ -130,7 +131,7 @@ def read_report(
         chart=chart,
         table=built,
         caveats=caveats,
-        notes=list_notes(ground, built, caveats),
+        notes=list_notes(ground, built, apart),
         ground=ground,
         known=_known(ground, total),
     )
@@ -147,15 +148,27 @@ def _known(ground: Ground, total: Decimal | None) -> Known | None:
 Tokens = Mapping[tuple[dt.date | None, Key], int]
 
 
-def _read_tokens(ground: Ground) -> Tokens | None:
+def _usage_knows(ground: Ground) -> bool:
+    """Say whether usage can be told by the same groups and filters; it is not kept as it was known earlier."""
+    state = ground.state
+    return {*state.group_by, *ground.query.filters} <= usage.DIMENSIONS.keys() and not state.as_of
+
+
+def _days_apart(ground: Ground) -> list[dt.date]:
+    """Return the days with dollars whose tokens are not stored, or the other way round: no rate is told over them."""
+    costs, of_usage = ground.covered, read_coverage(replace(ground.scope, kind="usage"))
+    return sorted(
+        (costs.stored_days & {*of_usage.missing_days}) | (of_usage.stored_days & {*costs.missing_days})
+    )
+
+
+def _read_tokens(ground: Ground) -> Tokens:
     """
-    Return the tokens of each group, by bucket where the chart needs them; None where usage does not know the groups.
+    Return the tokens of each group, by bucket where the chart needs them.
 
     Shape:   without buckets every bucket is None
     """
     state = ground.state
-    if not {*state.group_by, *ground.query.filters} <= usage.DIMENSIONS.keys() or state.as_of:
-        return None
     step: Granularity = state.step(ground.period) if state.metric == _PER_MILLION else "total"
     found = usage.summarise(ground.query, group_by=state.group_by, granularity=step)
     return {
@@ -241,7 +254,7 @@ def _layout(ground: Ground, chart: Chart, tokens: Mapping[Key, int] | None, most
         slots=chart.slots,
         link=ground.drill,
         compare=ground.compare,
-        has_shares=not ground.untold,
+        has_shares=not (ground.untold or ground.covered.is_patchy),
         sort=state.sort,
         most=most,
         tokens=tokens,

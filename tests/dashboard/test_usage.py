@@ -62,8 +62,8 @@ class TestTotal:
         assert "have no usage stored" not in later
         assert "No comparison: not every day of" in later
 
-    def test_makes_a_rate_too_high_where_it_is_missing(self, viewer, visit, filled):
-        client, says = visit(viewer), "Cost per million tokens is too high"
+    def test_leaves_no_rate_where_it_is_missing(self, viewer, visit, filled):
+        client, says = visit(viewer), "Tokens and cost per million tokens are left out"
         before = client.get("/explore/?range=7d").text
         day = ranges.period("7d", today()).days.start
         DayDigest.objects.filter(source__in=USAGE_REPORTS, day=day).delete()
@@ -75,7 +75,9 @@ class TestTotal:
         without_bill = client.get("/explore/?range=7d").text
 
         assert says not in before + without_bill
-        assert f"{says}: usage is not stored for every connection yet on {figures.day(day)}." in text
+        assert (
+            f"{says}: costs and usage are not both stored for every connection on {figures.day(day)}." in text
+        )
 
     @pytest.mark.parametrize("group_by", ["none", "model", "api_key_id", "workspace_id"])
     def test_is_what_the_table_adds_up_to(self, viewer, visit, filled, group_by):
