@@ -8,7 +8,7 @@ from costs import choice
 from costs.choice import Asked, Offers
 from costs.coverage import Coverage, Scope, read_coverage
 from costs.freshness import DayState
-from costs.periods import DayRange
+from costs.periods import DayRange, same_days_months_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,10 @@ class Comparability:
         return self.state is not DayState.MISSING
 
 
-def range_before(days: DayRange) -> DayRange:
-    """Return the equally long range that ends where this one starts."""
+def range_before(days: DayRange, compare: str = "previous") -> DayRange:
+    """Return the range that one is compared with: `previous_month`, or the equally long one that ends where it starts."""
+    if compare == "previous_month":
+        return same_days_months_before(days)
     return DayRange(days.start - dt.timedelta(days=len(days)), days.start)
 
 

@@ -14,7 +14,7 @@ from workers.archive import Archived
 from workers.models import SyncStep
 
 # Anthropic's reports follow within minutes; two days leave room for a pipeline in trouble.
-_LATEST_DAY_KNOWN = dt.timedelta(days=2)
+LATEST_DAY_KNOWN = dt.timedelta(days=2)
 
 
 def read(step: SyncStep) -> tuple[Archived, Reading]:
@@ -28,7 +28,7 @@ def read(step: SyncStep) -> tuple[Archived, Reading]:
         archived = archive.read_back(step)
         reading = stream.read(days, archived.bodies, archived.request_ids)
     except archive.ArchiveError as error:
-        raise unreadable(f"an archived answer was damaged and is fetched again ({error})") from error
+        raise archive.damaged(error) from error
     left_out = _left_out(days, stream, reading, archived.first_requested_at)
     if left_out:
         raise unreadable(f"it leaves out {left_out} and later days of the window")
@@ -71,7 +71,7 @@ def _left_out(
     """
     if stream.family != "classic" or stream.kind not in {"cost", "usage"}:
         return None
-    known_by = first_requested_at - _LATEST_DAY_KNOWN
+    known_by = first_requested_at - LATEST_DAY_KNOWN
     for day in window.days():
         ended = day_start(day) + dt.timedelta(days=1)
         is_whole = day in reading.covered and (reading.as_of is None or ended <= reading.as_of)

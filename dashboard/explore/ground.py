@@ -11,7 +11,7 @@ from costs.periods import DayRange
 from costs.selectors import CostQuery, Key
 from costs.values import API_KEYS
 from dashboard import figures, naming
-from dashboard.explore.state import State
+from dashboard.explore.state import NONE, State
 from dashboard.naming import Names
 from dashboard.ranges import Period
 
@@ -95,8 +95,8 @@ def prepare(subject: Subject, *, also_named: Sequence[str] = ()) -> Ground:
     state = subject.state
     period = state.period(subject.today)
     covered = read_coverage(scope_of(subject, period.days))
-    not_compared = _why_not_compared(covered, period, state) if state.compare == "previous" else ""
-    compare = state.compare == "previous" and not not_compared
+    not_compared = _why_not_compared(covered, period, state) if state.compare != NONE else ""
+    compare = state.compare != NONE and not not_compared
     before = period.previous if compare else DayRange(period.days.start, period.days.start)
     names = naming.names(subject.account_id, [*state.group_by, *dict(state.filters), *also_named])
     untold = frozenset[str]()

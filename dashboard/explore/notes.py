@@ -1,11 +1,14 @@
 """What has to be said beside a table of costs, where a grouping says less than it seems to; reads only."""
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from costs import selectors
+from costs.caveats import Caveats
+from costs.coverage import read_coverage
 from costs.money import sum_usd
 from costs.records import Origin
 from costs.values import is_made
@@ -15,23 +18,22 @@ from dashboard.explore.table import Table
 from integrations.models import Connection
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from costs.selectors import Key
 
 # What narrows a question to some connections, by the column that has it.
 _OF_CONNECTIONS = {"connection": "pk", "origin": "origin", "cost_center": "cost_center"}
+_ZERO = Decimal(0)
 _NOTHING = frozenset({None, ""})
 _WHO = frozenset({"api_key_id", "actor_id", "actor_type"})
 
 
-def list_notes(ground: Ground, built: Table, apart: Sequence[dt.date]) -> list[str]:
+def list_notes(ground: Ground, built: Table, caveats: Caveats) -> list[str]:
     """Return the sentences that belong beside the table of a state."""
     return [
         *_untold(ground),
         *_groupings(ground, built),
         *_attribution(ground),
-        *_rates(apart),
+        *_rates(ground, built, caveats),
     ]
 
 
@@ -51,8 +53,9 @@ def _attribution(ground: Ground) -> list[str]:
     who = [name for name in (*ground.state.group_by, *ground.query.filters) if name in _WHO]
     sums = selectors.summarise(ground.query, group_by=(who[0], "attribution"))
     by_method: defaultdict[str | None, list[Decimal]] = defaultdict(list)
+    # Of what was charged: a credit is no part of it, and would make the parts more than the whole.
     for row in sums.rows:
-        by_method[row.group["attribution"]].append(row.amount_usd)
+        by_method[row.group["attribution"]].append(max(row.amount_usd, _ZERO))
     shared = {method: sum_usd(amounts) for method, amounts in by_method.items() if method is not None}
     total = sum_usd((*shared.values(), *by_method.get(None, [])))
     return [
@@ -63,13 +66,40 @@ def _attribution(ground: Ground) -> list[str]:
     ]
 
 
-def _rates(apart: Sequence[dt.date]) -> list[str]:
-    """Say why there are neither tokens nor rates."""
-    if not apart:
-        return []
-    on = figures.day_list(apart)
+def _rates(ground: Ground, built: Table, caveats: Caveats) -> list[str]:
+    """Say where dollars lack their tokens, which makes a rate too high, and tokens their dollars, which makes it too low."""
+    if not built.has_tokens:
+        if ground.state.metric != "usd_per_million":
+            return []
+        return [
+            "No report of usage knows these groups or filters, or what was known on a day: dollars are shown."
+        ]
+    notes = []
+    if built.unpriced:
+        notes.append(
+            f"{figures.compact(built.unpriced.tokens or 0)} tokens have no amount: no report of cost has their "
+            f"{_and(ground.state.group_by)} in these days. The total counts them, so that its cost per million tokens is lower."
+        )
+    if built.total.tokens:
+        notes += _days_apart(ground, caveats)
+    return notes
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(naming.inline(name) for name in names) or "group"
+
+
+def _days_apart(ground: Ground, caveats: Caveats) -> list[str]:
+    """Say on which days only one of bill and usage is stored; a day without both is told as missing anyway."""
+    of_usage = read_coverage(replace(ground.scope, kind="usage"))
+    usage, bill = {*of_usage.missing_days}, {*caveats.missing}
     return [
-        f"Tokens and cost per million tokens are left out: costs and usage are not both stored for every connection on {on}."
+        f"Cost per million tokens is too {word}: {report} is not stored for every connection yet on {figures.day_list(days)}."
+        for word, report, days in (
+            ("high", "usage", sorted(usage - bill)),
+            ("low", "the bill", sorted(bill - usage)),
+        )
+        if days
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from accounts.models import Plan
 from costs import freshness
-from costs.coverage import Coverage, Scope, read_coverage, spans
+from costs.coverage import Coverage, Scope, read_coverage
 from costs.models import CostFact, DayDigest
 from costs.periods import DayRange
 from integrations.anthropic import streams, wire
@@ -125,27 +125,20 @@ class TestForce:
         assert created
         assert other.to_day == database_now().date() + DAY
 
-    def test_of_a_day_before_the_history_changes_no_promise(self, account, connect, run_due):
-        connection = connect()
-        run_due()
-        before = spans([connection.pk])
-        old = database_now().date() - 300 * DAY
-        lifecycle.force_sync(connection, DayRange(old, old + DAY), actor="alice")
-
-        run_due()
-
-        connection.refresh_from_db()
-        assert spans([connection.pk]) == before
-        assert connection.settled_through == database_now().date() - 7 * DAY
-
-    @pytest.mark.parametrize(
-        ("start", "end", "words"), [(0, 0, "no day"), (5, 6, "not begun"), (-800, 0, "At most 731 days")]
-    )
+    @pytest.mark.parametrize(("start", "end", "words"), [(0, 0, "no day"), (5, 6, "not begun")])
     def test_refuses_a_range_that_cannot_be(self, connect, start, end, words):
         today = database_now().date()
 
         with pytest.raises(RangeError, match=words):
             lifecycle.force_sync(connect(), DayRange(today + start * DAY, today + end * DAY), actor="alice")
+
+    def test_refuses_more_days_than_one_run_may_have(self, connect):
+        today = database_now().date()
+        connection = connect()
+        Connection.objects.update(wanted_from=today - 900 * DAY)
+
+        with pytest.raises(RangeError, match="At most 731 days"):
+            lifecycle.force_sync(connection, DayRange(today - 800 * DAY, today), actor="alice")
 
 
 class TestInterruptedBackfill:
