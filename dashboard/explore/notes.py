@@ -13,7 +13,7 @@ from costs.money import sum_usd
 from costs.records import Origin
 from costs.values import is_made
 from dashboard import figures, naming
-from dashboard.explore.ground import Ground
+from dashboard.explore.ground import Ground, lacking
 from dashboard.explore.table import Table
 from integrations.models import Connection
 
@@ -29,7 +29,20 @@ _WHO = frozenset({"api_key_id", "actor_id", "actor_type"})
 
 def list_notes(ground: Ground, built: Table, caveats: Caveats) -> list[str]:
     """Return the sentences that belong beside the table of a state."""
-    return [*_groupings(ground, built), *_attribution(ground), *_rates(ground, built, caveats)]
+    return [
+        *_untold(ground),
+        *_groupings(ground, built),
+        *_attribution(ground),
+        *_rates(ground, built, caveats),
+    ]
+
+
+def _untold(ground: Ground) -> list[str]:
+    """Say that groups lack days whose report is still to come."""
+    if not ground.untold:
+        return []
+    said = lacking(ground.untold)
+    return [f"{said[0].upper()}{said[1:]} for every day yet: what it will name is in the line without one."]
 
 
 def _attribution(ground: Ground) -> list[str]:

@@ -12,7 +12,6 @@ from typing import Final
 
 from costs import selectors, usage
 from costs.caveats import Caveats, list_caveats
-from costs.comparison import read_offers
 from costs.coverage import read_coverage
 from costs.forecast import LOOK_BACK_DAYS, Forecast, forecast_month
 from costs.money import sum_usd
@@ -281,8 +280,7 @@ def _layout(ground: Ground, chart: Chart, tokens: Mapping[Key, int] | None, most
         slots=chart.slots,
         link=ground.drill,
         compare=ground.compare,
-        has_shares=ground.compare
-        or not read_offers(ground.scope).uneven(ground.query.filters, state.group_by),
+        has_shares=not ground.untold,
         sort=state.sort,
         most=most,
         tokens=tokens,
