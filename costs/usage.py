@@ -26,7 +26,7 @@ from costs import choice, selectors, sources
 from costs.daily import USAGE_SUMS
 from costs.models import UpstreamNovelty, UsageFact
 from costs.periods import DayRange
-from costs.selectors import BUCKETS, MOST_GROUPS, CostQuery, Granularity, Key, bucket_of
+from costs.selectors import BUCKETS, MOST_GROUPS, CostQuery, Granularity, Key, counterpart
 from costs.snapshots import one_look
 from costs.usage_records import TOKEN_COUNTS, UPSTREAM_COUNTS, USAGE_DIMENSIONS
 
@@ -40,7 +40,8 @@ DIMENSIONS: Mapping[str, str] = {
 }
 COUNTS = (*TOKEN_COUNTS, "total_tokens", "web_search_requests", "requests")
 _STORED = (*TOKEN_COUNTS, "web_search_requests", "requests")
-# By name, None where not counted; under `other_counts` those that this version does not know, by their upstream names.
+# By name, None where not counted. Where something was counted that this version does not know, it stands under
+# `other_counts` by its upstream names.
 Counts = Mapping[str, Any]
 OTHERS = "other_counts"
 # More kinds than this would be an accident; what is new is listed in full on the page of its connection.
@@ -75,7 +76,7 @@ class UsageSummary:
     @property
     def left_out(self) -> list[str]:
         """The names of the counts that no total holds."""
-        return sorted(self.totals[OTHERS])
+        return sorted(others_of(self.totals))
 
 
 def list_facts(query: CostQuery, *, dimensions: Sequence[str] = ()) -> QuerySet[UsageFact]:
@@ -89,18 +90,18 @@ def summarise(
     *,
     group_by: Sequence[str] = (),
     granularity: Granularity = "total",
-    compare: bool = False,
+    before: DayRange | None = None,
 ) -> UsageSummary:
     """
     Sum the usage of the query by up to three dimensions and a period.
 
-    Shape:   rows ordered by bucket, then tokens, most first; null is a group of its own; `compare` as in costs
+    Shape:   rows ordered by bucket, then tokens, most first; null is a group of its own; `before` as in costs
     Raises:  KeyError — unknown dimension; ValueError — more than three
     """
     if len(group_by) > MOST_GROUPS:
         raise ValueError(f"at most {MOST_GROUPS} dimensions")
     sums = _sums(query, group_by, granularity)
-    previous = _previous(query, group_by, granularity) if compare else None
+    previous = _previous(query, before, group_by, granularity) if before else None
     places = [*sums, *(place for place in previous or {} if place not in sums)]
     rows = [
         UsageRow(
@@ -112,8 +113,8 @@ def summarise(
         for bucket, key in places
     ]
     rows.sort(key=lambda row: (row.bucket or dt.date.min, -(row.counts["total_tokens"] or 0)))
-    before = None if previous is None else added(previous.values())
-    return UsageSummary(query, granularity, tuple(group_by), added(sums.values()), before, tuple(rows))
+    earlier = None if previous is None else added(previous.values())
+    return UsageSummary(query, granularity, tuple(group_by), added(sums.values()), earlier, tuple(rows))
 
 
 def list_unread(query: CostQuery) -> list[str]:
@@ -171,8 +172,8 @@ def _of_query(table: type[Model], query: CostQuery, chosen: Any) -> QuerySet[Any
 
 _Sums = dict[tuple[dt.date | None, Key], Counts]
 # Of days that are not stored nothing is known, which is not zero.
-UNKNOWN: Counts = {**dict.fromkeys(COUNTS), OTHERS: {}}
-_NOTHING: Counts = {**dict.fromkeys(COUNTS, 0), OTHERS: {}}
+UNKNOWN: Counts = dict.fromkeys(COUNTS)
+_NOTHING: Counts = dict.fromkeys(COUNTS, 0)
 
 
 def _sums(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -> _Sums:
@@ -198,12 +199,13 @@ def _sums(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -
         sums_of = dict(zip(_STORED, values, strict=False))
         counts = {name: int(sums_of[name] or 0) for name in (*TOKEN_COUNTS, "web_search_requests")}
         key = tuple(None if value is None else str(value) for value in values[len(_STORED) :])
+        new = others.get((bucket_day, key))
         found[bucket_day, key] = {
             **counts,
             "total_tokens": sum(counts[name] for name in TOKEN_COUNTS),
             # Half of a sum would be read as the whole.
             "requests": int(sums_of["requests"] or 0) if counted == rows else None,
-            OTHERS: others.get((bucket_day, key), {}),
+            **({OTHERS: new} if new else {}),
         }
     return found
 
@@ -239,15 +241,14 @@ def _others(
     return found
 
 
-def _previous(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -> _Sums:
-    length = dt.timedelta(days=len(query.days))
-    before = replace(query, days=DayRange(query.days.start - length, query.days.start))
+def _previous(query: CostQuery, before: DayRange, group_by: Sequence[str], granularity: Granularity) -> _Sums:
+    earlier = replace(query, days=before)
     if granularity == "total":
-        return _sums(before, group_by, "total")
+        return _sums(earlier, group_by, "total")
     moved: dict[tuple[dt.date | None, Key], list[Counts]] = defaultdict(list)
-    for (day, key), counts in _sums(before, group_by, "day").items():
+    for (day, key), counts in _sums(earlier, group_by, "day").items():
         assert day is not None  # noqa: S101 - sums by day have a day
-        moved[bucket_of(day + length, granularity), key].append(counts)
+        moved[counterpart(day, query.days, before, granularity), key].append(counts)
     return {place: added(parts) for place, parts in moved.items()}
 
 
@@ -256,8 +257,14 @@ def added(parts: Iterable[Counts]) -> Counts:
     total: dict[str, Any] = dict.fromkeys(COUNTS, 0)
     others: Counter[str] = Counter()
     for counts in parts:
-        others.update(counts[OTHERS])
+        others.update(others_of(counts))
         for name in COUNTS:
             count, so_far = counts[name], total[name]
             total[name] = None if so_far is None or count is None else so_far + count
-    return {**total, OTHERS: dict(others)}
+    return {**total, OTHERS: dict(others)} if others else total
+
+
+def others_of(counts: Counts) -> Mapping[str, int]:
+    """Return what was counted that this version does not know."""
+    found: Mapping[str, int] = counts.get(OTHERS, {})
+    return found

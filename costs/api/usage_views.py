@@ -80,25 +80,27 @@ class UsageSummaryView(ApiView):
         wanted = cost_query(self.account.pk, query, "usage")
         scope = scope_of(wanted, today=database_now().date(), kind="usage")
         covered = read_coverage(scope)
-        compared = None
+        before, compared = None, None
         if "compare" in query:
-            compared = read_comparability(scope, range_before(wanted.days), query.get("group_by", ()))
+            before = range_before(wanted.days, query["compare"])
+            compared = read_comparability(scope, before, query.get("group_by", ()))
         summary = usage.summarise(
             wanted,
             group_by=query.get("group_by", ()),
             granularity="day" if query["names"] == "as_of_day" else query["granularity"],
-            compare=compared is not None and compared.is_given,
+            before=before if compared and compared.is_given else None,
         )
         used = usage.sources_used(wanted, summary.group_by)
         return {
             "days": wanted.days,
             "granularity": query["granularity"],
             "group_by": summary.group_by,
-            "totals": summary.totals if covered.is_stored else usage.UNKNOWN,
-            "previous_totals": summary.previous_totals,
+            "totals": _shown(summary.totals if covered.is_stored else usage.UNKNOWN),
+            "previous_totals": _shown(summary.previous_totals),
             "complete_through": covered.complete_through,
             "state": covered.state,
             "missing": covered.missing,
+            "previous_days": before,
             "previous_state": compared and compared.state,
             "left_out": summary.left_out,
             "unread": usage.list_unread(wanted),
@@ -111,9 +113,18 @@ class UsageSummaryView(ApiView):
         words = summaries.namer(self.account.pk, summary.group_by)
         naming = Naming(query["names"] == "as_of_day", query["granularity"])
         return [
-            {"bucket": row.bucket, "group": row.group, "counts": row.value, "previous": row.previous}
+            {
+                "bucket": row.bucket,
+                "group": row.group,
+                "counts": _shown(row.value),
+                "previous": _shown(row.previous),
+            }
             for row in summaries.worded(summary.rows, words, naming, _COUNTS)
         ]
+
+
+def _shown(counts: Counts | None) -> Counts | None:
+    return None if counts is None else {**counts, usage.OTHERS: usage.others_of(counts)}
 
 
 class ActivityView(ApiView):
