@@ -127,6 +127,18 @@ def poison(stage: Stage) -> Act:
     return act
 
 
+def last_window_closed(stage: Stage) -> Act:
+    lease, step = stage.claimed()
+    step.run.steps.update(status=SyncStep.Status.SKIPPED)
+
+    @transaction.atomic
+    def act() -> None:
+        lanes.lock(lease)
+        outcomes.close_run_if_done(step, database_now())
+
+    return act
+
+
 # ---- what the clock does
 
 
@@ -196,6 +208,7 @@ SCENES: dict[str, dict[str, tuple[Callable[[Stage], Act], set[str]]]] = {
     },
     "outcomes.leave_to_others": {"": (own_key, BOTH)},
     "outcomes.restart": {"": (restart, {LANES})},
+    "outcomes.close_run_if_done": {"": (last_window_closed, BOTH)},
     "outcomes.stop_poisoned": {"": (poison, BOTH)},
     "schedule.next_daily": {
         "": (lambda stage: lambda: schedule.next_daily(stage.connection.pk, after=database_now()), set())
