@@ -38,11 +38,14 @@ BUSY = Refusal(
     f"More is being asked than can be answered at once. Try again in {RETRY_AFTER_SECONDS} seconds.",
     RETRY_AFTER_SECONDS,
 )
+WITH_A_BODY = (
+    "Costs and usage can be asked for with a body as well: POST to …/search/ with the parameters as JSON."
+)
 LONG_ADDRESS = Refusal(
     HTTPStatus.REQUEST_URI_TOO_LONG,
     "address_too_long",
     "The address is too long",
-    "The address is longer than any that is read here. Costs and usage can be asked for with POST and a body instead.",
+    f"The address is longer than any that is read here. {WITH_A_BODY}",
 )
 LARGE_HEADERS = Refusal(
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -61,6 +61,17 @@ class WholeNumberField(serializers.IntegerField):
         return int(data)
 
 
+class NumberField(serializers.IntegerField):
+    """A whole number of a body: a number there, and no text of digits."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:  # a boolean is an int to Python
+            raise serializers.ValidationError(
+                "This is not a whole number. Write it without quotes.", "invalid"
+            )
+        return data
+
+
 class Choice(serializers.ChoiceField):
     """One of a few values; a refusal names them."""
 

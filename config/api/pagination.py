@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError
@@ -195,6 +196,7 @@ def page_response(page: Page, kind: type[serializers.Serializer[Any]]) -> Respon
     )
 
 
+@cache  # one class, or the registry sees two components of one name
 def page_of(kind: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
     """Return the serializer of a page for the OpenAPI document."""
     # One object for each: a serializer takes a field that stands under two names for the second only.
