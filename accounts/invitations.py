@@ -98,9 +98,9 @@ def accept(invitation: Invitation, user: User, *, now: dt.datetime) -> Membershi
 
     Raises:  InvitationClosedError
     """
-    current = Invitation.objects.select_for_update().select_related("account").get(pk=invitation.pk)
+    current = _hold(invitation)
     # The row is locked: of two uses of one link the second finds it accepted.
-    if not current.is_open(now) or user.email.lower() != current.email:
+    if current is None or not current.is_open(now) or user.email.lower() != current.email:
         raise InvitationClosedError
     current.accepted_at = now
     current.save(update_fields=["accepted_at"])
@@ -126,11 +126,23 @@ def is_invited(email: str, *, now: dt.datetime) -> bool:
 @transaction.atomic
 def withdraw(invitation: Invitation, *, actor: str, now: dt.datetime) -> None:
     """Make the link useless; what was accepted, withdrawn or too old stays as it is."""
-    current = Invitation.objects.select_for_update().select_related("account").get(pk=invitation.pk)
-    if current.is_open(now):
+    current = _hold(invitation)
+    if current and current.is_open(now):
         current.revoked_at = now
         current.save(update_fields=["revoked_at"])
         _record(current, actor, "invitation.revoked")
+
+
+def _hold(invitation: Invitation) -> Invitation | None:
+    """
+    Return the invitation fresh and locked; None when it was erased with its account.
+
+    The account first, as whoever invites does: one who accepts while the address is invited again would wait for the
+    other for ever.
+    """
+    Account.objects.select_for_update().filter(pk=invitation.account_id).first()
+    held = Invitation.objects.select_for_update(of=("self",)).select_related("account")
+    return held.filter(pk=invitation.pk).first()
 
 
 def _record(invitation: Invitation, actor: str, action: str) -> None:

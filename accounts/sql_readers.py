@@ -67,6 +67,23 @@ _QUESTIONS: Sequence[tuple[str, str]] = (
     ),
 )
 
+_MAKES_TABLES = "SELECT WHERE has_database_privilege(%(role)s, current_database(), 'TEMPORARY')"
+# The three functions that make one; all others want one that is there, of one's own.
+_LARGE_OBJECTS = "EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea)"
+_MAKES_OBJECTS = """
+    SELECT FROM unnest(ARRAY['lo_creat(integer)', 'lo_create(oid)', 'lo_from_bytea(oid, bytea)']) maker
+    WHERE has_function_privilege(%(role)s, maker, 'EXECUTE')
+"""
+_OTHERS = r"""
+    SELECT rolname FROM pg_roles WHERE NOT rolsuper AND rolname NOT LIKE 'pg\_%%' AND rolname <> %(role)s
+    AND rolname NOT IN (SELECT role_name FROM accounts_sqlreader)
+    AND (rolname = current_user OR EXISTS (
+        SELECT FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = pg_roles.oid
+        AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ))
+    ORDER BY rolname
+"""
+
 
 class UnfitRoleError(Exception):
     """The role cannot be let in as it is; the text says why and what to do."""
@@ -86,6 +103,36 @@ def statements(role_name: str) -> list[str]:
         f"ALTER ROLE \"{name}\" SET statement_timeout = '5min';",
         f'ALTER ROLE "{name}" SET search_path = {SCHEMA};',
     ]
+
+
+def closing_statements(role_name: str) -> list[str]:
+    """
+    Return the SQL by which an administrator keeps the role from making temporary tables and large objects.
+
+    PostgreSQL lets everybody make them and can refuse nobody in particular. So whoever else has or owns something in
+    this database, which may be shared, is given by name what is then taken from everybody. Nothing once that was done.
+    """
+    name = _checked(role_name)
+    with connection.cursor() as cursor:
+        cursor.execute(_OTHERS, {"role": name})
+        others = ", ".join(_quoted(other) for (other,) in cursor.fetchall())
+        cursor.execute("SELECT current_database()")
+        (database,) = cursor.fetchone()
+    wanted = []
+    for right, question in (
+        (f"TEMPORARY ON DATABASE {_quoted(database)}", _MAKES_TABLES),
+        (_LARGE_OBJECTS, _MAKES_OBJECTS),
+    ):
+        if _asked(question, "public"):
+            wanted += [f"GRANT {right} TO {others};"] if others else []
+            wanted += [f"REVOKE {right} FROM PUBLIC;"]
+    return wanted
+
+
+def leftovers(role_name: str) -> list[str]:
+    """Return what a role can make in this database beside reading: temporary tables, large objects, both or nothing."""
+    found = (("temporary tables", _MAKES_TABLES), ("large objects", _MAKES_OBJECTS))
+    return [told for told, question in found if _asked(question, role_name)]
 
 
 @transaction.atomic
@@ -234,6 +281,10 @@ def _checked(role_name: str) -> str:
             "not beginning with a digit or pg_."
         )
     return role_name
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _asked(question: str, role_name: str) -> bool:

@@ -43,11 +43,18 @@ def issue(account: Account, owner: User, terms: Terms, *, actor: str) -> tuple[A
 
 @transaction.atomic
 def revoke(token: ApiToken, *, actor: str) -> None:
-    """Delete a token: programs that use it get 401 from now on."""
-    audit.record(
-        token.account, actor, "token.revoked", token.name, target_id=token.public_id, role=token.role
-    )
-    token.delete()
+    """
+    Delete a token: programs that use it get 401 from now on.
+
+    Key:     of two who revoke it the second finds it gone, and nothing is recorded again
+    """
+    # The account first, as whoever takes a member out with their tokens does.
+    Account.objects.select_for_update(no_key=True).get(pk=token.account_id)
+    deleted, _ = ApiToken.objects.filter(pk=token.pk).delete()
+    if deleted:
+        audit.record(
+            token.account, actor, "token.revoked", token.name, target_id=token.public_id, role=token.role
+        )
 
 
 class BearerAuthentication(TokenAuthentication):

@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import hmac
 import smtplib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -52,6 +53,11 @@ def enqueue(account: Account | None, message: Message, *, now: dt.datetime) -> N
         ],
         ignore_conflicts=True,
     )
+
+
+def forget(addresses: Iterable[str]) -> None:
+    """Delete what waits to be said to these addresses about their own sign-in; what an account says goes with it."""
+    OutboxMessage.objects.filter(account=None, recipient__in=list(addresses)).delete()
 
 
 def send_due(*, now: dt.datetime) -> int:

@@ -16,14 +16,14 @@ from prometheus_client.registry import Collector
 
 from alerts.models import OutboxMessage
 from config.problems import read_only
-from costs.models import DayDigest, Restatement
+from costs.models import DayDigest, Restatement, UpstreamNovelty
 from integrations.models import Connection, Status
 from workers import watch
 from workers.clock import database_now
 from workers.models import Lane, SyncRun
 
 
-def _gauge(name: str, says: str, value: float) -> GaugeMetricFamily:
+def _gauge(name: str, says: str, value: float | None) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"tallystick_{name}", says, value=value)
 
 
@@ -43,13 +43,15 @@ class DatabaseCollector(Collector):
         yield _gauge("lanes_blocked", "Lanes that a 429 of Anthropic has blocked for now.", blocked)
         yield _gauge("connections_late", "Connections without a success for too long.", len(watch.late(now)))
         stored = DayDigest.objects.aggregate(newest=Max("as_of"))["newest"]
-        age = (now - stored).total_seconds() if stored else 0.0
+        # Without a stored day there is no sample: an age of nought would be read as fresh.
+        age = (now - stored).total_seconds() if stored else None
         yield _gauge("newest_answer_age_seconds", "Age of the newest stored answer of any connection.", age)
         waiting = OutboxMessage.objects.filter(sent_at__isnull=True)
         yield _gauge("outbox_waiting", "E-mails that wait to be sent.", waiting.count())
         yield _gauge(
             "outbox_failing", "E-mails whose last attempt failed.", waiting.exclude(last_error="").count()
         )
+        yield self._news()
         yield _gauge("restatements", "Stored days that came back different, so far.", _estimate(Restatement))
 
     def _connections(self) -> Metric:
@@ -62,6 +64,18 @@ class DatabaseCollector(Collector):
         )
         for status in Status.values:
             family.add_metric([status], found.get(status, 0))
+        return family
+
+    def _news(self) -> Metric:
+        family = GaugeMetricFamily(
+            "tallystick_new_upstream_values",
+            "New upstream values: stored, shown, not understood.",
+            labels=["kind"],
+        )
+        rows = UpstreamNovelty.objects.order_by().values_list("kind").annotate(count=Count("pk"))
+        found = dict(rows)
+        for kind in UpstreamNovelty.Kind.values:
+            family.add_metric([kind], found.get(kind, 0))
         return family
 
     def _runs(self) -> Metric:

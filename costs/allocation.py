@@ -23,7 +23,9 @@ _COUNTED_AS: Mapping[str, str] = {
     "cache_creation.ephemeral_5m_input_tokens": "cache_write_5m_tokens",
     "cache_creation.ephemeral_1h_input_tokens": "cache_write_1h_tokens",
 }
-_SEARCHES = "web_search_requests"
+SEARCHES = "web_search_requests"
+# How usage names the calls of a tool that this version does not know: server_tool_use.web_fetch_requests.
+_TOOLS = "server_tool_use."
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,11 +45,24 @@ Weights = dict[Cell, dict[Who, int]]
 def cell_of(row: CostRecord, default_workspace: str | None) -> Cell | None:
     """Return the cell of usage that a billed row is paid for by; None when usage does not count such a thing."""
     workspace = None if row.workspace_id == default_workspace else row.workspace_id
-    if row.cost_type == "web_search":
-        # Searches are billed without a model and a tier, and counted with them.
-        return workspace, None, None, _SEARCHES
-    counted = _COUNTED_AS.get(row.token_type or "")
-    return None if counted is None else (workspace, row.model, row.service_tier, counted)
+    if row.token_type:
+        # A kind of tokens that this version does not know is counted under the name it is billed by.
+        counted = _COUNTED_AS.get(row.token_type, row.token_type)
+        return workspace, row.model, row.service_tier, counted
+    if row.cost_type in {None, "tokens"}:
+        return None
+    # Calls of a tool are billed without a model and a tier, and counted with them.
+    return workspace, None, None, _calls_of(row.cost_type)
+
+
+def cell_of_count(workspace: str | None, model: str | None, tier: str | None, counted: str) -> Cell:
+    """Return the cell that a count of usage pays for: a kind of tokens by model and tier, calls of a tool without."""
+    is_tool = counted == SEARCHES or counted.startswith(_TOOLS)
+    return (workspace, None, None, counted) if is_tool else (workspace, model, tier, counted)
+
+
+def _calls_of(cost_type: str) -> str:
+    return SEARCHES if cost_type == "web_search" else f"{_TOOLS}{cost_type}_requests"
 
 
 def allocate(

@@ -20,7 +20,7 @@ from costs.tables import read_extra
 from costs.usage_records import TOKEN_COUNTS
 
 _WHO = frozenset({"api_key_id", "actor_id"})
-_NATIVE = "analytics_cost"
+_NATIVE = sources.NATIVE
 # Reports whose arrival changes what a share is.
 MATTERS = frozenset({"cost_report", _NATIVE, "usage_report", "analytics_usage"})
 # Dollars as weights: whole numbers of this part of a dollar.
@@ -119,11 +119,10 @@ def _tokens(connection_id: UUID, source: str, day: dt.date, default: str | None)
     for fact in UsageFact.objects.filter(connection_id=connection_id, source=source, day=day):
         who = Who(fact.api_key_id or "", fact.actor_type or "", fact.actor_id or "")
         workspace = None if fact.workspace_id == default else fact.workspace_id
-        for name in TOKEN_COUNTS:
-            cell = (workspace, fact.model, fact.service_tier, name)
-            allocation.add_weight(weights, cell, who, getattr(fact, name))
-        searches = (workspace, None, None, "web_search_requests")
-        allocation.add_weight(weights, searches, who, fact.web_search_requests)
+        counts = {name: getattr(fact, name) for name in (*TOKEN_COUNTS, allocation.SEARCHES)}
+        for name, count in {**fact.other_counts, **counts}.items():
+            cell = allocation.cell_of_count(workspace, fact.model, fact.service_tier, name)
+            allocation.add_weight(weights, cell, who, count)
     return weights
 
 

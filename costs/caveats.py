@@ -1,18 +1,21 @@
 """What stands between a sum and Anthropic's number: days that are missing, may change, or changed; reads only."""
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from uuid import UUID
 
 from django.db.models import Count, Max, Sum
 
-from costs.freshness import summarise_days
+from costs.coverage import Coverage, Gap, Scope, narrowing
 from costs.money import sum_usd
-from costs.periods import DayRange
 from costs.restated import of_the_bill
-from costs.sources import Kind
+
+_COLUMNS = {
+    "connection": "connection_id",
+    "origin": "connection__origin",
+    "cost_center": "connection__cost_center",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,28 @@ class RestatedDay:
 class Caveats:
     """The days of a range by what is to be said about them, oldest first; a day may be in several lists."""
 
-    missing: tuple[dt.date, ...]
-    provisional: tuple[dt.date, ...]
+    coverage: Coverage
     restated: tuple[RestatedDay, ...]
+
+    @property
+    def missing(self) -> tuple[dt.date, ...]:
+        """The days that a connection lacks."""
+        return self.coverage.missing_days
+
+    @property
+    def gaps(self) -> Sequence[Gap]:
+        """The same by reason."""
+        return self.coverage.missing
+
+    @property
+    def provisional(self) -> tuple[dt.date, ...]:
+        """The days that may still change."""
+        return self.coverage.provisional_days
+
+    @property
+    def is_stored(self) -> bool:
+        """True when at least one day is stored: without one there is no figure."""
+        return self.coverage.is_stored
 
     @property
     def restated_usd(self) -> Decimal:
@@ -40,34 +62,26 @@ class Caveats:
         return sum_usd(day.difference_usd for day in self.restated)
 
 
-def list_caveats(
-    account_id: UUID,
-    days: DayRange,
-    *,
-    today: dt.date,
-    connections: Collection[str] = (),
-    kind: Kind = "cost",
-) -> Caveats:
+def list_caveats(covered: Coverage) -> Caveats:
     """
-    Return what has to be said about the days of a range, of all live connections or of the given ones.
+    Return what has to be said about the days of a coverage.
 
-    Shape:   today is provisional, never missing: it is complete only tomorrow; restated are only dollars, so never
-             days of `usage`
-    Effects: two queries
+    Shape:   restated are only dollars, so never days of `usage`
+    Effects: one query
     """
-    known = summarise_days(account_id, days, connections, kind=kind)
-    provisional = {day.day for day in known if day.is_provisional} | ({today} if today in days else set())
-    return Caveats(
-        missing=tuple(day.day for day in known if day.is_missing and day.day < today),
-        provisional=tuple(sorted(provisional)),
-        restated=_restated(account_id, days, connections) if kind == "cost" else (),
+    scope = covered.scope
+    restated = _restated(scope) if scope.kind == "cost" else ()
+    return Caveats(covered, restated)
+
+
+def _restated(scope: Scope) -> tuple[RestatedDay, ...]:
+    days = scope.days
+    changes = of_the_bill(scope.account_id).filter(
+        day__gte=days.start, day__lt=days.end, was_provisional=False
     )
-
-
-def _restated(account_id: UUID, days: DayRange, connections: Collection[str]) -> tuple[RestatedDay, ...]:
-    changes = of_the_bill(account_id).filter(day__gte=days.start, day__lt=days.end, was_provisional=False)
-    if connections:
-        changes = changes.filter(connection_id__in=connections)
+    for name, values in narrowing(scope.filters).items():
+        if values is not None:
+            changes = changes.filter(**{f"{_COLUMNS[name]}__in": values})
     # Each change starts where the one before it ended, so the differences of a day add up to one.
     grouped = (
         changes.order_by("day")

@@ -6,7 +6,8 @@ of what is filtered and grouped by
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,24 +108,129 @@ def chosen_days(asked: Asked, table: str) -> Q | RawSQL:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """
+    The reports that some days of a connection have and that may answer, with their bill.
+
+    Shape:   `expected` are those besides that are still to come for the last of the days
+    """
+
+    connection_id: Any
+    bill: str | None
+    sources: frozenset[str]
+    expected: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Which reports could answer for the days of some ranges; days without a row are left out."""
+
+    kind: Kind
+    offers: Sequence[Offer]
+
+    def lacking(self, filters: Collection[str], group_by: Sequence[str]) -> frozenset[str]:
+        """
+        Return which dimensions of a question are not stated on some days, though they are on others, or will be.
+
+        Shape:   connection by connection: what no report of a connection states is null on all of its days, which
+                 makes no group appear or vanish
+        """
+        ranking = sources.rank(self.kind, filters=filters, group_by=group_by)
+        scores = dict(zip(ranking.names, ranking.scores, strict=True))
+
+        def stated(bill: str | None, offered: Collection[str]) -> frozenset[str]:
+            best = max(offered, key=lambda name: (scores[name], name == bill, -ranking.names.index(name)))
+            return sources.SOURCES[best].dimensions
+
+        possible: defaultdict[Any, frozenset[str]] = defaultdict(frozenset)
+        for offer in self.offers:
+            possible[offer.connection_id] |= stated(offer.bill, offer.sources | offer.expected)
+        asked = sources.DIMENSIONS.intersection((*filters, *group_by))
+        missed = (possible[each.connection_id] - stated(each.bill, each.sources) for each in self.offers)
+        return asked.intersection(frozenset[str]().union(*missed))
+
+
+# The reports that are read for a connection, each from its first day on.
+_READ = """
+    FROM integrations_report report JOIN integrations_connection owner ON owner.id = report.connection_id
+    WHERE report.connection_id = offers.connection_id AND report.kind IN ('cost', 'usage') AND NOT report.is_refused
+    AND report.wanted_from IS NOT NULL AND owner.disconnected_at IS NULL
+"""
+
+
+def read_offers(asked: Asked, ranges: Sequence[DayRange]) -> Offers:
+    """Return which reports could answer for the days of the ranges; one query."""
+    ranked, agrees, (parameters, agreeing) = _ranked(asked)
+    condition, values = _of_connections(asked)
+    starts, ends = [days.start for days in ranges], [days.end for days in ranges]
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT connection_id, bill_source, offered, max(day),
+                ARRAY(SELECT report.stream::text {_READ} ORDER BY report.id), ARRAY(SELECT report.wanted_from {_READ} ORDER BY report.id)
+            FROM (
+                SELECT chosen.connection_id, chosen.day, min(chosen.bill_source) AS bill_source,
+                    array_agg(chosen.source::text ORDER BY chosen.source) AS offered
+                FROM (SELECT * FROM ({ranked}) ranked WHERE {agrees}) chosen
+                JOIN unnest(%s::date[], %s::date[]) AS shown(first, last)
+                    ON chosen.day >= shown.first AND chosen.day < shown.last
+                JOIN integrations_connection connection ON connection.id = chosen.connection_id
+                LEFT JOIN costs_daydigest known ON known.connection_id = chosen.connection_id
+                    AND known.source = chosen.source AND known.day = chosen.day
+                WHERE true {condition}
+                GROUP BY chosen.connection_id, chosen.day HAVING bool_or(coalesce(known.row_count, 1) > 0)
+            ) offers GROUP BY connection_id, bill_source, offered
+            """,  # noqa: S608 - our own text
+            [*parameters, *agreeing, starts, ends, *values],
+        )
+        rows = cursor.fetchall()
+    return Offers(
+        asked.kind,
+        [
+            Offer(
+                pk,
+                bill,
+                frozenset(names),
+                _expected(asked.kind, dict(zip(reports, begins, strict=True)), last),
+            )
+            for pk, bill, names, last, reports, begins in rows
+        ],
+    )
+
+
+def _expected(kind: Kind, begins: Mapping[str, dt.date], day: dt.date) -> frozenset[str]:
+    """Return the reports that are read for a day; shares only where the report that names keys itself is not."""
+    reports = {name for name, first in begins.items() if first <= day}
+    found = {name for name in reports if name in sources.SOURCES and sources.SOURCES[name].kind == kind}
+    if kind == "cost" and sources.NATIVE not in reports and reports.intersection(sources.SHARED_BY):
+        found.add(sources.ALLOCATED)
+    return frozenset(found)
+
+
 def sources_used(asked: Asked) -> list[str]:
     """Return the reports that answer for at least one day of a connection asked about, in their order of preference."""
     chosen, parameters = _chosen(asked)
+    condition, values = _of_connections(asked)
     text = f"""
         SELECT DISTINCT chosen.source FROM ({chosen}) chosen
-        JOIN integrations_connection connection ON connection.id = chosen.connection_id WHERE true
+        JOIN integrations_connection connection ON connection.id = chosen.connection_id WHERE true {condition}
     """  # noqa: S608 - our own text
-    for name, column in _OF_CONNECTIONS.items():
-        if name in asked.filters:
-            text += f" AND {column} = ANY(%s)"
-            parameters.append([value for value in asked.filters[name] if value is not None])
     with database.cursor() as cursor:
-        cursor.execute(text, parameters)
+        cursor.execute(text, [*parameters, *values])
         found = {source for (source,) in cursor.fetchall()}
     return [name for name in asked.ranking.names if name in found]
 
 
-def _chosen(asked: Asked) -> tuple[str, list[Any]]:
+def _of_connections(asked: Asked) -> tuple[str, list[Any]]:
+    """Return the condition that narrows chosen days to the connections asked about, and its parameters."""
+    names = [name for name in _OF_CONNECTIONS if name in asked.filters]
+    condition = "".join(f" AND {_OF_CONNECTIONS[name]} = ANY(%s)" for name in names)
+    return condition, [[value for value in asked.filters[name] if value is not None] for name in names]
+
+
+def _ranked(asked: Asked) -> tuple[str, str, tuple[list[Any], list[Any]]]:
+    """Return the days of every report, the condition under which one may answer, and the parameters of either."""
     ranking, days = asked.ranking, asked.days
     of_then: list[Any] = []
     if asked.as_of:
@@ -133,13 +239,17 @@ def _chosen(asked: Asked) -> tuple[str, list[Any]]:
         ranking.names, *of_then, asked.account_id, days.start, days.end, ranking.names, sources.BILLS,
     ]  # fmt: skip
     ranked = _RANKED.format(days=_KNOWN_AT if asked.as_of else "costs_daydigest")
-    agrees, bill_first = "true", ""
     if asked.kind == "cost":
-        agrees, bill_first = _AGREES, "source = bill_source DESC,"
-        parameters.append(sources.BILLS)
+        return ranked, _AGREES, (parameters, [sources.BILLS])
+    return ranked, "true", (parameters, [])
+
+
+def _chosen(asked: Asked) -> tuple[str, list[Any]]:
+    ranked, agrees, (parameters, agreeing) = _ranked(asked)
+    bill_first = "source = bill_source DESC," if asked.kind == "cost" else ""
     chosen = f"""
         SELECT DISTINCT ON (connection_id, day) connection_id, source, day
         FROM ({ranked}) ranked WHERE {agrees}
         ORDER BY connection_id, day, (%s::int[])[place] DESC, {bill_first} place
     """  # noqa: S608 - our own text
-    return chosen, [*parameters, ranking.scores]
+    return chosen, [*parameters, *agreeing, asked.ranking.scores]

@@ -276,11 +276,13 @@ def _write_digests(window: Window, days: Sequence[_Day], revised: set[dt.date]) 
                 row_count=len(day.records),
                 amount_usd=day.amount_usd,
                 as_of=window.as_of,
+                first_stored_at=window.observed_at,
             )
             for day in days
         ],
         update_conflicts=True,
         unique_fields=["connection", "source", "day"],
+        # Not when it was first stored: that stays.
         update_fields=["digest", "version", "row_count", "amount_usd", "as_of"],
     )
     if revised:

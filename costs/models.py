@@ -140,7 +140,12 @@ class UsageFact(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["connection", "source", "day", "row_key"], name="usage_row_once"),
         ]
-        indexes = [models.Index(fields=["connection", "day"], name="usage_by_day")]
+        indexes = [
+            models.Index(fields=["connection", "day"], name="usage_by_day"),
+            models.Index(
+                fields=["connection", "day"], condition=~models.Q(other_counts={}), name="usage_with_others"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.day} {self.model} {self.output_tokens} output tokens"
@@ -275,6 +280,9 @@ class DayDigest(models.Model):
     revised_at = models.DateTimeField(
         null=True, help_text="When its content last changed after first being stored."
     )
+    first_stored_at = models.DateTimeField(
+        null=True, help_text="When the day was first stored; null for days stored before this was kept."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["connection", "source", "day"], name="day_once")]
@@ -313,6 +321,36 @@ class Restatement(models.Model):
     def difference_usd(self) -> Decimal:
         """How much more the day costs since; negative for less."""
         return sum_usd((self.after_usd, self.before_usd.copy_negate()))
+
+
+class UpstreamNovelty(models.Model):
+    """A word, field or count of a report that this version does not know: stored in the rows, told here."""
+
+    class Kind(models.TextChoices):
+        VALUE = "value", "new value"
+        FIELD = "field", "new field"
+        COUNT = "count", "new count"
+        UNREAD = "unread", "of another type"
+
+    account_path = "connection__account"
+
+    connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="+")
+    source = models.CharField(max_length=40, help_text="The report (stream) that says it.")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    field = models.TextField(help_text="Its name upstream.")
+    value = models.TextField(blank=True, help_text="Empty for counts.")
+    first_day = models.DateField(null=True, help_text="Null: in a list of names, which has no days.")
+    last_day = models.DateField(null=True)
+    first_seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["source", "field", "value"]
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "source", "field", "value"], name="novelty_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.field} {self.value}"
 
 
 class Resource(models.Model):

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
+from costs import texts
 from costs.money import sum_usd, usd_text
 
 if TYPE_CHECKING:
@@ -104,6 +105,18 @@ def refuse_bad_frame(day: date, extra: Extra) -> None:
         raise TypeError("extra fields hold text, whole numbers, booleans and null only")
 
 
+def bound_texts(record: Record) -> None:
+    """Shorten what is too long of a record that is being made; see `costs.texts`."""
+    values = _key_values(record.KEY)(record)
+    # Nearly always there is nothing to do, for millions of records: one look at all of them.
+    if max(map(len, filter(None, values)), default=0) > texts.MOST_CHARACTERS:
+        for name, value in zip(record.KEY, values, strict=True):
+            if value is not None:
+                object.__setattr__(record, name, texts.shorten(value))
+    if record.extra:
+        object.__setattr__(record, "extra", texts.shorten_fields(record.extra))
+
+
 def merged_extra(one: Extra, other: Extra) -> Extra:
     """
     Put the unknown fields of two rows that are summed side by side, in whatever order the rows come.
@@ -172,6 +185,7 @@ class CostRecord(KnowsItsKey):
         for amount in (self.amount_usd, self.list_amount_usd):
             if amount is not None and not (isinstance(amount, Decimal) and amount.is_finite()):
                 raise ValueError("an amount must be a finite Decimal")
+        bound_texts(self)
 
     def plus(self, other: Self) -> Self:
         """Add the amounts; a list amount that is missing on one side is missing on the sum, never half a sum."""
@@ -192,7 +206,7 @@ class NameRecord:
     """
     What upstream calls one of its resources at the time of asking.
 
-    Shape:   `kind` is workspace, api_key or person; `attributes` can be written as JSON; `is_listed` False: seen
+    Shape:   long texts are shortened; `kind` is workspace, api_key or person; `attributes` can be written as JSON; `is_listed` False: seen
              beside a row of a report, which says less than the list of such resources; `is_placeholder`: a
              stand-in such as "Deleted User", which must not replace a name that is known; `is_nameless`: upstream says
              no name, the id stands in for it
@@ -207,6 +221,11 @@ class NameRecord:
     is_listed: bool = True
     is_placeholder: bool = False
     is_nameless: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "resource_id", texts.shorten(self.resource_id))
+        object.__setattr__(self, "name", texts.shorten(self.name))
+        object.__setattr__(self, "attributes", texts.shorten_fields(self.attributes))
 
 
 def row_key(record: Record) -> bytes:
@@ -271,10 +290,10 @@ def digest_of_merged(records: Iterable[Record]) -> bytes:
     days, lines = set(), []
     for record in records:
         days.add(record.day)
-        texts = [row_key(record).hex(), *record.value_texts()]
+        said = [row_key(record).hex(), *record.value_texts()]
         if record.extra and (extra := stated_extra(record)):
-            texts.append(json.dumps(extra, sort_keys=True, separators=(",", ":")))
-        lines.append(f"{' '.join(texts)}\n".encode("ascii"))
+            said.append(json.dumps(extra, sort_keys=True, separators=(",", ":")))
+        lines.append(f"{' '.join(said)}\n".encode("ascii"))
     if len(days) > 1:
         raise ValueError("a digest covers the records of one day")
     lines.sort()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -22,8 +23,14 @@ _BILLED = (
     | _PARTS
 )
 
+# The first day of Anthropic's analytics reports (official Python SDK 2.12.0, read 2026-11). The classic ones state none.
+ANALYTICS_BEGINS = dt.date(2026, 1, 1)
+
 # Shares of a billed amount among keys and people, for days on which upstream does not state them; see `attribution`.
 ALLOCATED = "allocated"
+# The report that names keys and people of the same money itself, and those by whose tokens it is shared without it.
+NATIVE = "analytics_cost"
+SHARED_BY = ("analytics_usage", "usage_report")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,8 @@ class Source:
     One report as stored: several may tell the same money or tokens, and are never added together.
 
     Shape:   `dimensions` are the columns its rows fill; elsewhere null means "this report does not say";
-             `is_bill`: a day of it is everything the organisation is billed for in its family
+             `is_bill`: a day of it is everything the organisation is billed for in its family; `begins`: no day before
+             it can ever be read, None where upstream names no such day
     """
 
     name: str
@@ -40,14 +48,16 @@ class Source:
     kind: Kind
     dimensions: frozenset[str]
     is_bill: bool = False
+    begins: dt.date | None = None
 
 
 def _console(name: str, kind: Kind, dimensions: frozenset[str], *, is_bill: bool = False) -> Source:
-    return Source(name, Origin.CLAUDE_PLATFORM, kind, dimensions, is_bill)
+    begins = ANALYTICS_BEGINS if name.startswith("analytics_") else None
+    return Source(name, Origin.CLAUDE_PLATFORM, kind, dimensions, is_bill, begins)
 
 
 def _enterprise(name: str, kind: Kind, dimensions: frozenset[str], *, is_bill: bool = False) -> Source:
-    return Source(name, Origin.CLAUDE_AI, kind, dimensions, is_bill)
+    return Source(name, Origin.CLAUDE_AI, kind, dimensions, is_bill, ANALYTICS_BEGINS)
 
 
 # In order of preference among those that answer a question equally well.
@@ -124,6 +134,37 @@ def told_apart(origins: Collection[Origin], kind: Kind, dimensions: Collection[s
     known = frozenset().union(*(source.dimensions for source in mine))
     asked = known.intersection(dimensions)
     return any(asked <= source.dimensions for source in mine)
+
+
+@dataclass(frozen=True, slots=True)
+class Stating:
+    """The sources of one kind that state some dimensions together, and the reports whose days bring them."""
+
+    sources: list[str]
+    reports: list[str]
+
+
+def stating(kind: Kind, dimensions: Collection[str]) -> Stating | None:
+    """
+    Return who states the dimensions; None when nothing else than the bill is needed.
+
+    Shape:   None when every bill states them, or for usage every report; also where only shares do, which are kept
+             of days that need them and of no others
+    """
+    asked = DIMENSIONS.intersection(dimensions) - {"attribution"}
+    mine = [source for source in SOURCES.values() if source.kind == kind]
+    if all(asked <= source.dimensions for source in mine if kind == "usage" or source.is_bill):
+        return None
+    found = [source.name for source in mine if asked <= source.dimensions]
+    if found == [ALLOCATED]:
+        return None
+    shared = SHARED_BY if ALLOCATED in found else ()
+    return Stating(found, [*(name for name in found if name != ALLOCATED), *shared])
+
+
+def of_kind(kind: Kind) -> list[str]:
+    """Return the names of the reports of a kind."""
+    return [source.name for source in SOURCES.values() if source.kind == kind]
 
 
 def not_reported(used: Collection[str], group_by: Collection[str]) -> dict[str, list[str]]:

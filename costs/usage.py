@@ -1,20 +1,34 @@
 """Every read query on usage: rows and sums of tokens, searches and requests. Starts from the account, always."""
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Count, DateField, Model, QuerySet, Sum, Value
+from django.db.models import (
+    BigIntegerField,
+    Count,
+    DateField,
+    F,
+    Func,
+    Model,
+    Q,
+    QuerySet,
+    Sum,
+    TextField,
+    Value,
+)
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
-from costs import choice, selectors
+from costs import choice, selectors, sources
 from costs.daily import USAGE_SUMS
-from costs.models import UsageFact
+from costs.models import UpstreamNovelty, UsageFact
 from costs.periods import DayRange
-from costs.selectors import BUCKETS, MOST_GROUPS, CostQuery, Granularity, Key, bucket_of
+from costs.selectors import BUCKETS, MOST_GROUPS, CostQuery, Granularity, Key, counterpart
 from costs.snapshots import one_look
-from costs.usage_records import TOKEN_COUNTS, USAGE_DIMENSIONS
+from costs.usage_records import TOKEN_COUNTS, UPSTREAM_COUNTS, USAGE_DIMENSIONS
 
 # What usage can be filtered and grouped by: public name → column.
 DIMENSIONS: Mapping[str, str] = {
@@ -26,7 +40,11 @@ DIMENSIONS: Mapping[str, str] = {
 }
 COUNTS = (*TOKEN_COUNTS, "total_tokens", "web_search_requests", "requests")
 _STORED = (*TOKEN_COUNTS, "web_search_requests", "requests")
-Counts = Mapping[str, int | None]
+# By name, None where not counted; under `other_counts` those that this version does not know, by their upstream names.
+Counts = Mapping[str, Any]
+OTHERS = "other_counts"
+# More kinds than this would be an accident; what is new is listed in full on the page of its connection.
+_MOST_KINDS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +59,11 @@ class UsageRow:
 
 @dataclass(frozen=True, slots=True)
 class UsageSummary:
-    """Exact sums: the rows add up to the totals, whatever they are grouped by."""
+    """
+    Exact sums: the rows add up to the totals, whatever they are grouped by.
+
+    Shape:   `left_out` names what was counted and `total_tokens` does not hold, because this version does not know it
+    """
 
     query: CostQuery
     granularity: Granularity
@@ -49,6 +71,11 @@ class UsageSummary:
     totals: Counts
     previous_totals: Counts | None
     rows: tuple[UsageRow, ...]
+
+    @property
+    def left_out(self) -> list[str]:
+        """The names of the counts that no total holds."""
+        return sorted(self.totals[OTHERS])
 
 
 def list_facts(query: CostQuery, *, dimensions: Sequence[str] = ()) -> QuerySet[UsageFact]:
@@ -62,18 +89,18 @@ def summarise(
     *,
     group_by: Sequence[str] = (),
     granularity: Granularity = "total",
-    compare: bool = False,
+    before: DayRange | None = None,
 ) -> UsageSummary:
     """
     Sum the usage of the query by up to three dimensions and a period.
 
-    Shape:   rows ordered by bucket, then tokens, most first; null is a group of its own; `compare` as in costs
+    Shape:   rows ordered by bucket, then tokens, most first; null is a group of its own; `before` as in costs
     Raises:  KeyError — unknown dimension; ValueError — more than three
     """
     if len(group_by) > MOST_GROUPS:
         raise ValueError(f"at most {MOST_GROUPS} dimensions")
     sums = _sums(query, group_by, granularity)
-    previous = _previous(query, group_by, granularity) if compare else None
+    previous = _previous(query, before, group_by, granularity) if before else None
     places = [*sums, *(place for place in previous or {} if place not in sums)]
     rows = [
         UsageRow(
@@ -85,8 +112,17 @@ def summarise(
         for bucket, key in places
     ]
     rows.sort(key=lambda row: (row.bucket or dt.date.min, -(row.counts["total_tokens"] or 0)))
-    before = None if previous is None else added(previous.values())
-    return UsageSummary(query, granularity, tuple(group_by), added(sums.values()), before, tuple(rows))
+    earlier = None if previous is None else added(previous.values())
+    return UsageSummary(query, granularity, tuple(group_by), added(sums.values()), earlier, tuple(rows))
+
+
+def list_unread(query: CostQuery) -> list[str]:
+    """Return the counts that rows lacked, or had in a form that could not be read, between whose days the query lies."""
+    told = UpstreamNovelty.objects.filter(
+        connection__account_id=query.account_id, source__in=sources.of_kind("usage"), kind=UpstreamNovelty.Kind.UNREAD,
+        field__in=UPSTREAM_COUNTS, first_day__lt=query.days.end, last_day__gte=query.days.start,
+    )  # fmt: skip
+    return sorted(set(told.values_list("field", flat=True)))
 
 
 def sources_used(query: CostQuery, group_by: Sequence[str] = ()) -> list[str]:
@@ -109,10 +145,17 @@ def _facts(query: CostQuery, group_by: Sequence[str] = ()) -> QuerySet[UsageFact
 
 def _counted(query: CostQuery, group_by: Sequence[str]) -> QuerySet[Any]:
     """Return rows whose counts add up to the query: sums of days where one cut has the dimensions, else facts."""
-    cut = USAGE_SUMS.find_cut({*query.filters, *group_by})
-    table = UsageFact if cut is None else USAGE_SUMS.table
+    table, cut = _table(query, group_by)
     days = choice.chosen_days(selectors.asked("usage", query, group_by), table._meta.db_table)
-    rows = _of_query(table, query, days)
+    return _of_cut(_of_query(table, query, days), cut)
+
+
+def _table(query: CostQuery, group_by: Sequence[str]) -> tuple[type[Model], int | None]:
+    cut = USAGE_SUMS.find_cut({*query.filters, *group_by})
+    return (UsageFact if cut is None else USAGE_SUMS.table), cut
+
+
+def _of_cut(rows: QuerySet[Any], cut: int | None) -> QuerySet[Any]:
     return rows if cut is None else rows.filter(cut=cut)
 
 
@@ -127,15 +170,22 @@ def _of_query(table: type[Model], query: CostQuery, chosen: Any) -> QuerySet[Any
 
 
 _Sums = dict[tuple[dt.date | None, Key], Counts]
-_NOTHING: Counts = dict.fromkeys(COUNTS, 0)
+# Of days that are not stored nothing is known, which is not zero.
+UNKNOWN: Counts = {**dict.fromkeys(COUNTS), OTHERS: {}}
+_NOTHING: Counts = {**dict.fromkeys(COUNTS, 0), OTHERS: {}}
 
 
 def _sums(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -> _Sums:
-    columns = selectors.columns_of(query, group_by, DIMENSIONS)
-    bucket = Value(None, DateField()) if granularity == "total" else BUCKETS[granularity]
+    columns, bucket = selectors.columns_of(query, group_by, DIMENSIONS), _bucket(granularity)
+    table, cut = _table(query, group_by)
+    asked = selectors.asked("usage", query, group_by)
+    days = choice.chosen_days(asked, table._meta.db_table)
+    # Ranges of days are a condition on either table; anything else names the one it is for.
+    of_facts = days if isinstance(days, Q) else choice.is_chosen(asked, UsageFact._meta.db_table)
+    others = _others(_of_query(UsageFact, query, of_facts), bucket, columns)
     sums: dict[str, Any] = {f"sum_{name}": Sum(name) for name in _STORED}
     grouped = (
-        _counted(query, group_by)
+        _of_cut(_of_query(table, query, days), cut)
         .values(bucket=bucket, **columns)
         .annotate(**sums, rows=Count("id"), counted=Count("requests"))
         .order_by()
@@ -153,27 +203,60 @@ def _sums(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -
             "total_tokens": sum(counts[name] for name in TOKEN_COUNTS),
             # Half of a sum would be read as the whole.
             "requests": int(sums_of["requests"] or 0) if counted == rows else None,
+            OTHERS: others.get((bucket_day, key), {}),
         }
     return found
 
 
-def _previous(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -> _Sums:
-    length = dt.timedelta(days=len(query.days))
-    before = replace(query, days=DayRange(query.days.start - length, query.days.start))
+def _bucket(granularity: Granularity) -> Any:
+    return Value(None, DateField()) if granularity == "total" else BUCKETS[granularity]
+
+
+def _others(
+    facts: QuerySet[UsageFact], bucket: Any, columns: Mapping[str, Any]
+) -> dict[tuple[dt.date | None, Key], dict[str, int]]:
+    """
+    Sum the counts that this version does not know; those of zero are none.
+
+    No sums of days are kept of them: the facts that have any are found by an index of their own, which is empty
+    until upstream counts something new.
+    """
+    having = facts.exclude(other_counts={}).order_by()
+    keys = Func(F(OTHERS), function="jsonb_object_keys", output_field=TextField())
+    names = sorted(having.annotate(kind=keys).values_list("kind", flat=True).distinct())[:_MOST_KINDS]
+    if not names:
+        return {}
+    sums = {
+        f"other_{n}": Sum(Cast(KeyTextTransform(name, OTHERS), BigIntegerField()))
+        for n, name in enumerate(names)
+    }
+    grouped = having.values(bucket=bucket, **columns).annotate(**sums)
+    found = {}
+    for bucket_day, *values in grouped.values_list("bucket", *sums, *columns):
+        key = tuple(None if value is None else str(value) for value in values[len(sums) :])
+        counted = zip(names, values[: len(sums)], strict=True)
+        found[bucket_day, key] = {name: int(count) for name, count in counted if count}
+    return found
+
+
+def _previous(query: CostQuery, before: DayRange, group_by: Sequence[str], granularity: Granularity) -> _Sums:
+    earlier = replace(query, days=before)
     if granularity == "total":
-        return _sums(before, group_by, "total")
+        return _sums(earlier, group_by, "total")
     moved: dict[tuple[dt.date | None, Key], list[Counts]] = defaultdict(list)
-    for (day, key), counts in _sums(before, group_by, "day").items():
+    for (day, key), counts in _sums(earlier, group_by, "day").items():
         assert day is not None  # noqa: S101 - sums by day have a day
-        moved[bucket_of(day + length, granularity), key].append(counts)
+        moved[counterpart(day, query.days, before, granularity), key].append(counts)
     return {place: added(parts) for place, parts in moved.items()}
 
 
 def added(parts: Iterable[Counts]) -> Counts:
     """Add counts up; what is not counted in one of them is not counted in the sum."""
-    total: dict[str, int | None] = dict.fromkeys(COUNTS, 0)
+    total: dict[str, Any] = dict.fromkeys(COUNTS, 0)
+    others: Counter[str] = Counter()
     for counts in parts:
-        for name, count in counts.items():
-            so_far = total[name]
+        others.update(counts[OTHERS])
+        for name in COUNTS:
+            count, so_far = counts[name], total[name]
             total[name] = None if so_far is None or count is None else so_far + count
-    return total
+    return {**total, OTHERS: dict(others)}

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from costs.money import sum_usd, usd_text
-from costs.records import Extra, KnowsItsKey, Origin, merged_extra, refuse_bad_frame
+from costs.records import Extra, KnowsItsKey, Origin, bound_texts, merged_extra, refuse_bad_frame
+from costs.texts import shorten_counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +36,12 @@ TOKEN_COUNTS = (
     "cache_write_5m_tokens",
     "cache_write_1h_tokens",
 )
+# The names under which reports of usage send what has a column; where one is nested, also the object's.
+UPSTREAM_COUNTS = (
+    "uncached_input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation",
+    "cache_creation.ephemeral_5m_input_tokens", "cache_creation.ephemeral_1h_input_tokens", "server_tool_use",
+    "server_tool_use.web_search_requests", "requests",
+)  # fmt: skip
 ACTIVITY_COUNTS = ("sessions", "lines_added", "lines_removed", "commits", "pull_requests")
 ACTIVITY_DIMENSIONS = (
     "actor_type",
@@ -87,6 +94,9 @@ class UsageRecord(KnowsItsKey):
         refuse_bad_frame(self.day, self.extra)
         counts = [getattr(self, name) for name in (*TOKEN_COUNTS, "web_search_requests")]
         _refuse_bad_counts([*counts, *self.other_counts.values(), self.requests or 0])
+        bound_texts(self)
+        if self.other_counts:
+            object.__setattr__(self, "other_counts", shorten_counts(self.other_counts))
 
     @property
     def total_tokens(self) -> int:
@@ -157,6 +167,9 @@ class ActivityRecord(KnowsItsKey):
     def __post_init__(self) -> None:
         refuse_bad_frame(self.day, self.extra)
         _refuse_bad_counts(list(self.known_counts.values()))
+        bound_texts(self)
+        object.__setattr__(self, "tool_actions", shorten_counts(self.tool_actions))
+        object.__setattr__(self, "model_tokens", shorten_counts(self.model_tokens))
 
     @property
     def known_counts(self) -> dict[str, int]:

@@ -14,6 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import Role
 from accounts.permissions import Principal, find_principal
+from dashboard.keeping import GoneError
 from integrations.models import Connection
 from workers import lifecycle
 from workers.lifecycle import ConnectionStandsStillError
@@ -61,8 +62,8 @@ def page(needed: Role = Role.VIEWER) -> Callable[[Page[P]], View[P]]:
             request.principal = principal  # type: ignore[attr-defined]
             try:
                 response = view(request, principal, *args, **kwargs)
-            except ConnectionStandsStillError as error:
-                # Disconnected between our look and its deed; other reasons a view words itself.
+            except (ConnectionStandsStillError, GoneError) as error:
+                # Disconnected or deleted between our look and its deed; other reasons a view words itself.
                 raise Http404(str(error)) from error
             # What a page shows belongs to one account; no cache may keep it for the next person.
             response.headers.setdefault("Cache-Control", "private, no-store")

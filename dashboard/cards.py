@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from accounts.models import Account
-from costs.freshness import Coverage
-from dashboard import figures, stored
+from costs.coverage import NOTHING_STORED, Span, spans
+from dashboard import figures
 from dashboard.wording import capability_words, origin_words, trigger_words
 from integrations.models import Connection, Status
 from workers import lanes, reports, runs
@@ -18,7 +17,6 @@ from workers.models import Page, SyncRun, Trigger
 from workers.runs import Progress
 
 _PERCENT = 100
-_NOTHING_STORED = Coverage(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Card:
     """One connection as people see it at `now`."""
 
     connection: Connection
-    coverage: Coverage
+    coverage: Span
     open_runs: Sequence[SyncRun]
     progress: Progress | None
     now: dt.datetime
@@ -113,10 +111,10 @@ class Card:
         return figures.duration((self.progress.eta_at - self.now).total_seconds())
 
 
-def cards(account: Account, connections: Sequence[Connection], now: dt.datetime) -> list[Card]:
-    """Return the cards of connections of one account; two queries, and a few for each running backfill."""
+def cards(connections: Sequence[Connection], now: dt.datetime) -> list[Card]:
+    """Return the cards of connections; two queries, and a few for each running backfill."""
     ids = [connection.pk for connection in connections]
-    coverage = stored.coverages(account, ids)
+    coverage = spans(ids)
     open_runs: defaultdict[object, list[SyncRun]] = defaultdict(list)
     found = SyncRun.objects.filter(connection_id__in=ids, status__in=SyncRun.ACTIVE)
     for run in found.select_related("lane", "connection").order_by("priority", "requested_at"):
@@ -124,7 +122,7 @@ def cards(account: Account, connections: Sequence[Connection], now: dt.datetime)
     return [
         Card(
             connection,
-            coverage.get(connection.pk, _NOTHING_STORED),
+            coverage.get(connection.pk, NOTHING_STORED),
             open_runs[connection.pk],
             _progress(connection, open_runs[connection.pk], now),
             now,
@@ -135,7 +133,7 @@ def cards(account: Account, connections: Sequence[Connection], now: dt.datetime)
 
 def card(connection: Connection, now: dt.datetime) -> Card:
     """Return the card of one connection."""
-    return cards(connection.account, [connection], now)[0]
+    return cards([connection], now)[0]
 
 
 def _progress(connection: Connection, open_runs: Sequence[SyncRun], now: dt.datetime) -> Progress | None:

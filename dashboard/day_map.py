@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from uuid import UUID
 
+from django.db.models import F
+
 from costs import sources
 from costs.freshness import DayState, state_of
 from costs.models import DayDigest
 from costs.periods import DayRange
 from dashboard import figures
 from dashboard.wording import capability_words
-from integrations.models import Connection
+from integrations.models import Connection, Report
 
 _DAY = dt.timedelta(days=1)
 MAP_DAYS, CARD_DAYS = 90, 30
@@ -70,7 +72,7 @@ def connection_map(connection: Connection, today: dt.date) -> list[Strip]:
 
 
 def card_strips(connections: Sequence[Connection], today: dt.date) -> Mapping[UUID, Strip]:
-    """Return for each connection the strip of its bill; one query."""
+    """Return for each connection the strip of its bill; two queries."""
     days = DayRange(today - _DAY * CARD_DAYS, today + _DAY)
     found: defaultdict[UUID, dict[tuple[str, dt.date], DayDigest]] = defaultdict(dict)
     digests = DayDigest.objects.filter(
@@ -79,18 +81,25 @@ def card_strips(connections: Sequence[Connection], today: dt.date) -> Mapping[UU
     )  # fmt: skip
     for digest in digests:
         found[digest.connection_id][digest.source, digest.day] = digest
-    return {each.pk: _bill_strip(each, days, found[each.pk]) for each in connections}
+    reports = Report.objects.filter(connection__in=connections, stream=F("connection__cost_source"))
+    begins = {report.connection_id: report.wanted_from for report in reports}
+    return {each.pk: _bill_strip(each, days, begins.get(each.pk), found[each.pk]) for each in connections}
 
 
 def _bill_strip(
-    connection: Connection, days: DayRange, stored: Mapping[tuple[str, dt.date], DayDigest]
+    connection: Connection,
+    days: DayRange,
+    begins: dt.date | None,
+    stored: Mapping[tuple[str, dt.date], DayDigest],
 ) -> Strip:
     bills = [connection.cost_source, *(name for name in sources.BILLS if name != connection.cost_source)]
 
     def find(day: dt.date) -> DayDigest | None:
         return next((stored[name, day] for name in bills if (name, day) in stored), None)
 
-    return _strip("Bill", days, connection.wanted_from, connection.origin, find)
+    # No day before its report's first is missing from it: none can be had.
+    first = max(connection.wanted_from, begins or connection.wanted_from)
+    return _strip("Bill", days, first, connection.origin, find)
 
 
 def _strip(

@@ -23,6 +23,13 @@ _KINDS = {SavedView: "view", Dashboard: "dashboard"}
 K = TypeVar("K", SavedView, Dashboard)
 
 
+class GoneError(Exception):
+    """Somebody has deleted it since it was looked at."""
+
+    def __init__(self, kept: Kept | Tile) -> None:
+        super().__init__(f"This {kept._meta.verbose_name} was deleted meanwhile.")
+
+
 class TooManyError(Exception):
     """There is no room for another one; the message says of what and what to do."""
 
@@ -69,12 +76,12 @@ def save_view(person: Person, new: NewView) -> SavedView:
 
     Raises:  TooManyError
     """
-    _require_room(person, SavedView)
     view = SavedView(
         account=person.account, owner=person.user, name=new.name, is_shared=new.is_shared,
         page=new.page, query=new.query,
     )  # fmt: skip
     with transaction.atomic():
+        _require_room(person, SavedView)
         view.save(force_insert=True)
         _record(person, view, "saved")
     return view
@@ -83,6 +90,7 @@ def save_view(person: Person, new: NewView) -> SavedView:
 def replace_state(person: Person, view: SavedView, query: str) -> None:
     """Keep another state under the same name; dashboards that show the view follow."""
     with transaction.atomic():
+        _hold(view)
         view.query = query
         view.save(update_fields=["query", "updated_at"])
         _record(person, view, "edited")
@@ -94,9 +102,9 @@ def make_dashboard(person: Person, name: str, *, is_shared: bool) -> Dashboard:
 
     Raises:  TooManyError
     """
-    _require_room(person, Dashboard)
     dashboard = Dashboard(account=person.account, owner=person.user, name=name, is_shared=is_shared)
     with transaction.atomic():
+        _require_room(person, Dashboard)
         dashboard.save(force_insert=True)
         _record(person, dashboard, "saved")
     return dashboard
@@ -105,6 +113,7 @@ def make_dashboard(person: Person, name: str, *, is_shared: bool) -> Dashboard:
 def edit(person: Person, kept: SavedView | Dashboard, *, name: str, is_shared: bool) -> None:
     """Rename, share or stop sharing."""
     with transaction.atomic():
+        _hold(kept)
         kept.name, kept.is_shared = name, is_shared
         kept.save(update_fields=["name", "is_shared", "updated_at"])
         _record(person, kept, "edited")
@@ -113,6 +122,7 @@ def edit(person: Person, kept: SavedView | Dashboard, *, name: str, is_shared: b
 def delete(person: Person, kept: SavedView | Dashboard) -> None:
     """Remove it for everybody: a view leaves the dashboards that show it, and nobody's home is it any more."""
     with transaction.atomic():
+        _hold(kept)
         _record(person, kept, "deleted")
         kept.delete()
 
@@ -131,7 +141,7 @@ def add_tile(person: Person, dashboard: Dashboard, view: SavedView) -> Tile:
     """
     with transaction.atomic():
         # Two editors at once must not get the same place, nor one place too many.
-        Dashboard.objects.select_for_update().get(pk=dashboard.pk)
+        _hold(dashboard)
         places = list(dashboard.tiles.values_list("position", flat=True))
         if len(places) >= MOST_TILES:
             raise TooManyError(f"A dashboard has room for {MOST_TILES} tiles. Remove one first.")
@@ -143,6 +153,7 @@ def add_tile(person: Person, dashboard: Dashboard, view: SavedView) -> Tile:
 def change_tile(person: Person, tile: Tile, *, width: str, shows: str) -> None:
     """Change how wide a tile is and what it shows."""
     with transaction.atomic():
+        _hold(tile)
         tile.width, tile.shows = width, shows
         tile.save(update_fields=["width", "shows"])
         _record(person, tile.dashboard, "edited")
@@ -151,6 +162,7 @@ def change_tile(person: Person, tile: Tile, *, width: str, shows: str) -> None:
 def remove_tile(person: Person, tile: Tile) -> None:
     """Take a tile off its dashboard; the view stays."""
     with transaction.atomic():
+        _hold(tile)
         tile.delete()
         _record(person, tile.dashboard, "edited")
 
@@ -158,7 +170,7 @@ def remove_tile(person: Person, tile: Tile) -> None:
 def move_tile(person: Person, tile: Tile, steps: int) -> None:
     """Move a tile some places further, or back; at either end it stays."""
     with transaction.atomic():
-        Dashboard.objects.select_for_update().get(pk=tile.dashboard_id)
+        _hold(tile.dashboard)
         order = list(tiles(person, tile.dashboard))
         at = next((place for place, each in enumerate(order) if each.pk == tile.pk), None)
         if at is None:
@@ -198,7 +210,20 @@ def pin(person: Person, kept: SavedView | Dashboard | None) -> None:
     Home.objects.update_or_create(account=person.account, user=person.user, defaults=chosen)
 
 
+def _hold(kept: Kept | Tile) -> None:
+    """
+    Lock the row for the rest of the transaction: of two who change or delete it the second comes after the first.
+
+    Raises:  GoneError
+    """
+    rows = type(kept)._default_manager  # noqa: SLF001 - the public way to a model's rows
+    if rows.select_for_update().filter(pk=kept.pk).first() is None:
+        raise GoneError(kept)
+
+
 def _require_room(person: Person, model: type[K]) -> None:
+    # Two who keep the last one at once come one after the other.
+    Account.objects.select_for_update(no_key=True).get(pk=person.account.pk)
     if person.principal.rows(model).count() >= MOST_KEPT:
         raise TooManyError(f"An account keeps at most {MOST_KEPT} of these. Delete some that nobody uses.")
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from accounts.models import Account
 from costs import selectors
-from costs.freshness import DaySummary, complete_through, summarise_days
+from costs.coverage import Day, Scope, read_coverage
 from costs.movers import read_movements
 from costs.periods import DayRange
 from costs.selectors import CostQuery, Key
@@ -59,42 +59,39 @@ def overview(account: Account, state: State, today: dt.date) -> Overview:
     """
     report = read_report(Subject(account.pk, state, today))
     days = DayRange(today - _DAY * _STRIP_DAYS, today + _DAY)
-    known = summarise_days(account.pk, days)
-    is_read = any(day.day == today and day.is_stored for day in known)
+    covered = read_coverage(Scope(account.pk, days, today))
+    is_read = any(day.day == today and day.is_stored for day in covered.days)
     running = CostQuery(account.pk, DayRange(today, today + _DAY))
     return Overview(
         report=report,
         workspaces=_workspaces(account, report),
         today=selectors.total(running) if is_read else None,
-        strip=[Cell(day.day, _state(day, today)) for day in known],
-        complete_to=complete_through(account.pk, days),
+        strip=[Cell(day.day, _state(day, today)) for day in covered.wanted],
+        complete_to=covered.read_through,
     )
 
 
-def _state(day: DaySummary, today: dt.date) -> str:
-    if day.day == today:
+def _state(day: Day, today: dt.date) -> str:
+    if day.day == today and not day.is_missing:
         return "provisional" if day.is_stored else "running"
-    if day.is_missing:
-        return "missing"
-    if day.is_provisional:
-        return "provisional"
-    return "revised" if day.is_revised else "settled"
+    return day.state.value
 
 
 def _workspaces(account: Account, report: Report) -> Table:
-    names = naming.names(account.pk, _PLACE)
+    names = naming.Names({})
+    workspaces = naming.workspaces_by_connection(account.pk)
     organisations = naming.organisations(account.pk)
 
     def label(key: Key) -> tuple[str, ...]:
         connection_id, workspace_id = key
-        name = names.label("workspace_id", workspace_id)
+        name = workspaces.get(key) or names.label("workspace_id", workspace_id)
         return (name, organisations.get(connection_id or "", "")) if len(organisations) > 1 else (name,)
 
     def link(key: Key) -> str:
         pairs = dict(zip(_PLACE, key, strict=True))
         if len(organisations) == 1:
             del pairs["connection"]
-        return report.state.narrowed(pairs).changed(group_by=("model",)).text
+        return report.state.narrowed(pairs).changed(group_by=("model",)).address
 
     layout = Layout(
         heads=("Workspace",), label=label, slots={}, link=link, compare=report.change is not None,

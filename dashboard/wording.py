@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from costs.coverage import Reason
 from costs.records import Origin
 from workers.models import Trigger
 
@@ -40,6 +41,36 @@ _CAPABILITIES: Mapping[str, str] = {
     "enterprise_usage_report": "Tokens by product (older report)",
     "enterprise_user_usage_report": "Tokens by person (older report)",
 }
+
+
+# Why days are missing, and what would fill them.
+_REASONS: Mapping[Reason, tuple[str, str]] = {
+    Reason.NOT_READ: (
+        "not read yet",
+        "A connected organisation's days arrive by themselves, newest first; Force sync reads them now.",
+    ),
+    Reason.OUTSIDE_PLAN: ("before the history of the plan", "A plan with a longer history reads them."),
+    Reason.BEFORE_API: ("before the first day that Anthropic's API reports", "No key can read them."),
+    Reason.REFUSED: (
+        "refused by Anthropic",
+        "Replace the key by one that may read the report: choose Rotate key at the connection.",
+    ),
+    Reason.DISCONNECTED: ("after disconnecting", "Connect the organisation again to read them."),
+    Reason.FAILED: (
+        "failed to be read",
+        "They are tried again by themselves; the connection's page says what went wrong.",
+    ),
+}
+
+
+def reason_words(reason: Reason) -> str:
+    """Say why days are missing."""
+    return _REASONS[reason][0]
+
+
+def reason_remedy(reason: Reason) -> str:
+    """Say what would fill them."""
+    return _REASONS[reason][1]
 
 
 def origin_words(origin: str) -> str:

@@ -41,7 +41,7 @@ class Page:
 
     Shape:   `body` is decompressed and otherwise untouched, so that it can be archived and read again;
              `next_cursor` is set exactly when `has_more`; `data_refreshed_at` None also when not sent at all;
-             `row_count` counts rows (the results inside buckets), not buckets
+             `row_count` counts rows (the results inside buckets), not buckets; `is_blank`: it has neither
     """
 
     request: PageRequest
@@ -53,3 +53,4 @@ class Page:
     next_cursor: str | None
     data_refreshed_at: datetime | None
     row_count: int
+    is_blank: bool = False

@@ -9,6 +9,7 @@ from typing import Any
 
 from integrations.anthropic import endpoints
 from integrations.anthropic.streams import Reading
+from integrations.errors import UpstreamError, unreadable
 from integrations.pages import Page as FetchedPage
 from workers.models import Page, SyncStep
 
@@ -27,7 +28,7 @@ class _Bodies(Sequence[bytes]):
         return len(self._pages)
 
     def __getitem__(self, index: Any) -> Any:
-        return _body(self._pages[index])
+        return body_of(self._pages[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,11 @@ class Archived:
 
 
 def store(step: SyncStep, page: FetchedPage, *, requested_at: dt.datetime) -> Page:
-    """Append the page to the step's current generation; the caller holds the transaction."""
-    # Without a cursor page one was asked for, so nothing of this generation is stored: no need to count.
-    before = Page.objects.filter(step=step, generation=step.generation).count() if step.cursor else 0
+    """Append the page, counted by the step already, to its current generation; the caller holds the transaction."""
     return Page.objects.create(
         step=step,
         generation=step.generation,
-        sequence=before + 1,
+        sequence=step.pages_read,
         path=page.request.path,
         query=endpoints.sent_query(page.request),
         request_id=page.request_id or "",
@@ -75,7 +74,13 @@ def read_back(step: SyncStep) -> Archived:
     return Archived(_Bodies(pages), [page.request_id or None for page in pages], pages[0].requested_at)
 
 
-def _body(page: Page) -> bytes:
+def damaged(error: ArchiveError) -> UpstreamError:
+    """Build the error for a window whose stored pages are of no use: it is asked for again."""
+    return unreadable(f"an archived answer was damaged and is fetched again ({error})")
+
+
+def body_of(page: Page) -> bytes:
+    """Unpack a stored page; ArchiveError when it is not what was stored."""
     try:
         body = zlib.decompress(bytes(page.body))
     except zlib.error as error:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
 
+from integrations.models import Connection
 from workers.bucket import Answer, Bucket, BucketUnavailableError, Seed, rate_of
 from workers.clock import database_now
 from workers.models import Lane
@@ -228,6 +229,17 @@ def hold_all(organization_id: str) -> list[Lane]:
     return list(
         Lane.objects.select_for_update(no_key=True).filter(organization_id=organization_id).order_by("pk")
     )
+
+
+def forget(organization_id: str) -> None:
+    """
+    Delete an owner's lanes once nobody is connected to it, so that its id is gone with the last that was erased.
+
+    Call with them held. A worker that has one finds its lease lost; whoever connects it again makes new ones, whose level
+    comes from Redis.
+    """
+    if not Connection.objects.filter(organization_id=organization_id).exists():
+        Lane.objects.filter(organization_id=organization_id).delete()
 
 
 def ring(lane_id: int) -> None:

@@ -308,6 +308,7 @@ def disconnect(connection: Connection, *, erase: bool, actor: str) -> None:
         if erase:
             _note(current, actor, "connection.erased")
             current.delete()
+            lanes.forget(current.organization_id)
         else:
             now = database_now()
             runs.cancel_open(current, now=now)

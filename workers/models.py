@@ -156,6 +156,12 @@ class SyncStep(models.Model):
     generation = models.PositiveIntegerField(default=1, help_text="Counts restarts from page one.")
     cursor = models.TextField(null=True, help_text="The next page's token; null asks for page one.")
     query_hash = models.CharField(max_length=64, blank=True, help_text="The query the cursor belongs to.")
+    pages_read = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Pages of this generation that were stored."
+    )
+    blank_pages = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="How many of the last of them held nothing."
+    )
     failures = models.PositiveIntegerField(
         default=0,
         help_text="Refused or unreadable answers since its window last got further; 1 while upstream fails.",

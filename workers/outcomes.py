@@ -16,10 +16,10 @@ from django.db.models import Count, F, Q
 from costs import attribution, names
 from costs.ingest import Ingested
 from integrations.anthropic.streams import STREAMS, Stream
-from integrations.errors import Fate, Reason, UpstreamError
+from integrations.errors import Fate, Reason, UpstreamError, unreadable
 from integrations.models import Status
 from integrations.pages import Page as FetchedPage
-from workers import archive, backoff, lanes, reports, runs, states, windows
+from workers import archive, backoff, lanes, paging, reports, runs, states, windows
 from workers.bucket import Answer, BucketUnavailableError
 from workers.clock import database_now
 from workers.crashpoints import crash
@@ -50,13 +50,12 @@ def record_page(lease: Lease, step: SyncStep, page: FetchedPage, *, requested_at
         held = _still_open(step)
         if held is None:
             return True
-        archive.store(held, page, requested_at=requested_at)
-        crash("page-archived")
-        held.cursor, held.query_hash = page.next_cursor, page.request.query_hash()
-        if page.has_more:
-            _note_progress(held)
+        try:
+            paging.follow(held, page)
+        except UpstreamError as error:
+            _begin_again(held, error)
         else:
-            _complete(held)
+            _store_page(held, page, requested_at)
         crash("before-commit")
     crash("after-commit")
     return True
@@ -78,14 +77,15 @@ def record_failure(lease: Lease, step: SyncStep, error: UpstreamError, *, reques
             return True
         if error.reason is Reason.HISTORY_FLOOR:
             _skip_before_floor(held, error)
+        elif error.reason is Reason.NO_USAGE:
+            _skip_unfinished(held, error)
         elif error.reason in states.NEEDS_PERSON or _has_no_such_report(held, error):
             _stop_for_person(held, error)
         elif error.fate is Fate.RETRYABLE:
             _back_off_lane(lease, held, error)
             return False
         else:
-            # Refused or unreadable; also a cursor that was refused, whose query starts again from page one.
-            _fail_step(held, error)
+            _begin_again(held, error)
     return True
 
 
@@ -151,20 +151,22 @@ def _still_open(step: SyncStep) -> SyncStep | None:
     return held
 
 
+def _store_page(step: SyncStep, page: FetchedPage, requested_at: dt.datetime) -> None:
+    archive.store(step, page, requested_at=requested_at)
+    crash("page-archived")
+    step.cursor, step.query_hash = page.next_cursor, page.request.query_hash()
+    if page.has_more:
+        _note_progress(step)
+    else:
+        _complete(step)
+
+
 def _complete(step: SyncStep) -> None:
     """Write the window from its archived pages and close the step; or begin again when they cannot be trusted."""
     try:
         archived, reading = windows.read(step)
     except UpstreamError as error:
-        if error.fate is not Fate.RESTART or step.failures:
-            _fail_step(step, error)
-            return
-        # Upstream's data was refreshed between the pages: nothing is wrong, the query is asked anew, once without
-        # waiting. If its pages never fit together, that is a failure like any other.
-        _restart(step)
-        step.failures += 1
-        step.save()
-        SyncRun.objects.filter(pk=step.run_id).update(claims_since_progress=0)
+        _begin_again(step, error)
         return
     # Another lane may read the same connection: names, shares and reports are written by one at a time.
     step.run.connection = states.hold(step.run.connection)
@@ -231,6 +233,26 @@ def _close_run(step: SyncStep, now: dt.datetime) -> None:
 
 def _restart(step: SyncStep) -> None:
     step.generation, step.cursor, step.query_hash = step.generation + 1, None, ""
+    step.pages_read = step.blank_pages = 0
+
+
+def _begin_again(step: SyncStep, error: UpstreamError) -> None:
+    """
+    Ask the step's query anew: at once where only the data moved while it was read, later where the answer was wrong.
+
+    The second time that the pages of a window do not fit together fewer days are asked for: fewer pages have less time
+    to fall apart. A single day that never fits is a failure like any other.
+    """
+    if error.fate is not Fate.RESTART:
+        _fail_step(step, error)
+        return
+    if step.failures and not runs.split(step):
+        _fail_step(step, error)
+        return
+    _restart(step)
+    step.failures = max(step.failures, 1)
+    step.save()
+    SyncRun.objects.filter(pk=step.run_id).update(claims_since_progress=0)
 
 
 def _fail_step(step: SyncStep, error: UpstreamError) -> None:
@@ -315,6 +337,16 @@ def _skip_before_floor(step: SyncStep, error: UpstreamError) -> None:
         step.save()
         return
     reports.raise_floor(connection, step.stream, step.window_end)
+    _skip(step, error)
+    _close_run_if_done(step, database_now())
+
+
+def _skip_unfinished(step: SyncStep, error: UpstreamError) -> None:
+    """Do without days of which upstream has none finished yet, until a later sync; of older days that is no answer."""
+    today = database_now().date()
+    if step.window_end <= today - windows.LATEST_DAY_KNOWN:
+        _fail_step(step, unreadable("it has nothing of days long over", request_id=error.request_id))
+        return
     _skip(step, error)
     _close_run_if_done(step, database_now())
 

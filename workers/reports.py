@@ -98,9 +98,6 @@ def raise_floor(connection: Connection, stream: str, first: dt.date) -> None:
         return
     report.wanted_from = max(report.wanted_from, first)
     report.save(update_fields=["wanted_from"])
-    if stream == connection.cost_source:
-        connection.wanted_from = max(connection.wanted_from, first)
-        connection.save(update_fields=["wanted_from"])
 
 
 def settle(connection: Connection, today: dt.date) -> None:

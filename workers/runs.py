@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models import Case, F, Max, Q, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 
 from costs import freshness
 from costs.periods import DayRange
 from integrations import connections
-from integrations.anthropic.streams import Stream
+from integrations.anthropic.streams import STREAMS, Stream
 from integrations.models import Connection, Report, Status
 from workers import lanes, reports, states
 from workers.bucket import Bucket, BucketUnavailableError, rate_of
@@ -29,6 +29,9 @@ OF_THE_BILL = functools.reduce(
 _REQUEST_SECONDS = 1.0
 # How long forced and daily syncs may go before a run without getting it one request in between.
 _PATIENCE = dt.timedelta(minutes=10)
+# A window of so many pages lets the others of its urgency go first: it may have no end. At their rates that is less than
+# a minute of the analytics reports; the classic ones put a window on one page.
+_MANY_PAGES, _MANY_CLASSIC_PAGES = 40, 5
 
 
 def backfill_range(connection: Connection, today: dt.date) -> DayRange:
@@ -143,6 +146,26 @@ def extend(run: SyncRun, streams: Sequence[Stream]) -> None:
     run.save(update_fields=["steps_total"])
 
 
+def split(step: SyncStep) -> bool:
+    """
+    Leave the step the newer half of its days and give the older ones to a new step at the end; False for a single day.
+
+    Effects: a step; the caller holds the lane and saves the step it gave
+    """
+    half = (step.window_end - step.window_start) // 2
+    if STREAMS[step.stream].max_window_days is None or not half.days:
+        return False
+    run, middle = step.run, step.window_start + half
+    SyncStep.objects.create(
+        run=run, position=run.steps_total, stream=step.stream, window_start=step.window_start,
+        window_end=middle, generation=step.generation, failures=step.failures,
+    )  # fmt: skip
+    step.window_start = middle
+    run.steps_total += 1
+    run.save(update_fields=["steps_total"])
+    return True
+
+
 # What comes first among windows that end together; names have no window and follow the newest bill.
 _RANKS = {"cost": 0, "names": 1, "usage": 2, "activity": 3}
 
@@ -194,6 +217,9 @@ def open_steps(lane_id: int) -> QuerySet[SyncStep]:
     Steps of a run that is starved (`starved_since`) go before all others, of several such runs those of the one
     that has waited longest: docs/adr/0011-nobody-waits-for-ever.md.
     """
+    is_long = Q(pages_read__gte=_MANY_PAGES) | Q(
+        run__lane__family="classic", pages_read__gte=_MANY_CLASSIC_PAGES
+    )
     is_starved = Q(served_at__lt=Now() - _PATIENCE)
     return (
         SyncStep.objects.select_related("run__connection__account", "run__lane")
@@ -206,7 +232,14 @@ def open_steps(lane_id: int) -> QuerySet[SyncStep]:
         .exclude(run__connection__status__in=states.STANDING)
         .alias(served_at=Coalesce("run__last_request_at", "run__requested_at"))
         .annotate(starved_since=Case(When(is_starved, then=F("served_at"))))
-        .order_by(F("starved_since").asc(nulls_last=True), "run__priority", "run__requested_at", "position")
+        .alias(comes_last=Case(When(is_long, then=1), default=0))
+        .order_by(
+            F("starved_since").asc(nulls_last=True),
+            "run__priority",
+            "comes_last",
+            "run__requested_at",
+            "position",
+        )
     )
 
 
@@ -282,7 +315,18 @@ def backfill_progress(connection: Connection, *, now: dt.datetime) -> Progress |
     standing = connection.status in states.STANDING or not left
     seconds = max((_seconds_for(each, count) for each, count in queued.items() if count), default=0.0)
     eta = None if standing else now + dt.timedelta(seconds=seconds)
-    return Progress((run.to_day - run.from_day).days, days_done, left, eta)
+    return Progress(days_of_bill(run, _bill_begins(connection)), days_done, left, eta)
+
+
+def _bill_begins(connection: Connection) -> dt.date | None:
+    bill = connection.reports.filter(stream=connection.cost_source)
+    return bill.values_list("wanted_from", flat=True).first()
+
+
+def days_of_bill(run: SyncRun, begins: dt.date | None) -> int:
+    """Return how many days of a backfill the bill can have: none before its report begins."""
+    first = max(run.from_day, begins or run.from_day)
+    return max(0, (run.to_day - first).days)
 
 
 def _seconds_for(run: SyncRun, left: int) -> float:
@@ -304,9 +348,14 @@ def _seconds_for(run: SyncRun, left: int) -> float:
         level_us, blocked = seed.level_us, seed.blocked_us / 1_000_000
     # The last token is left to connection tests (floor 1), so one more has to be earned.
     short_us = max(0, (requests + 1) * rate.interval_us - level_us)
-    backoff = (
-        max(0.0, (run.lane.due_at - database_now()).total_seconds())
-        if run.lane.due_at and run.failures
-        else 0.0
+    # Windows that are tried again later, and the lane when upstream does not answer: none ends before its wait is over.
+    waits = [run.steps.filter(status=SyncStep.Status.QUEUED).aggregate(last=Max("not_before"))["last"]]
+    waits += [run.lane.due_at] if run.failures else []
+    now = database_now()
+    backoff = max(((moment - now).total_seconds() for moment in waits if moment), default=0.0)
+    return max(
+        requests * _REQUEST_SECONDS,
+        short_us / 1_000_000 + _REQUEST_SECONDS,
+        blocked + _REQUEST_SECONDS,
+        backoff + _REQUEST_SECONDS,
     )
-    return max(requests * _REQUEST_SECONDS, short_us / 1_000_000 + _REQUEST_SECONDS, blocked, backoff)

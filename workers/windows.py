@@ -2,9 +2,11 @@
 
 import datetime as dt
 
-from costs import attribution, ingest, tables
+from costs import attribution, ingest, novelties, tables
 from costs.ingest import Ingested
+from costs.news import News
 from costs.periods import DayRange, day_start
+from integrations.anthropic import vocabulary
 from integrations.anthropic.streams import STREAMS, Reading, Stream
 from integrations.errors import unreadable
 from workers import archive, reports, states
@@ -12,7 +14,7 @@ from workers.archive import Archived
 from workers.models import SyncStep
 
 # Anthropic's reports follow within minutes; two days leave room for a pipeline in trouble.
-_LATEST_DAY_KNOWN = dt.timedelta(days=2)
+LATEST_DAY_KNOWN = dt.timedelta(days=2)
 
 
 def read(step: SyncStep) -> tuple[Archived, Reading]:
@@ -26,7 +28,7 @@ def read(step: SyncStep) -> tuple[Archived, Reading]:
         archived = archive.read_back(step)
         reading = stream.read(days, archived.bodies, archived.request_ids)
     except archive.ArchiveError as error:
-        raise unreadable(f"an archived answer was damaged and is fetched again ({error})") from error
+        raise archive.damaged(error) from error
     left_out = _left_out(days, stream, reading, archived.first_requested_at)
     if left_out:
         raise unreadable(f"it leaves out {left_out} and later days of the window")
@@ -35,12 +37,14 @@ def read(step: SyncStep) -> tuple[Archived, Reading]:
 
 def write(step: SyncStep, archived: Archived, reading: Reading, *, now: dt.datetime) -> Ingested:
     """
-    Replace the window's facts, and what follows from them: shares of keys and people, the first data.
+    Replace the window's facts, and what follows from them: shares of keys and people, the first data, what is new.
 
     Shape:   lists of names have no facts: nothing is written here
     Effects: call inside the transaction that closes the step, with lane and connection held
     """
     stream, connection = STREAMS[step.stream], step.run.connection
+    unread = [News(stream.name, "unread", "row", row) for row in reading.unread]
+    novelties.note(connection.pk, [*vocabulary.list_news(reading.records), *unread], observed_at=now)
     if stream.kind == "names":
         return Ingested()
     window = ingest.Window(
@@ -67,7 +71,7 @@ def _left_out(
     """
     if stream.family != "classic" or stream.kind not in {"cost", "usage"}:
         return None
-    known_by = first_requested_at - _LATEST_DAY_KNOWN
+    known_by = first_requested_at - LATEST_DAY_KNOWN
     for day in window.days():
         ended = day_start(day) + dt.timedelta(days=1)
         is_whole = day in reading.covered and (reading.as_of is None or ended <= reading.as_of)

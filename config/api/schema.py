@@ -9,6 +9,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
+from rest_framework.fields import ListField
 
 from config.api.parsing import StrictSerializer, UniqueListField
 from config.api.problem_examples import EXAMPLES
@@ -117,6 +118,8 @@ class ProblemSchema(AutoSchema):
 
     def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:
         found = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]
+        if isinstance(field, ListField) and not field.allow_empty:
+            found = {**found, "minItems": 1}
         return {**found, "uniqueItems": True} if isinstance(field, UniqueListField) else found
 
     def _headers(self, *names: str) -> dict[str, Any]:

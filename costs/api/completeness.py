@@ -1,20 +1,19 @@
 """How complete and final the days of connections are, as the API tells it; reads only."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from costs import freshness, sources
+from costs import freshness
+from costs.coverage import Coverage, Gap, Reason, Scope, read_coverage
 from costs.freshness import DayState
 from costs.models import DayDigest
 from costs.periods import DayRange
-from costs.sources import Kind
+from costs.snapshots import one_look
 from integrations.models import Connection
 
 _DAY = dt.timedelta(days=1)
-# Worst first: what a sum over several days is, is what its worst day is.
-_SEVERITY = (DayState.MISSING, DayState.PROVISIONAL, DayState.REVISED, DayState.SETTLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,7 @@ class Completeness:
     connection: UUID
     days: DayRange
     safe_through: dt.date | None
+    missing: Sequence[Gap]
     reports: Sequence[Report]
 
 
@@ -49,7 +49,8 @@ def known_range(connection: Connection, today: dt.date) -> DayRange:
     return DayRange(min(connection.wanted_from, today), today + _DAY)
 
 
-def completeness(connection: Connection, days: DayRange) -> Completeness:
+@one_look()
+def completeness(connection: Connection, days: DayRange, today: dt.date) -> Completeness:
     """
     Return the state of every day of every report of the connection that has days and is not refused.
 
@@ -70,50 +71,20 @@ def completeness(connection: Connection, days: DayRange) -> Completeness:
         known = DayRange(first, max(first, days.end))
         rows = [_report_day(day, stored.get((report.stream, day)), connection.origin) for day in known.days()]
         found.append(Report(report.stream, rows))
-    return Completeness(connection.pk, days, _safe_through(connection, days, stored), found)
+    covered = read_coverage(Scope(connection.account_id, days, today, {"connection": [str(connection.pk)]}))
+    return Completeness(connection.pk, days, _safe_through(covered), covered.missing, found)
 
 
 def _report_day(day: dt.date, digest: DayDigest | None, origin: str) -> ReportDay:
     return ReportDay(day, freshness.state_of(digest, origin), digest.as_of if digest else None)
 
 
-def _safe_through(
-    connection: Connection, days: DayRange, stored: Mapping[tuple[str, dt.date], DayDigest]
-) -> dt.date | None:
-    bills = [connection.cost_source, *(name for name in sources.BILLS if name != connection.cost_source)]
+def _safe_through(covered: Coverage) -> dt.date | None:
     last: dt.date | None = None
-    for day in days.days():
-        digest = next((stored[name, day] for name in bills if (name, day) in stored), None)
-        if freshness.state_of(digest, connection.origin) in {DayState.MISSING, DayState.PROVISIONAL}:
+    for day in covered.days:
+        if day.reason is Reason.BEFORE_API:
+            continue  # nothing will ever come there
+        if day.state in {DayState.MISSING, DayState.PROVISIONAL}:
             return last
-        last = day
+        last = day.day
     return last
-
-
-def range_state(
-    account_id: UUID,
-    days: DayRange,
-    *,
-    today: dt.date,
-    connections: Collection[str] = (),
-    kind: Kind = "cost",
-) -> DayState:
-    """
-    Return the worst state among the days of the range, of the given connections (all, when none are).
-
-    Days to come and days before a connection's history cannot be had and do not count. An account without
-    anything is missing everything.
-    """
-    known = freshness.summarise_days(
-        account_id,
-        DayRange(days.start, max(days.start, min(days.end, today + _DAY))),
-        connections,
-        kind=kind,
-    )
-    # Today is fetched when somebody asks; until then it is open, not lost.
-    found = {
-        DayState.MISSING: any(day.is_missing and day.day < today for day in known) or not known,
-        DayState.PROVISIONAL: any(day.is_provisional or day.day >= today for day in known),
-        DayState.REVISED: any(day.is_revised for day in known),
-    }
-    return next((state for state in _SEVERITY if found.get(state)), DayState.SETTLED)

@@ -45,6 +45,7 @@ COSTS = OpenApiExample(
             "list_amount_usd": None,
             "state": "settled",
             "observed_at": "2026-11-04T06:11:42.120000Z",
+            "extra": {},
         },
         _NEXT,
     ),
@@ -62,6 +63,8 @@ SUMMARY = OpenApiExample(
         "previous_total_usd": "1180.20",
         "complete_through": "2026-11-08",
         "state": "settled",
+        "missing": [],
+        "previous_days": {"from": "2026-10-26", "to": "2026-11-02"},
         "previous_state": "settled",
         "sources": ["cost_report"],
         "not_reported": {},
@@ -127,6 +130,7 @@ _COUNTS = {
     "web_search_requests": 4,
     "requests": 812,
 }
+_OTHERS = {"thinking_tokens": 300}
 USAGE = OpenApiExample(
     "Usage",
     _page(
@@ -152,6 +156,8 @@ USAGE = OpenApiExample(
             "cost_center": "R&D",
             "state": "settled",
             "observed_at": "2026-11-04T06:11:42.120000Z",
+            "other_counts": _OTHERS,
+            "extra": {"new_dimension": "standard"},
         }
     ),
     response_only=True,
@@ -163,11 +169,15 @@ USAGE_SUMMARY = OpenApiExample(
         "to": "2026-11-09",
         "granularity": "total",
         "group_by": ["api_key_id"],
-        "totals": _COUNTS,
+        "totals": {**_COUNTS, "other_counts": _OTHERS},
         "previous_totals": None,
         "complete_through": "2026-11-08",
         "state": "provisional",
+        "missing": [],
+        "previous_days": None,
         "previous_state": None,
+        "left_out": ["thinking_tokens"],
+        "unread": [],
         "sources": ["analytics_usage"],
         "not_reported": {},
         "rows": [
@@ -175,6 +185,7 @@ USAGE_SUMMARY = OpenApiExample(
                 "bucket": None,
                 "group": {"api_key_id": "apikey_01MadeUpKEY", "api_key_name": "ci-bot"},
                 **_COUNTS,
+                "other_counts": _OTHERS,
                 "previous": None,
             }
         ],
@@ -220,6 +231,7 @@ COMPLETENESS = OpenApiExample(
         "from": "2026-11-01",
         "to": "2026-11-02",
         "safe_through": "2026-11-01",
+        "missing": [],
         "reports": [
             {
                 "report": "cost_report",
@@ -282,6 +294,7 @@ ACTIVITY = OpenApiExample(
             "tool_actions": {"edit_tool.accepted": 45, "edit_tool.rejected": 5},
             "model_tokens": {"claude-opus-4-6.output": 35000},
             "observed_at": "2026-11-04T06:11:42.120000Z",
+            "extra": {},
         }
     ),
     response_only=True,
@@ -289,8 +302,8 @@ ACTIVITY = OpenApiExample(
 COST_SOURCE = OpenApiExample("The newer report", {"cost_source": "analytics_cost"})
 COSTS_CSV = OpenApiExample(
     "Costs",
-    "day,connection,origin,source,workspace_id,workspace_name,…,amount_usd,list_amount_usd,state,observed_at\r\n"
-    f"2026-11-03,{_CONNECTION},claude_platform,cost_report,,Default,…,12.345678,,settled,2026-11-04T06:11:42.120000Z\r\n",
+    "day,connection,origin,source,workspace_id,workspace_name,…,amount_usd,list_amount_usd,state,observed_at,extra\r\n"
+    f"2026-11-03,{_CONNECTION},claude_platform,cost_report,,Default,…,12.345678,,settled,2026-11-04T06:11:42.120000Z,\r\n",
     response_only=True,
     media_type="text/csv",
 )

@@ -1,6 +1,7 @@
 """Endpoints of exports: every row of a query as one file, streamed."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -16,15 +17,18 @@ from config.streaming import Export
 from costs import selectors, usage
 from costs.api import examples, exported, focus, parquet_file
 from costs.api.exported import Row
-from costs.api.parameters import CostExportQuery, UsageExportQuery, cost_query
+from costs.api.parameters import CostExportQuery, UsageExportQuery, cost_query, scope_of
+from costs.coverage import Coverage, read_coverage
 from costs.selectors import CostQuery
 from costs.sources import Kind
+from workers.clock import database_now
 
 _CSV = "text/csv"
 _PARQUET = "application/vnd.apache.parquet"
 _ABOUT = (
     "One line for each row of the list with the same parameters, as of one moment: the amounts add up to the summary. "
-    "Sent in chunks; a transfer that breaks off lacks rows and ends without its last chunk. Needs HTTP/1.1."
+    "The headers Tallystick-State, Tallystick-Missing and Tallystick-Complete-Through say of the same moment which days the "
+    "file lacks. Sent in chunks; a transfer that breaks off lacks rows and ends without its last chunk. Needs HTTP/1.1."
 )
 
 
@@ -42,6 +46,15 @@ class _Parquet(BaseRenderer):
     format = "parquet"
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a file is asked to hold, and which of its days are stored."""
+
+    query: CostQuery
+    dimensions: list[str]
+    covered: Coverage
+
+
 class ExportView(ApiView):
     """One file; a subclass says what is in it."""
 
@@ -51,7 +64,7 @@ class ExportView(ApiView):
     kind: ClassVar[Kind] = "cost"
     more_problems: ClassVar[Mapping[str, tuple[HTTPStatus, ...]]] = {"GET": (HTTPStatus.UPGRADE_REQUIRED,)}
 
-    def chunks(self, wanted: CostQuery, dimensions: list[str]) -> Generator[bytes, None, None]:
+    def chunks(self, asked: File) -> Generator[bytes, None, None]:
         """Return the file's bytes; called and read inside one transaction."""
         raise NotImplementedError
 
@@ -60,15 +73,26 @@ class ExportView(ApiView):
         query = self.read_query()
         wanted = cost_query(self.account.pk, query, self.kind)
         dimensions = query.get("dimensions", [])
-        export = Export(self.name, self.account.pk, lambda: self.chunks(wanted, dimensions))
+        scope = scope_of(wanted, today=database_now().date(), kind=self.kind)
+        told: list[Coverage] = []
+
+        def produce() -> Generator[bytes, None, None]:
+            # Inside the transaction that the rows are read in: the two never contradict each other.
+            told.append(read_coverage(scope))
+            yield from self.chunks(File(wanted, dimensions, told[0]))
+
+        export = Export(self.name, self.account.pk, produce)
         stem, _, suffix = self.name.partition(".")
         filename = f"{stem}_{wanted.days.start}_{wanted.days.end}.{suffix}"
-        return streaming.answer(request, export, filename=filename, media_type=self.media_type)
+        answer = streaming.answer(request, export, filename=filename, media_type=self.media_type)
+        for name, value in exported.state_headers(told[0] if told else read_coverage(scope)).items():
+            answer.headers[name] = value
+        return answer
 
 
-def _costs(wanted: CostQuery, dimensions: list[str]) -> Iterator[Row]:
-    facts = selectors.list_facts(wanted, dimensions=dimensions)
-    return exported.iter_rows(wanted.account_id, facts, exported.COSTS)
+def _costs(asked: File) -> Iterator[Row]:
+    facts = selectors.list_facts(asked.query, dimensions=asked.dimensions)
+    return exported.iter_rows(asked.query.account_id, facts, exported.COSTS)
 
 
 class CostsCsvView(ExportView):
@@ -91,8 +115,8 @@ class CostsCsvView(ExportView):
     def get(self, request: Request) -> HttpResponseBase:
         return self.export(request)
 
-    def chunks(self, wanted: CostQuery, dimensions: list[str]) -> Generator[bytes, None, None]:
-        return csv_text.lines(_costs(wanted, dimensions), exported.COSTS.columns)
+    def chunks(self, asked: File) -> Generator[bytes, None, None]:
+        return csv_text.lines(_costs(asked), exported.COSTS.columns)
 
 
 class UsageCsvView(ExportView):
@@ -115,9 +139,9 @@ class UsageCsvView(ExportView):
     def get(self, request: Request) -> HttpResponseBase:
         return self.export(request)
 
-    def chunks(self, wanted: CostQuery, dimensions: list[str]) -> Generator[bytes, None, None]:
-        facts = usage.list_facts(wanted, dimensions=dimensions)
-        rows = exported.iter_rows(wanted.account_id, facts, exported.USAGE)
+    def chunks(self, asked: File) -> Generator[bytes, None, None]:
+        facts = usage.list_facts(asked.query, dimensions=asked.dimensions)
+        rows = exported.iter_rows(asked.query.account_id, facts, exported.USAGE)
         return csv_text.lines(rows, exported.USAGE.columns)
 
 
@@ -141,8 +165,8 @@ class FocusCsvView(ExportView):
     def get(self, request: Request) -> HttpResponseBase:
         return self.export(request)
 
-    def chunks(self, wanted: CostQuery, dimensions: list[str]) -> Generator[bytes, None, None]:
-        charges = focus.iter_charges(wanted.account_id, _costs(wanted, dimensions))
+    def chunks(self, asked: File) -> Generator[bytes, None, None]:
+        charges = focus.iter_charges(asked.query.account_id, _costs(asked))
         return csv_text.lines(charges, focus.COLUMNS)
 
 
@@ -167,7 +191,7 @@ class CostsParquetView(ExportView):
     def get(self, request: Request) -> HttpResponseBase:
         return self.export(request)
 
-    def chunks(self, wanted: CostQuery, dimensions: list[str]) -> Generator[bytes, None, None]:
-        facts = selectors.list_facts(wanted, dimensions=dimensions)
-        after = parquet_file.digits_after(facts)
-        return parquet_file.write(_costs(wanted, dimensions), exported.COSTS.columns, after)
+    def chunks(self, asked: File) -> Generator[bytes, None, None]:
+        after = parquet_file.digits_after(selectors.list_facts(asked.query, dimensions=asked.dimensions))
+        rows, about = _costs(asked), exported.state_texts(asked.covered)
+        return parquet_file.write(rows, exported.COSTS.columns, after, about=about)

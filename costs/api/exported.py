@@ -1,6 +1,7 @@
 """The rows of an export: every stored fact of a query with its names and its state, one after the other; reads only."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from costs.api import lookups
+from costs.coverage import Coverage
 from costs.records import DIMENSIONS
 from costs.usage import COUNTS
 from costs.usage_records import TOKEN_COUNTS, USAGE_DIMENSIONS
@@ -36,18 +38,62 @@ def _with_names(dimensions: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _FRAME = ("day", "connection", "origin", "source")
-_STORED_COUNTS = (*TOKEN_COUNTS, "web_search_requests", "requests")
+_STORED_COUNTS = (*TOKEN_COUNTS, "web_search_requests", "requests", "other_counts")
 _AMOUNTS = ("amount_usd", "list_amount_usd")
 COSTS = Layout(
     DIMENSIONS,
     _AMOUNTS,
-    (*_FRAME, *_with_names(DIMENSIONS), "cost_center", *_AMOUNTS, "state", "observed_at"),
+    (*_FRAME, *_with_names(DIMENSIONS), "cost_center", *_AMOUNTS, "state", "observed_at", "extra"),
 )
 USAGE = Layout(
     USAGE_DIMENSIONS,
     _STORED_COUNTS,
-    (*_FRAME, *_with_names(USAGE_DIMENSIONS), *COUNTS, "cost_center", "state", "observed_at"),
+    (
+        *_FRAME,
+        *_with_names(USAGE_DIMENSIONS),
+        *COUNTS,
+        "cost_center",
+        "state",
+        "observed_at",
+        "other_counts",
+        "extra",
+    ),
 )
+
+
+# A header has to stay short whatever the gaps: proxies refuse long ones.
+_MOST_GAPS = 10
+
+
+def state_headers(covered: Coverage) -> Mapping[str, str]:
+    """Say beside a file what its rows cannot: which days it lacks. The gaps after the first ten are counted."""
+    gaps = [f"{gap.days.start}/{gap.days.end};{gap.reason}" for gap in covered.missing[:_MOST_GAPS]]
+    more = len(covered.missing) - len(gaps)
+    found = {"Tallystick-State": covered.state.value}
+    if gaps:
+        found["Tallystick-Missing"] = ", ".join([*gaps, *([f"{more} more"] if more else [])])
+    if covered.complete_through:
+        found["Tallystick-Complete-Through"] = covered.complete_through.isoformat()
+    return found
+
+
+def state_texts(covered: Coverage) -> Mapping[str, str]:
+    """Say the same inside of a file that has room for it, with every gap."""
+    gaps = [
+        {"from": str(gap.days.start), "to": str(gap.days.end), "reason": gap.reason.value}
+        for gap in covered.missing
+    ]
+    through = covered.complete_through
+    return {
+        "tallystick.state": covered.state.value,
+        "tallystick.missing": json.dumps(gaps),
+        "tallystick.complete_through": through.isoformat() if through else "",
+    }
+
+
+def _text(fields: Any) -> str | None:
+    """Write what has no column of its own as JSON, null where there is nothing."""
+    return json.dumps(fields, sort_keys=True, ensure_ascii=False) if fields else None
 
 
 def iter_rows(account_id: UUID, facts: QuerySet[Any], layout: Layout) -> Iterator[Row]:
@@ -57,7 +103,7 @@ def iter_rows(account_id: UUID, facts: QuerySet[Any], layout: Layout) -> Iterato
     Shape:   0..n facts -> as many rows, in their order; memory does not grow with them
     """
     known, states = lookups.load(account_id), lookups.States(account_id)
-    names = ("day", "connection_id", "origin", "source", *layout.dimensions, *layout.values)
+    names = ("day", "connection_id", "origin", "source", *layout.dimensions, *layout.values, "extra")
     stored = facts.values_list(*names, "observed_at", _COST_CENTER)
     has_tokens = "output_tokens" in layout.values
     for values in stored.iterator(chunk_size=_ROWS_A_TRIP):
@@ -70,6 +116,8 @@ def iter_rows(account_id: UUID, facts: QuerySet[Any], layout: Layout) -> Iterato
         for dimension in ("api_key_id", "actor_id"):
             row[_BESIDE[dimension]] = known.name(dimension, connection_id, row[dimension])
         row["state"] = states.of(connection_id, row["source"], row["day"]).value
+        row["extra"] = _text(row["extra"])
         if has_tokens:
+            row["other_counts"] = _text(row["other_counts"])
             row["total_tokens"] = sum(row[name] for name in TOKEN_COUNTS)
         yield row

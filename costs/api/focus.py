@@ -7,6 +7,7 @@ import datetime as dt
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from uuid import UUID
 
@@ -58,11 +59,14 @@ COLUMNS = (
     "SubAccountName", "SubAccountType",
     "x_ConnectionLabel", "x_ListCostIsStated", *_OURS,
 )  # fmt: skip
+_USAGE = "Usage"
+_NO_SKU: Row = dict.fromkeys(("SkuId", "SkuMeter", "SkuPriceId", "SkuPriceDetails"))
+# Credits, adjustments and taxes are not sold and not metered.
+_NOT_SOLD: Row = {**_NO_SKU, "ChargeFrequency": "One-Time", "PricingCategory": None}
 _ALWAYS: Row = {
     **dict.fromkeys(UNKNOWN),
     "BillingAccountType": "Organization",
     "BillingCurrency": "USD",
-    "ChargeCategory": "Usage",
     "ChargeClass": None,
     "ChargeFrequency": "Usage-Based",
     "InvoiceIssuerName": "Anthropic",
@@ -72,6 +76,11 @@ _ALWAYS: Row = {
     "ServiceCategory": "AI and Machine Learning",
     "ServiceSubcategory": "Generative AI",
 }
+
+
+# What is billed for use; FOCUS has other words for the rest.
+_USE = frozenset({None, "", "tokens", "web_search", "code_execution", "session_usage"})
+_CATEGORIES = (("credit", "Credit"), ("tax", "Tax"), ("refund", "Adjustment"), ("adjustment", "Adjustment"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +116,16 @@ def charge(row: Row, billed: _Billed) -> Row:
     amount, listed = row["amount_usd"], row["list_amount_usd"]
     workspace_id = row["workspace_id"] or None
     service = _SERVICES[Origin(row["origin"])]
+    category = _category(row["cost_type"], amount)
     return {
         **_ALWAYS,
         **{column: _stated(row[name]) for column, name in _OURS.items()},
-        **_sku(row["product"] or row["description"], *(row[name] for name in (*_SKU, *_PRICE))),
+        **(
+            _sku(row["product"] or row["description"], *(row[name] for name in (*_SKU, *_PRICE)))
+            if category == _USAGE
+            else _NOT_SOLD
+        ),
+        "ChargeCategory": category,
         "BilledCost": amount,
         "EffectiveCost": amount,
         "ContractedCost": amount,
@@ -133,6 +148,14 @@ def charge(row: Row, billed: _Billed) -> Row:
     }
 
 
+def _category(cost_type: str | None, amount: Decimal) -> str:
+    """Say what kind of charge it is; a type we do not know is use, unless money comes back."""
+    if cost_type in _USE:
+        return _USAGE
+    known = next((category for word, category in _CATEGORIES if word in str(cost_type).lower()), None)
+    return known or ("Adjustment" if amount < 0 else _USAGE)
+
+
 # Rows repeat: a large organisation has a few hundred different prices, and millions of rows.
 @lru_cache(maxsize=4096)
 def _sku(
@@ -150,7 +173,7 @@ def _sku(
     stated_of_it = [part for part in (model, cost_type, token_type) if part]
     parts = stated_of_it or ([otherwise] if otherwise else [])
     if not parts:
-        return dict.fromkeys(("SkuId", "SkuMeter", "SkuPriceId", "SkuPriceDetails"))
+        return _NO_SKU
     stated = {name: term for name, term in zip(_PRICE, terms, strict=True) if term}
     details = {f"x_{name.title().replace('_', '')}": term for name, term in stated.items()}
     return {

@@ -1,5 +1,6 @@
 """The query parameters of the cost endpoints, and the cost query they stand for."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from config.api.parsing import QuerySerializer, UniqueListField
 from config.api.search import PageSize
 from config.problems import invalid
 from costs import sources, usage
+from costs.coverage import Scope
 from costs.records import Origin
 from costs.selectors import DIMENSIONS, MOST_GROUPS, CostQuery
 from costs.sources import Kind
@@ -24,6 +26,11 @@ _MAX_SUMMARY_DAYS = 3660
 _AS_OF = (
     "Figures as they were known at this moment (RFC 3339 with a zone; a day stands for its end). "
     "Left out: as they are known now."
+)
+_COMPARE = (
+    "Adds the same groups in an earlier range. `previous`: the equally long one before. `previous_month`: the same days "
+    "one month earlier, of a range that touches several months as many months earlier; whole months are compared with "
+    "whole months, whatever their lengths."
 )
 _DIMENSIONS = (
     "Repeatable: prefer, day by day, the report that states these. Without it rows come from the report that is "
@@ -116,9 +123,7 @@ class _Sums(FactFilters):
     max_days = _MAX_SUMMARY_DAYS
 
     granularity = Choice(["total", "day", "week", "month"], default="total")
-    compare = Choice(
-        ["previous"], required=False, help_text="Adds the same groups in the equally long range before."
-    )
+    compare = Choice(["previous", "previous_month"], required=False, help_text=_COMPARE)
     names = Choice(
         ["current", "as_of_day"],
         default="current",
@@ -193,6 +198,12 @@ def cost_query(account_id: UUID, query: dict[str, Any], kind: Kind = "cost") -> 
         # Rows without one are those of the default workspace and those of reports that state none.
         filters["workspace_id"] += [no_workspace(origin) for origin in Origin]
     return CostQuery(account_id, day_range(query), filters, query.get("as_of"))
+
+
+def scope_of(query: CostQuery, *, today: dt.date, kind: Kind = "cost") -> Scope:
+    """Return whose days of which connections a query is about, and which reports it needs."""
+    as_of = query.as_of if kind == "cost" else None
+    return Scope(query.account_id, query.days, today, query.filters, kind, as_of)
 
 
 def _refuse_untold(account_id: UUID, query: dict[str, Any], kind: Kind) -> None:

@@ -89,19 +89,21 @@ class _Sink(io.RawIOBase):
 
 
 def write(
-    rows: Iterator[Mapping[str, Any]], columns: Sequence[str], after: int
+    rows: Iterator[Mapping[str, Any]], columns: Sequence[str], after: int, *, about: Mapping[str, str]
 ) -> Generator[bytes, None, None]:
     """
     Write the rows in groups, the format's index last: a file that broke off in the middle cannot be opened.
 
     Shape:   day is a date, observed_at a moment in UTC, amounts are decimals, everything else is text; null is null.
-             An amount that does not fit is null in its own column and text in the one beside it
+             An amount that does not fit is null in its own column and text in the one beside it;
+             `about` stands in the metadata of the file
     """
     # Only who asks for such a file pays the library's 50 MB of memory.
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import parquet  # noqa: PLC0415
 
-    schema = pa.schema([(name, _type_of(name, after)) for name in (*columns, *TEXT_COLUMNS)])
+    names = (*columns, *TEXT_COLUMNS)
+    schema = pa.schema([(name, _type_of(name, after)) for name in names], metadata=dict(about))
     sink = _Sink()
     with parquet.ParquetWriter(sink, schema, compression="zstd") as writer:
         while group := list(islice(rows, _ROWS_A_GROUP)):

@@ -6,6 +6,7 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from config.api.parameters import TextOrNullField, UsdTextField
+from costs.coverage import Reason
 from costs.freshness import DayState
 from costs.records import DIMENSIONS, Origin
 from costs.usage import COUNTS
@@ -15,6 +16,34 @@ from costs.usage_records import USAGE_DIMENSIONS
 _NAMES = {"workspace_id": "workspace_name", "api_key_id": "api_key_name", "actor_id": "actor_name"}
 # `locked` comes with month close.
 STATES = [*(state.value for state in DayState), "locked"]
+
+
+class ExtraField(serializers.DictField):
+    """What upstream says of a row beyond its dimensions."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("read_only", True)
+        kwargs.setdefault(
+            "help_text",
+            "Fields of Anthropic's row that this version does not know, by their name there; a list where the rows that were "
+            "summed say several things.",
+        )
+        super().__init__(**kwargs)
+
+
+class OtherCountsField(serializers.DictField):
+    """Counts by the names that upstream gives them."""
+
+    child = serializers.IntegerField()
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("read_only", True)
+        kwargs.setdefault(
+            "help_text",
+            "Counts that this version does not know, by their name at Anthropic. No total holds them: `total_tokens` is the sum of "
+            "the five kinds.",
+        )
+        super().__init__(**kwargs)
 
 
 class CostRowSerializer(serializers.Serializer[Any]):
@@ -30,6 +59,7 @@ class CostRowSerializer(serializers.Serializer[Any]):
     observed_at = serializers.DateTimeField(
         source="fact.observed_at", help_text="When it was first stored so."
     )
+    extra = ExtraField(source="fact.extra")
 
     def get_fields(self) -> dict[str, Any]:
         return _row_fields(super().get_fields(), DIMENSIONS)
@@ -68,14 +98,33 @@ class UsageRowSerializer(serializers.Serializer[Any]):
             name: serializers.IntegerField(source=f"fact.{name}", allow_null=name == "requests")
             for name in COUNTS
         }
-        return {**fields, **counts, **tail}
+        new = {
+            "other_counts": OtherCountsField(source="fact.other_counts"),
+            "extra": ExtraField(source="fact.extra"),
+        }
+        return {**fields, **counts, **tail, **new}
 
 
 class CountsField(serializers.Serializer[Any]):
     """Counts by name."""
 
     def get_fields(self) -> dict[str, Any]:
-        return {name: serializers.IntegerField(allow_null=name == "requests") for name in COUNTS}
+        counts = {name: serializers.IntegerField(allow_null=name == "requests") for name in COUNTS}
+        return {**counts, "other_counts": OtherCountsField()}
+
+
+_BUCKET = (
+    "First day of the period; null for the total, and for earlier days without a counterpart where the range compared "
+    "with is longer."
+)
+
+
+class TotalsField(serializers.Serializer[Any]):
+    """Counts by name, each null where there is none."""
+
+    def get_fields(self) -> dict[str, Any]:
+        counts = {name: serializers.IntegerField(allow_null=True) for name in COUNTS}
+        return {**counts, "other_counts": OtherCountsField()}
 
 
 class GroupField(serializers.DictField):
@@ -87,7 +136,7 @@ class GroupField(serializers.DictField):
 class SummaryRowSerializer(serializers.Serializer[Any]):
     """One group of one period."""
 
-    bucket = serializers.DateField(allow_null=True, help_text="First day of the period; null for the total.")
+    bucket = serializers.DateField(allow_null=True, help_text=_BUCKET)
     group = GroupField(
         help_text="By dimension; `workspace_name` and `connection_label` stand beside their ids."
     )
@@ -115,19 +164,58 @@ def _not_reported() -> Any:
 def _complete_through() -> Any:
     return serializers.DateField(
         allow_null=True,
-        help_text="The last day up to which every live connection of the account has every day, read after its end.",
+        help_text="The last day of the range up to which every connection has every day, read after its end; null when the "
+        "first day is missing already.",
     )
 
 
 def _state() -> Any:
-    return serializers.ChoiceField(STATES, help_text="The worst state among the days of the range.")
+    return serializers.ChoiceField(
+        STATES, help_text="The worst state among the days of the range; `missing` when none is stored."
+    )
+
+
+class MissingSerializer(serializers.Serializer[Any]):
+    """Days in a row that are not stored, and why."""
+
+    reason = serializers.ChoiceField(
+        [reason.value for reason in Reason],
+        help_text="`not_read`: their turn has not come; `outside_plan`: before the plan's history; `before_api`: before the "
+        "first day that Anthropic reports; `refused`: Anthropic refuses the report to the key; `disconnected`: nobody reads "
+        "them any more; `failed`: they could not be read, and are tried again.",
+    )
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**_range_fields(), **super().get_fields()}
+
+
+def _missing() -> Any:
+    return MissingSerializer(
+        many=True,
+        help_text="Days of the range that are not stored for every connection, oldest first: the sums lack them.",
+    )
+
+
+class DaysSerializer(serializers.Serializer[Any]):
+    """A range of UTC days."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {
+            "from": serializers.DateField(source="start", help_text="Inclusive."),
+            "to": serializers.DateField(source="end", help_text="Exclusive."),
+        }
+
+
+def _previous_days() -> Any:
+    return DaysSerializer(allow_null=True, help_text="With `compare`, the days compared with.")
 
 
 def _previous_state() -> Any:
     return serializers.CharField(
         allow_null=True,
-        help_text="With `compare`, one of the same states: the worst among the days compared with; when they are `missing`, nothing "
-        "is compared and what is previous is null.",
+        help_text="With `compare`, one of the same states: the worst among the days compared with. It is `missing` also when the "
+        "report that states what is grouped or filtered by is there for some of the days only. Then nothing is compared "
+        "and what is previous is null.",
     )
 
 
@@ -137,10 +225,15 @@ class SummarySerializer(serializers.Serializer[Any]):
     granularity = serializers.ChoiceField(["total", "day", "week", "month"])
     group_by = serializers.ListField(child=serializers.CharField())
     currency = serializers.ChoiceField(["USD"])
-    total_usd = UsdTextField()
+    total_usd = UsdTextField(
+        allow_null=True,
+        help_text="The sum of the stored days; null when no day of the range is stored, which is not zero.",
+    )
     previous_total_usd = UsdTextField(allow_null=True)
     complete_through = _complete_through()
     state = _state()
+    missing = _missing()
+    previous_days = _previous_days()
     previous_state = _previous_state()
     sources = serializers.ListField(child=serializers.CharField(), help_text=_SOURCES)
     not_reported = _not_reported()
@@ -154,7 +247,7 @@ class SummarySerializer(serializers.Serializer[Any]):
 class UsageSummaryRowSerializer(serializers.Serializer[Any]):
     """One group of one period; its counts stand beside its group."""
 
-    bucket = serializers.DateField(allow_null=True, help_text="First day of the period; null for the total.")
+    bucket = serializers.DateField(allow_null=True, help_text=_BUCKET)
     group = GroupField(help_text="By dimension; names stand beside their ids.")
     previous = CountsField(allow_null=True)
 
@@ -165,7 +258,8 @@ class UsageSummaryRowSerializer(serializers.Serializer[Any]):
             name: serializers.IntegerField(source=f"counts.{name}", allow_null=name == "requests")
             for name in COUNTS
         }
-        return {**fields, **counts, "previous": previous}
+        other = OtherCountsField(source="counts.other_counts")
+        return {**fields, **counts, "other_counts": other, "previous": previous}
 
 
 class UsageSummarySerializer(serializers.Serializer[Any]):
@@ -173,11 +267,23 @@ class UsageSummarySerializer(serializers.Serializer[Any]):
 
     granularity = serializers.ChoiceField(["total", "day", "week", "month"])
     group_by = serializers.ListField(child=serializers.CharField())
-    totals = CountsField()
+    totals = TotalsField(
+        help_text="Of the stored days; every count is null when no day of the range is stored."
+    )
     previous_totals = CountsField(allow_null=True)
     complete_through = _complete_through()
     state = _state()
+    missing = _missing()
+    previous_days = _previous_days()
     previous_state = _previous_state()
+    left_out = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="The names in `other_counts`: what was counted in the range and `total_tokens` leaves out.",
+    )
+    unread = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Counts that some rows of the range lack or have in a form that cannot be read: the sums leave those out.",
+    )
     sources = serializers.ListField(child=serializers.CharField(), help_text=_SOURCES)
     not_reported = _not_reported()
     rows = UsageSummaryRowSerializer(many=True)
@@ -271,6 +377,7 @@ class ActivityRowSerializer(serializers.Serializer[Any]):
     tool_actions = serializers.DictField(child=serializers.IntegerField())
     model_tokens = serializers.DictField(child=serializers.IntegerField())
     observed_at = serializers.DateTimeField()
+    extra = ExtraField()
 
 
 class DifferentRowSerializer(serializers.Serializer[Any]):
@@ -307,8 +414,11 @@ class CompletenessSerializer(serializers.Serializer[Any]):
 
     connection = serializers.UUIDField()
     safe_through = serializers.DateField(
-        allow_null=True, help_text="The last day before the first that is missing or provisional."
+        allow_null=True,
+        help_text="The last day before the first that is missing or provisional; days before the first that Anthropic reports "
+        "hold nothing up.",
     )
+    missing = _missing()
     reports = inline_serializer(
         "CompletenessReport",
         {

@@ -8,13 +8,15 @@ from rest_framework.response import Response
 
 from config.api.pagination import KeysetPaginator, Page, page_of, page_response
 from config.api.views import ApiView
-from costs import comparison, freshness, sources, usage
-from costs.api import completeness, examples, rows, summaries
-from costs.api.parameters import ActivityQuery, UsageRowQuery, UsageSummaryQuery, cost_query
+from costs import sources, usage
+from costs.api import examples, rows, summaries
+from costs.api.parameters import ActivityQuery, UsageRowQuery, UsageSummaryQuery, cost_query, scope_of
 from costs.api.serializers import ActivityRowSerializer, UsageRowSerializer, UsageSummarySerializer
 from costs.api.summaries import Measure, Naming
-from costs.freshness import DayState
+from costs.comparison import range_before, read_comparability
+from costs.coverage import read_coverage
 from costs.models import ActivityFact
+from costs.snapshots import one_look
 from costs.spans import Spans
 from costs.usage import Counts, UsageSummary
 from workers.clock import database_now
@@ -74,39 +76,42 @@ class UsageSummaryView(ApiView):
     )
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         query = self.read_query()
+        return Response(UsageSummarySerializer(self._read(query)).data)
+
+    @one_look()
+    def _read(self, query: dict[str, Any]) -> dict[str, Any]:
+        """Return the sums and what is said about them, all as of one moment."""
         wanted = cost_query(self.account.pk, query, "usage")
-        connections = [value for value in wanted.filters.get("connection", ()) if value]
-        previous_state = None
+        scope = scope_of(wanted, today=database_now().date(), kind="usage")
+        covered = read_coverage(scope)
+        before, compared = None, None
         if "compare" in query:
-            before = comparison.range_before(wanted.days)
-            previous_state = comparison.earlier_state(self.account.pk, before, connections, kind="usage")
+            before = range_before(wanted.days, query["compare"])
+            compared = read_comparability(scope, before, query.get("group_by", ()))
         summary = usage.summarise(
             wanted,
             group_by=query.get("group_by", ()),
             granularity="day" if query["names"] == "as_of_day" else query["granularity"],
-            compare=previous_state not in {None, DayState.MISSING},
+            before=before if compared and compared.is_given else None,
         )
         used = usage.sources_used(wanted, summary.group_by)
-        document: dict[str, Any] = {
+        return {
             "days": wanted.days,
             "granularity": query["granularity"],
             "group_by": summary.group_by,
-            "totals": summary.totals,
+            "totals": summary.totals if covered.is_stored else usage.UNKNOWN,
             "previous_totals": summary.previous_totals,
-            "complete_through": freshness.complete_through(self.account.pk, wanted.days, kind="usage"),
-            "state": completeness.range_state(
-                self.account.pk,
-                wanted.days,
-                today=database_now().date(),
-                connections=connections,
-                kind="usage",
-            ),
-            "previous_state": previous_state,
+            "complete_through": covered.complete_through,
+            "state": covered.state,
+            "missing": covered.missing,
+            "previous_days": before,
+            "previous_state": compared and compared.state,
+            "left_out": summary.left_out,
+            "unread": usage.list_unread(wanted),
             "sources": used,
             "not_reported": sources.not_reported(used, [*summary.group_by, *wanted.filters]),
-            "rows": self._rows(summary, query),
+            "rows": self._rows(summary, query) if covered.is_stored or compared else [],
         }
-        return Response(UsageSummarySerializer(document).data)
 
     def _rows(self, summary: UsageSummary, query: dict[str, Any]) -> list[dict[str, Any]]:
         words = summaries.namer(self.account.pk, summary.group_by)

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from config.api.pagination import KeysetPaginator, Page, page_of, page_response
 from config.api.parameters import range_or_default
 from config.api.views import ApiView
-from costs import choice, comparison, freshness, selectors, sources
+from costs import choice, selectors, sources
 from costs.api import completeness, examples, rows, summaries
 from costs.api.parameters import (
     CompletenessQuery,
@@ -20,6 +20,7 @@ from costs.api.parameters import (
     RestatementQuery,
     SummaryQuery,
     cost_query,
+    scope_of,
 )
 from costs.api.serializers import (
     CompletenessSerializer,
@@ -28,9 +29,11 @@ from costs.api.serializers import (
     SummarySerializer,
 )
 from costs.api.summaries import Measure, Naming
-from costs.freshness import DayState
+from costs.comparison import range_before, read_comparability
+from costs.coverage import read_coverage
 from costs.money import sum_usd
 from costs.selectors import Summary
+from costs.snapshots import one_look
 from costs.spans import Spans
 from workers import lifecycle
 from workers.clock import database_now
@@ -87,39 +90,44 @@ class SummaryView(ApiView):
     )
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         query = self.read_query()
+        return Response(SummarySerializer(self._read(query)).data)
+
+    @one_look()
+    def _read(self, query: dict[str, Any]) -> dict[str, Any]:
+        """Return the sums and what is said about them, all as of one moment."""
         wanted = cost_query(self.account.pk, query)
-        connections = [value for value in wanted.filters.get("connection", ()) if value]
-        previous_state = None
+        scope = scope_of(wanted, today=database_now().date())
+        covered = read_coverage(scope)
+        before, compared = None, None
         if "compare" in query:
-            before = comparison.range_before(wanted.days)
-            previous_state = comparison.earlier_state(self.account.pk, before, connections)
+            before = range_before(wanted.days, query["compare"])
+            compared = read_comparability(scope, before, query.get("group_by", ()))
         by_day = query["names"] == "as_of_day"
         summary = selectors.summarise(
             wanted,
             group_by=query.get("group_by", ()),
             granularity="day" if by_day else query["granularity"],
             # A sum that lacks days would show a rise that never was.
-            compare=previous_state not in {None, DayState.MISSING},
+            before=before if compared and compared.is_given else None,
         )
         used = choice.sources_used(selectors.asked("cost", wanted, summary.group_by))
-        document: dict[str, Any] = {
+        return {
             "days": wanted.days,
             "granularity": query["granularity"],
             "group_by": summary.group_by,
             "currency": "USD",
-            "total_usd": summary.total_usd,
+            "total_usd": summary.total_usd if covered.is_stored else None,
             "previous_total_usd": summary.previous_total_usd,
-            "complete_through": freshness.complete_through(self.account.pk, wanted.days),
-            "state": completeness.range_state(
-                self.account.pk, wanted.days, today=database_now().date(), connections=connections
-            ),
-            "previous_state": previous_state,
+            "complete_through": covered.complete_through,
+            "state": covered.state,
+            "missing": covered.missing,
+            "previous_days": before,
+            "previous_state": compared and compared.state,
             "sources": used,
             "not_reported": sources.not_reported(used, [*summary.group_by, *wanted.filters]),
             "as_of": wanted.as_of,
-            "rows": self._rows(summary, query),
+            "rows": self._rows(summary, query) if covered.is_stored or compared else [],
         }
-        return Response(SummarySerializer(document).data)
 
     def _rows(self, summary: Summary, query: dict[str, Any]) -> list[dict[str, Any]]:
         words = summaries.namer(self.account.pk, summary.group_by)
@@ -170,6 +178,6 @@ class CompletenessView(ApiView):
         connection = lifecycle.find(self.account, connection_id)
         if connection is None:
             raise NotFound("There is no such connection in this account.")
-        known = completeness.known_range(connection, database_now().date())
-        days = range_or_default(query, known)
-        return Response(CompletenessSerializer(completeness.completeness(connection, days)).data)
+        today = database_now().date()
+        days = range_or_default(query, completeness.known_range(connection, today))
+        return Response(CompletenessSerializer(completeness.completeness(connection, days, today)).data)

@@ -1,53 +1,75 @@
 """The table and the chart of an explorer page as CSV: the same lines and order, with exact amounts; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from config import csv_text
 from config.csv_text import Number
-from costs.usage import COUNTS
+from costs.coverage import Coverage
+from costs.usage import COUNTS, OTHERS
 from dashboard.chart import Chart
 from dashboard.explore.table import Table
 from dashboard.explore.usage import UsageReport
-from dashboard.figures import Change
+from dashboard.figures import Change, Unit
 
 _Line = Sequence[Any]
+_UNITS: Mapping[Unit, str] = {"usd": "USD", "usd_per_million": "USD per million tokens", "tokens": "tokens"}
 # Excel reads UTF-8 only with this mark in front.
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
-def of_table(table: Table) -> str:
-    """Write the table: a line for each line shown, the rest and the total included."""
+def of_table(table: Table, covered: Coverage) -> str:
+    """
+    Write the table: a line for each line shown, the rest and the total included.
+
+    Shape:   every line has the state of the range; without a stored day there is no amount, which is not zero
+    """
     heads = [*table.heads, "Cost (USD)", "Share (%)", "Previous (USD)", "Change (USD)", "Change (%)"]
     heads += ["Tokens", "USD per million tokens"] if table.has_tokens else []
-    lines: list[_Line] = [heads]
+    lines: list[_Line] = [[*heads, "State"]]
     for row in (*table.lines, table.total):
         tokens = [row.tokens or 0, row.per_million] if table.has_tokens else []
         labels = _filled(row.labels, len(table.heads))
-        lines.append([*labels, row.amount, Number(str(row.share)), *_change(row.change), *tokens])
+        amount = row.amount if covered.is_stored else None
+        share = None if row.share is None or not covered.is_stored else Number(str(row.share))
+        lines.append([*labels, amount, share, *_change(row.change), *tokens, covered.state.value])
     return _written(lines)
 
 
 def of_chart(chart: Chart) -> str:
     """Write the chart: a line for each bar, oldest first."""
-    heads = ["From (UTC)", "To (UTC)", "State", "Total (USD)", "Previous (USD)"]
-    heads += [f"{series.label} (USD)" for series in chart.series]
+    unit = _UNITS[chart.canvas.unit]
+    heads = ["From (UTC)", "To (UTC)", "State", f"Total ({unit})", f"Previous ({unit})"]
+    heads += [f"{series.label} ({unit})" for series in chart.series]
     lines: list[_Line] = [heads]
     for bucket, amounts in reversed(chart.rows):
-        state = "provisional" if bucket.is_provisional else None
-        lines.append([bucket.first, bucket.last, state, bucket.total, bucket.previous, *amounts])
+        state = "missing" if bucket.is_missing else "provisional" if bucket.is_provisional else None
+        shown = [bucket.total, bucket.previous, *amounts]
+        if not bucket.is_stored:
+            shown = [None, bucket.previous, *(None for _ in amounts)]
+        lines.append([bucket.first, bucket.last, state, *shown])
     return _written(lines)
 
 
 def of_usage(report: UsageReport) -> str:
     """Write the table of usage: a line for each line shown, the rest and the total included."""
+    others = report.others
     lines: list[_Line] = [
-        [*report.heads, *(name.replace("_", " ") for name in COUNTS), "previous total tokens"]
+        [
+            *report.heads,
+            *(name.replace("_", " ") for name in COUNTS),
+            "previous total tokens",
+            *others,
+            "state",
+        ]
     ]
     for line in (*report.lines, *([report.rest] if report.rest else []), report.total):
         labels = _filled(line.labels, len(report.heads))
         previous = line.previous["total_tokens"] if line.previous else None
-        lines.append([*labels, *(line.counts[name] for name in COUNTS), previous])
+        new = (line.counts[OTHERS].get(name, 0) for name in others)
+        covered = report.caveats.coverage
+        counts = [line.counts[name] if covered.is_stored else None for name in COUNTS]
+        lines.append([*labels, *counts, previous, *new, covered.state.value])
     return _written(lines)
 
 

@@ -1,17 +1,17 @@
 """What all parts of an explorer page share: whose costs of which days, compared with which, under which names."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from costs.comparison import earlier_state
-from costs.freshness import DayState
+from costs.comparison import read_comparability, read_offers
+from costs.coverage import Coverage, Scope, read_coverage
 from costs.periods import DayRange
 from costs.selectors import CostQuery, Key
 from costs.values import API_KEYS
 from dashboard import figures, naming
-from dashboard.explore.state import State
+from dashboard.explore.state import NONE, State
 from dashboard.naming import Names
 from dashboard.ranges import Period
 
@@ -32,7 +32,8 @@ class Ground:
     """
     A subject with its days and names.
 
-    Shape:   `before` is empty where nothing is compared; `not_compared` says why, where a comparison was asked for
+    Shape:   `before` is empty where nothing is compared; `not_compared` says why, where a comparison was asked for;
+             `untold` are dimensions whose report is still to come for some of the days shown
     """
 
     subject: Subject
@@ -40,6 +41,8 @@ class Ground:
     before: DayRange
     not_compared: str
     names: Names
+    covered: Coverage
+    untold: frozenset[str]
 
     @property
     def state(self) -> State:
@@ -50,6 +53,11 @@ class Ground:
     def query(self) -> CostQuery:
         """The question to the selectors."""
         return self.state.query(self.subject.account_id, self.period.days)
+
+    @property
+    def scope(self) -> Scope:
+        """Whose days of which connections are shown, and which reports they need."""
+        return scope_of(self.subject, self.period.days)
 
     @property
     def compare(self) -> bool:
@@ -86,22 +94,43 @@ def prepare(subject: Subject, *, also_named: Sequence[str] = ()) -> Ground:
     """Find the days of a subject and those it may be compared with, and the names its groups need."""
     state = subject.state
     period = state.period(subject.today)
-    not_compared = _why_not_compared(subject, period) if state.compare == "previous" else ""
-    compare = state.compare == "previous" and not not_compared
+    covered = read_coverage(scope_of(subject, period.days))
+    not_compared = _why_not_compared(covered, period, state) if state.compare != NONE else ""
+    compare = state.compare != NONE and not not_compared
     before = period.previous if compare else DayRange(period.days.start, period.days.start)
     names = naming.names(subject.account_id, [*state.group_by, *dict(state.filters), *also_named])
-    return Ground(subject, period, before, not_compared, names)
+    untold = frozenset[str]()
+    if covered.is_stored and not compare:
+        untold = read_offers(covered.scope).lacking(covered.scope.filters, state.group_by)
+    return Ground(subject, period, before, not_compared, names, covered, untold)
 
 
-def _why_not_compared(subject: Subject, period: Period) -> str:
-    """Say why a comparison would mislead: not every earlier day is stored for every connection."""
-    state = earlier_state(
+def scope_of(subject: Subject, days: DayRange) -> Scope:
+    """Return some days of what a subject is narrowed to."""
+    state, query = subject.state, subject.state.query(subject.account_id, days)
+    return Scope(
         subject.account_id,
-        period.previous,
-        subject.state.connections,
-        kind="usage" if subject.state.is_usage else "cost",
+        days,
+        subject.today,
+        query.filters,
+        kind="usage" if state.is_usage else "cost",
+        as_of=None if state.is_usage else query.as_of,
     )
-    if state is not DayState.MISSING:
-        return ""
-    span = figures.days(period.previous.start, period.previous.end - _DAY)
-    return f"No comparison: not every day of {span} is stored."
+
+
+def _why_not_compared(covered: Coverage, period: Period, state: State) -> str:
+    """Say why a comparison would mislead: one of the two ranges lacks days, or the report that its groups need."""
+    compared = read_comparability(covered.scope, period.previous, state.group_by)
+    incomplete = next((each for each in (covered, compared.before) if each.missing), None)
+    if incomplete:
+        days = incomplete.scope.days
+        return f"No comparison: not every day of {figures.days(days.start, days.end - _DAY)} is stored."
+    if compared.lacking:
+        return f"No comparison: {lacking(compared.lacking)} on some of the days compared."
+    return ""
+
+
+def lacking(names: Collection[str]) -> str:
+    """Say that the report of some dimensions is not there."""
+    listed = " and ".join(naming.inline(name) for name in sorted(names))
+    return f"the report that states {listed} is not stored"

@@ -1,13 +1,16 @@
 """What moved between the days shown and those before: the groups that changed most, why, and new and gone keys."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from costs.choice import Offers
+from costs.comparison import read_offers
 from costs.movers import Cause, Comparison, Explain, Movement
 from costs.snapshots import one_look
 from costs.values import is_made
 from dashboard import figures, naming
-from dashboard.explore.ground import Ground, Subject, prepare
+from dashboard.explore.ground import Ground, Subject, lacking, prepare
 from dashboard.figures import Change
 
 _MOST_MOVERS = 6
@@ -49,11 +52,12 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Movers:
-    """What moved; `why_none` says why nothing could be told, if so."""
+    """What moved; `why_none` says why nothing could be told, `unexplained_by` what could not be looked at, if so."""
 
     movers: list[Mover]
     arrivals: list[Arrival]
     why_none: str = ""
+    unexplained_by: str = ""
 
 
 @one_look()
@@ -71,15 +75,22 @@ def read_movers(subject: Subject) -> Movers:
     if not ground.compare:
         return Movers([], [], ground.not_compared or "Compare with the previous period to see what moved.")
     compared = Comparison(ground.query, ground.before)
-    return Movers(_movers(ground, compared), _arrivals(ground, compared))
+    group_by = ground.state.group_by
+    offers = read_offers(ground.scope, ground.before)
+    names = [name for name in _EXPLAIN_BY if name not in group_by]
+    unread = {name for name in names if offers.lacking(ground.scope.filters, (*group_by, name))}
+    movers = _movers(ground, compared, [name for name in names if name not in unread])
+    arrivals = _arrivals(ground, compared, offers)
+    withheld = f"Not looked at: {lacking(unread)} on some of the days compared." if unread else ""
+    return Movers(movers, arrivals, unexplained_by=withheld)
 
 
-def _movers(ground: Ground, compared: Comparison) -> list[Mover]:
+def _movers(ground: Ground, compared: Comparison, explain_by: Sequence[str]) -> list[Mover]:
     """List the groups that changed most, by amount, in either direction."""
     group_by = ground.state.group_by
     moved = [each for each in compared.by(group_by) if each.difference_usd]
     ranked = sorted(moved, key=lambda each: -each.difference_usd.copy_abs())[:_MOST_MOVERS]
-    causes = compared.causes(ranked, Explain(group_by, _EXPLAIN_BY, _UNTOLD))
+    causes = compared.causes(ranked, Explain(group_by, explain_by, _UNTOLD))
     return [_mover(ground, each, causes.get(each.key)) for each in ranked]
 
 
@@ -105,11 +116,17 @@ def _mover(ground: Ground, movement: Movement, cause: Cause | None) -> Mover:
     )
 
 
-def _arrivals(ground: Ground, compared: Comparison) -> list[Arrival]:
-    """List keys and people with cost in one of the two ranges only, the most expensive first."""
+def _arrivals(ground: Ground, compared: Comparison, offers: Offers) -> list[Arrival]:
+    """
+    List keys and people with cost in one of the two ranges only, the most expensive first.
+
+    Shape:   none of a dimension whose report is there for some of the days only: its keys did not come or go
+    """
     found = []
     seen: set[str | None] = set()
     for name in _ARRIVING:
+        if offers.lacking(ground.scope.filters, (name,)):
+            continue
         for each in compared.by([name]):
             if each.key[0] in seen:
                 continue  # a key that acts for itself is one arrival, not two

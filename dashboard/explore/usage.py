@@ -17,7 +17,7 @@ from costs.snapshots import one_look
 from costs.usage import Counts, UsageRow
 from costs.usage_records import TOKEN_COUNTS
 from dashboard import figures, naming
-from dashboard.chart import Canvas, Chart, draw
+from dashboard.chart import Amounts, Canvas, Chart, draw, split
 from dashboard.explore.ground import Ground, Subject, prepare
 from dashboard.explore.table import ALL_ROWS, MOST_ROWS
 from dashboard.figures import Change
@@ -78,6 +78,12 @@ class UsageReport:
     chart: Chart
     caveats: Caveats
     unknown: tuple[str, ...]
+    unread: tuple[str, ...]
+
+    @property
+    def others(self) -> list[str]:
+        """The names of the counts that this version does not know, and that no total holds."""
+        return sorted(self.total.counts[usage.OTHERS])
 
     @property
     def period(self) -> Period:
@@ -122,13 +128,7 @@ def read_usage(subject: Subject, *, all_rows: int = ALL_ROWS) -> UsageReport:
     if ground.compare:
         earlier = replace(ground.query, days=ground.before)
         before = usage.summarise(earlier, group_by=known.group_by)
-    caveats = list_caveats(
-        subject.account_id,
-        ground.period.days,
-        today=subject.today,
-        connections=known.connections,
-        kind="usage",
-    )
+    caveats = list_caveats(ground.covered)
     most = all_rows if known.all_rows else MOST_ROWS
     lines, rest = _lines(ground, found.rows, None if before is None else before.rows, most)
     return UsageReport(
@@ -140,6 +140,7 @@ def read_usage(subject: Subject, *, all_rows: int = ALL_ROWS) -> UsageReport:
         chart=_chart(ground, found.rows, caveats),
         caveats=caveats,
         unknown=unknown,
+        unread=tuple(usage.list_unread(ground.query)),
     )
 
 
@@ -156,7 +157,7 @@ def _lines(
     now = _by_key(ground, rows)
     earlier = None if before is None else _by_key(ground, before)
     keys = sorted({**now, **(earlier or {})}, key=lambda key: (-(_total(now.get(key))), ground.label(key)))
-    shown, hidden = (keys, []) if len(keys) <= most + 1 else (keys[:most], keys[most:])
+    shown, hidden = split(keys, most)
 
     def line(labels: tuple[str, ...], group: Sequence[Key], key: Key | None, link: str) -> UsageLine:
         return UsageLine(
@@ -193,9 +194,11 @@ def _chart(ground: Ground, rows: Sequence[UsageRow], caveats: Caveats) -> Chart:
         days=period.days,
         granularity=state.step(period),
         provisional=frozenset(caveats.provisional),
+        missing=frozenset(caveats.missing),
+        stored=caveats.coverage.stored_days,
         subject="tokens by kind",
         cumulative=state.is_cumulative,
         unit="tokens",
     )
-    amounts = {place: Decimal(count) for place, count in sums.items()}
+    amounts: Amounts = {place: Decimal(count) for place, count in sums.items()}
     return draw(amounts, canvas, lambda key: _KINDS.get(key[0] or "", str(key[0])))

@@ -8,6 +8,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from costs.coverage import Gap, Reason
 from costs.money import usd_text
 from dashboard import figures, wording
 
@@ -30,9 +31,19 @@ def plain_usd(amount: Decimal) -> str:
 
 
 @register.filter
-def measure(amount: Decimal, unit: figures.Unit) -> str:
+def measure(amount: Decimal | None, unit: figures.Unit) -> str:
     """Write an amount of a chart in its unit."""
     return figures.measure(amount, unit)
+
+
+@register.filter
+def rate(amount: Decimal | None) -> SafeString:
+    """Write dollars per million tokens, as the chart does; every digit is in `value`. None: there are no tokens."""
+    if amount is None:
+        return mark_safe('<span title="no tokens are counted">–</span>')
+    return format_html(
+        '<data value="{}" title="{} USD per million tokens">{}</data>', amount, amount, figures.rate(amount)
+    )
 
 
 @register.filter
@@ -59,6 +70,23 @@ def signed_usd(amount: Decimal) -> SafeString:
 def day_list(days: Sequence[dt.date]) -> str:
     """Write days as runs: `3 – 5 Nov 2026, 9 Nov 2026`; of many runs the first ones and how many more."""
     return figures.day_list(days)
+
+
+@register.filter
+def gap_lines(gaps: Sequence[Gap]) -> list[dict[str, object]]:
+    """Gather gaps by reason: how many days, which, why, and what would fill them."""
+    by_reason: dict[Reason, list[dt.date]] = {}
+    for gap in gaps:
+        by_reason.setdefault(gap.reason, []).extend(gap.days.days())
+    return [
+        {
+            "count": len(days),
+            "days": figures.day_list(days),
+            "why": wording.reason_words(reason),
+            "remedy": wording.reason_remedy(reason),
+        }
+        for reason, days in by_reason.items()
+    ]
 
 
 @register.filter

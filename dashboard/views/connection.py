@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import Role
 from accounts.permissions import Principal
-from costs.models import Restatement
+from costs.models import Restatement, UpstreamNovelty
 from costs.periods import utc_day
 from dashboard import cards, day_map, notices
 from dashboard.access import get_connection, page
@@ -24,6 +24,7 @@ from workers.models import SyncRun
 
 _RUNS_A_PAGE = 20
 _RESTATEMENTS_A_PAGE = 20
+_NOVELTIES_A_PAGE = 50
 
 
 @require_safe
@@ -38,6 +39,9 @@ def connection(request: HttpRequest, principal: Principal, connection_id: UUID) 
         "budget": cards.budget(found),
         "map": day_map.connection_map(found, utc_day(timezone.now())),
         "map_days": day_map.MAP_DAYS,
+        "novelties": Paginator(
+            UpstreamNovelty.objects.filter(connection_id=found.pk), _NOVELTIES_A_PAGE
+        ).get_page(request.GET.get("new")),
         "restatements": Paginator(restatements, _RESTATEMENTS_A_PAGE).get_page(request.GET.get("changes")),
         **_runs(request, found),
     }

@@ -35,7 +35,7 @@ def connections(request: HttpRequest, principal: Principal) -> HttpResponse:
     strips = card_strips(list(shown), utc_day(now))
     context = {
         "page": shown,
-        "cards": [(card, strips[card.connection.pk]) for card in cards(principal.account, list(shown), now)],
+        "cards": [(card, strips[card.connection.pk]) for card in cards(list(shown), now)],
         "disconnected": rows.filter(disconnected_at__isnull=False).order_by("-disconnected_at")[
             :_MOST_DISCONNECTED
         ],

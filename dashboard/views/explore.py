@@ -19,14 +19,17 @@ from dashboard.explore.movers import read_movers
 from dashboard.explore.report import Report, read_report
 from dashboard.explore.table import FILE_ROWS
 from dashboard.trouble import list_trouble
-from dashboard.views.saved import find_view
+from dashboard.views.saved import find_view, is_changed
 from dashboard.views.usage import leave
+from dashboard.views.welcome import first_steps
 
 
 @require_safe
 @page()
 def explore(request: HttpRequest, principal: Principal) -> HttpResponse:
-    """Show the costs that the address asks for."""
+    """Show the costs that the address asks for, or the first steps while nothing is stored."""
+    if (steps := first_steps(request, principal.account)) is not None:
+        return steps
     state, problems = states.read(request.GET, utc_day(timezone.now()))
     return _show(request, principal, state, problems)
 
@@ -64,6 +67,7 @@ def _show(
         "report": report,
         "entity": shown,
         "saved": saved,
+        "is_changed": is_changed(saved, state),
         "state": state,
         "problems": problems,
         "selects": choices.selects(state),
@@ -129,7 +133,7 @@ def table_csv(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Answer with the table of the page."""
     state, _ = states.read(request.GET, utc_day(timezone.now()))
     report = _report_for_file(principal, state)
-    return _file("costs", report, csv_file.of_table(report.table))
+    return _file("costs", report, csv_file.of_table(report.table, report.caveats.coverage))
 
 
 @require_safe

@@ -6,21 +6,18 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from accounts.models import Account
 from accounts.permissions import Principal
 from costs.periods import utc_day
 from dashboard import keeping, naming, ranges, stored
 from dashboard import overview as presenter
 from dashboard.access import page
-from dashboard.cards import cards
+from dashboard.explore import state as states
 from dashboard.explore.state import State
 from dashboard.models import Dashboard
 from dashboard.trouble import list_trouble
 from dashboard.views.saved import person_of
-from integrations.models import Connection
+from dashboard.views.welcome import first_steps, unfinished
 
-# A page shows the progress of this many connections; the rest are on the page of connections.
-_MOST_CARDS = 5
 # What people look for next, after models and workspaces.
 _SPLITS = ("api_key_id", "actor_id", "product", "token_type", "cost_center")
 
@@ -47,16 +44,18 @@ def overview(request: HttpRequest, principal: Principal) -> HttpResponse:
 def _overview(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Show the chosen period, or the way to the first connection while nothing is stored."""
     account = principal.account
-    context: dict[str, object] = {**_unfinished(account), "ranges": ranges.PRESETS.values()}
-    if not _has_data(account):
-        return render(request, "dashboard/welcome.html", context)
-    chosen = request.GET.get("range", "")
-    state = State(range=chosen if chosen in ranges.PRESETS else ranges.DEFAULT)
-    shown = presenter.overview(account, state, utc_day(timezone.now()))
+    if (steps := first_steps(request, account)) is not None:
+        return steps
+    context: dict[str, object] = {**unfinished(account), "ranges": ranges.PRESETS.values()}
+    today = utc_day(timezone.now())
+    asked, problems = states.read_days(request.GET, today)
+    state = asked or State()
+    shown = presenter.overview(account, state, today)
     context |= {
         "overview": shown,
         "report": shown.report,
         "state": state,
+        "problems": problems,
         "chart_document": shown.report.chart.document(shown.report.day_link),
         "trouble": list_trouble(account),
         "splits": [(naming.dimension(name), state.changed(group_by=(name,)).address) for name in _SPLITS],
@@ -68,21 +67,8 @@ def _overview(request: HttpRequest, principal: Principal) -> HttpResponse:
 @page()
 def progress(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Return the part that shows running backfills; reload the page when there is more to see than progress."""
-    context = _unfinished(principal.account)
+    context = unfinished(principal.account)
     is_welcome = request.GET.get("at") == "welcome"
-    if _has_data(principal.account) if is_welcome else not context["cards"]:
+    if stored.has_data(principal.account) if is_welcome else not context["cards"]:
         return HttpResponseClientRefresh()
     return render(request, f"dashboard/parts/{'steps' if is_welcome else 'progress'}.html", context)
-
-
-def _has_data(account: Account) -> bool:
-    return bool(stored.coverages(account))
-
-
-def _unfinished(account: Account) -> dict[str, object]:
-    """Return the connections whose first days are on their way or held up, and whether any of them moves."""
-    unfinished = Connection.objects.select_related("account").filter(
-        account=account, disconnected_at__isnull=True, last_synced_at__isnull=True
-    )
-    found = cards(account, list(unfinished[:_MOST_CARDS]), timezone.now())
-    return {"cards": found, "is_moving": any(card.is_moving for card in found)}

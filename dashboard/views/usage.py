@@ -17,13 +17,16 @@ from dashboard.explore.state import State
 from dashboard.explore.table import FILE_ROWS
 from dashboard.explore.usage import read_cache_economics, read_usage
 from dashboard.trouble import list_trouble
-from dashboard.views.saved import find_view
+from dashboard.views.saved import find_view, is_changed
+from dashboard.views.welcome import first_steps
 
 
 @require_safe
 @page()
 def usage(request: HttpRequest, principal: Principal) -> HttpResponse:
-    """Show the usage that the address asks for."""
+    """Show the usage that the address asks for, or the first steps while nothing is stored."""
+    if (steps := first_steps(request, principal.account)) is not None:
+        return steps
     state, problems = _state(request)
     if request.GET.get("metric", "tokens") not in {"tokens", ""}:
         return leave(request, state.changed(metric=request.GET["metric"]))
@@ -33,6 +36,7 @@ def usage(request: HttpRequest, principal: Principal) -> HttpResponse:
     context = {
         "report": report,
         "saved": saved,
+        "is_changed": is_changed(saved, state),
         "state": state,
         "problems": problems,
         "selects": choices.selects(state),

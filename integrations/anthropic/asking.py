@@ -74,12 +74,18 @@ class Asking:
         return page
 
     def refusal(self, request: PageRequest, family: Family) -> UpstreamError | None:
-        """Ask for one page; return why upstream does not give it, and raise what is not about this report alone."""
+        """
+        Ask for one page; return why upstream does not give it, and raise what is not about this report alone.
+
+        Shape:   None also where upstream has no finished day yet: it answers, and there is nothing to read
+        """
         try:
             self.page(request, family)
         except UpstreamError as error:
             if is_refusal(error):
                 return error
+            if error.reason is Reason.NO_USAGE and self.organization is not None:
+                return None
             raise
         return None
 
@@ -93,8 +99,9 @@ class Asking:
         self.outcomes[path] = replace(self.outcomes[path], reason=error.reason, detail=error.detail)
 
     def _note_failure(self, path: str, family: Family, error: UpstreamError) -> None:
-        # What passes by itself does not say that the key may not.
-        ok = False if error.fate is Fate.FATAL else None
+        # What passes by itself does not say that the key may not; nothing to read yet says that it may.
+        passes = None if error.fate is not Fate.FATAL else False
+        ok = True if error.reason is Reason.NO_USAGE else passes
         self._note(path, Outcome(ok, error.reason, error.detail), error.request_id)
         if error.reason is Reason.RATE_LIMITED:
             self.rate_limited[family] = error.retry_after_seconds

@@ -102,16 +102,20 @@ def _page(request: PageRequest, response: RawResponse, endpoint: Endpoint) -> Pa
         raise wire.WireError("it promises another page but does not say which")
     if next_cursor is not None and next_cursor == request.cursor:
         raise wire.WireError("it names the page just read as the next one")
+    organization_id = identifier(response.headers.get("anthropic-organization-id"))
+    if organization_id and len(organization_id) > wire.MOST_ORGANIZATION_ID_CHARACTERS:
+        raise wire.WireError("the id of the organisation is too long to be one")
     return Page(
         request=request,
         status=response.status,
         request_id=request_id_of(response.headers),
-        organization_id=identifier(response.headers.get("anthropic-organization-id")),
+        organization_id=organization_id,
         body=response.body,
         has_more=envelope.has_more,
         next_cursor=next_cursor,
         data_refreshed_at=envelope.data_refreshed_at,
         row_count=_count_rows(envelope, endpoint),
+        is_blank=not envelope.rows,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,10 @@ _SCOPES = re.compile(
 _SCOPE = re.compile(r"[\w:.\-]{1,60}", re.ASCII)
 _CURSOR = re.compile(r"cursor|page|token|after_id", re.IGNORECASE)
 _INDIVIDUAL = re.compile(r"\b(individual|personal) (account|user|tier|plan)", re.IGNORECASE)
+# Upstream ends a range where its finished days end: of today alone nothing is left. The relatives are other spellings.
+_NOTHING_YET = re.compile(
+    r"\bend(ing)?[ _]?(date|day|at)? must be (after|later than) (the )?start", re.IGNORECASE
+)
 _TOO_EARLY = re.compile(
     r"starting_at.*(earliest|on or after|too old|too far|365 days)", re.IGNORECASE | re.DOTALL
 )
@@ -96,30 +101,40 @@ def retry_after_seconds(
     """
     How long upstream asks us to wait, in seconds; None when it says nothing understandable.
 
-    The reset header names a moment of the server's clock, so it is measured against the server's own
-    `date` where sent, and against `now` only without it.
+    A moment is one of the server's clock, so it is measured against the server's own `date` where sent, and
+    against `now` only without it.
     """
     for name, unit in (("retry-after", 1), ("retry-after-ms", 1000)):
         value = headers.get(name, "").strip()
         if _SECONDS.fullmatch(value):
             return min(float(value) / unit, _MAX_WAIT_SECONDS)
-    reset = headers.get("anthropic-ratelimit-requests-reset")
+    # RFC 9110 allows a date in place of the seconds: a proxy on the way may send one.
+    until = _read_http_date(headers.get("retry-after", "")) or _read_reset(headers)
     reference = _server_time(headers) or (now() if now else None)
-    if reset is None or reference is None:
+    if until is None or reference is None:
         return None
+    return min(max((until - reference).total_seconds(), 0.0), _MAX_WAIT_SECONDS)
+
+
+def _read_reset(headers: Mapping[str, str]) -> datetime | None:
     try:
-        wait = (read_moment(reset.strip()) - reference).total_seconds()
+        return read_moment(headers.get("anthropic-ratelimit-requests-reset", "").strip())
     except WireError:
         return None
-    return min(max(wait, 0.0), _MAX_WAIT_SECONDS)
 
 
 def _server_time(headers: Mapping[str, str]) -> datetime | None:
+    text = headers.get("date", "")
+    return None if text.rstrip().endswith("-0000") else _read_http_date(text)
+
+
+def _read_http_date(text: str) -> datetime | None:
+    """Return the moment of an HTTP date, which is always in GMT; its oldest form does not say so."""
     try:
-        moment = parsedate_to_datetime(headers.get("date", ""))
-    except ValueError:
+        moment = parsedate_to_datetime(text.strip())
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _read_error(response: RawResponse) -> _Said:
@@ -182,6 +197,8 @@ def _refusal(status: int, said: _Said) -> Advice:  # noqa: PLR0911 - a table
             return advice(Reason.KEY_WRONG_KIND, cause=said.quoted)
         case 400 if _TOO_EARLY.search(said.message):
             return advice(Reason.HISTORY_FLOOR, cause=said.quoted)
+        case 400 if _NOTHING_YET.search(said.message):
+            return advice(Reason.NO_USAGE)
         case _:
             return _unreadable(f"status {status}{said.quoted}", said, "refused")
 

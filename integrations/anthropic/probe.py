@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Capability", "ProbeResult", "probe"]
 
-# An Enterprise export may be a day late, and a weekend may be empty.
-_ENTERPRISE_DAYS = 7
+# What is asked about: an Enterprise export may be a day late, a weekend may be empty, and of one day alone upstream may
+# have nothing finished yet.
+_DAYS = 7
 _READ_ANALYTICS, _ADMIN = "read:analytics", "api:admin"
 
 
@@ -113,7 +114,7 @@ def _enterprise_first(asking: Asking, api_key: str, today: date) -> Origin:
 
 def _enterprise_bill(asking: Asking, today: date) -> UpstreamError | None:
     """Read the new report, else the older one; None when one of them answered, else why the new one did not."""
-    days = trailing(today, _ENTERPRISE_DAYS)
+    days = trailing(today, _DAYS)
     refusal = asking.refusal(glance_request("cost", days), "analytics")
     if refusal is None or (refusal.scopes and _READ_ANALYTICS not in refusal.scopes):
         return refusal
@@ -126,8 +127,10 @@ def _is_console(asking: Asking, today: date) -> bool:
     known = asking.organization
     try:
         asking.whose()
-        asking.page(_yesterday_of_cost(today), "classic")
+        asking.page(_last_days_of_cost(today), "classic")
     except UpstreamError as error:
+        if error.reason is Reason.NO_USAGE:
+            return True
         # Any no will do, also a 401: what the key has just read says that it is a valid one.
         if error.fate is not Fate.FATAL:
             raise
@@ -141,23 +144,23 @@ def _is_console(asking: Asking, today: date) -> bool:
 def _read_bill_and_rest(asking: Asking, origin: Origin, today: date) -> None:
     """Ask for what is not known yet; UpstreamError when no bill can be read."""
     if origin == Origin.CLAUDE_AI:
-        asking.glance(glance_request("usage", trailing(today, _ENTERPRISE_DAYS)), "analytics")
+        asking.glance(glance_request("usage", trailing(today, _DAYS)), "analytics")
         asking.glance(people_request("members", limit=1), "analytics")
         return
     refusal = None
     if endpoints.COST_REPORT not in asking.outcomes:
-        refusal = asking.refusal(_yesterday_of_cost(today), "classic")
+        refusal = asking.refusal(_last_days_of_cost(today), "classic")
     measures: tuple[Literal["cost", "usage"], ...] = ("cost", "usage")
     for measure in measures:
-        request = glance_request(measure, trailing(today, 1))
+        request = glance_request(measure, trailing(today, _DAYS))
         if request.path not in asking.outcomes:
             asking.glance(request, "analytics")
     if refusal is not None and not asking.outcomes[endpoints.ANALYTICS_COST].ok:
         raise refusal
 
 
-def _yesterday_of_cost(today: date) -> PageRequest:
-    return cost_report_request(trailing(today, 1), limit=1)
+def _last_days_of_cost(today: date) -> PageRequest:
+    return cost_report_request(trailing(today, _DAYS), limit=_DAYS)
 
 
 def _may_be_enterprise(error: UpstreamError, api_key: str) -> bool:

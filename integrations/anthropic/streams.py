@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from costs.records import Origin
+from costs.sources import ANALYTICS_BEGINS
 from integrations.anthropic import endpoints
 from integrations.anthropic.reports import (
     analytics,
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["STREAMS", "Family", "Kind", "Reading", "Stream"]
 
-# Both limits are upstream's (official Python SDK 2.12.0, read 2026-11). A day less than its 365, because the
-# midnight 365 days ago has passed out of them by the time anything is asked.
-_ANALYTICS_BEGINS = date(2026, 1, 1)
+# Upstream's limit (official Python SDK 2.12.0, read 2026-11). A day less than its 365, because the midnight 365 days
+# ago has passed out of them by the time anything is asked.
 _ANALYTICS_DAYS = timedelta(days=364)
 # Adoption is looked at by week and month, and every day of it is a request of its own.
 _CLAUDE_CODE_DAYS = 31
@@ -43,7 +43,7 @@ _COST_TYPES = frozenset({"cost_type", "token_type"})
 
 def analytics_floor(today: date) -> date:
     """Return the first day that the analytics reports still have."""
-    return max(_ANALYTICS_BEGINS, today - _ANALYTICS_DAYS)
+    return max(ANALYTICS_BEGINS, today - _ANALYTICS_DAYS)
 
 
 def _by_day(

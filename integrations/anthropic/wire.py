@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from sys import intern
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
+from costs.texts import shorten
 from integrations.errors import Fate
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ _MAX_NUMBER_MAGNITUDE = 60
 _MAX_COUNT = 10**15
 _MAX_NUMBER_CHARACTERS = 400
 _DIGITS = re.compile("[0-9]{1,15}", re.ASCII)
+# Pinned with the connection, and compared ever after: never shortened. A page's token travels in an address, of which
+# servers take about 8,000 characters.
+MOST_ORGANIZATION_ID_CHARACTERS = 64
+_MOST_CURSOR_CHARACTERS = 4_000
+_MOST_NAME_CHARACTERS = 120
 
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 # Escapes that may spell NUL or half a character: valid JSON, but no text PostgreSQL would store.
@@ -95,18 +101,24 @@ def read_envelope(document: Row, cursor_field: str) -> Envelope:
     has_more = document.get("has_more")
     if not isinstance(has_more, bool):
         raise WireError("it does not say whether there are more pages")
+    cursor = find_text(document, cursor_field)
+    if cursor and len(cursor) > _MOST_CURSOR_CHARACTERS:
+        raise WireError("the token of its next page is too long to be sent")
     return Envelope(
         rows=rows,
         has_more=has_more,
         # An empty token is no token.
-        next_cursor=find_text(document, cursor_field) or None,
+        next_cursor=cursor or None,
         data_refreshed_at=find_moment(document, "data_refreshed_at"),
     )
 
 
 def read_organization(document: Row) -> OrganizationRow:
-    """Read the answer of the endpoint that says whose key it is."""
-    return OrganizationRow(id=get_text(document, "id"), name=get_text(document, "name"))
+    """Read the answer of the endpoint that says whose key it is; WireError when the id is none by its length."""
+    found = OrganizationRow(id=get_text(document, "id"), name=get_text(document, "name"))
+    if len(found.id) > MOST_ORGANIZATION_ID_CHARACTERS:
+        raise WireError("the id of the organisation is too long to be one")
+    return OrganizationRow(id=found.id, name=shorten(found.name, _MOST_NAME_CHARACTERS))
 
 
 def read_moment(text: str) -> datetime:

@@ -5,18 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import F, Max, Min
+from django.db.models import F
 
-from costs import sources
-from costs.freshness import Coverage
-from costs.models import DayDigest
-from integrations.models import Connection
+from costs.coverage import NOTHING_STORED, Span, spans
+from integrations.models import Connection, Report
 from workers import runs
 from workers.clock import database_now
 from workers.models import SyncRun, SyncStep, Trigger
 from workers.runs import Progress
-
-_NOTHING_STORED = Coverage(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +28,7 @@ class Overview:
     """One connection as the API shows it."""
 
     connection: Connection
-    coverage: Coverage
+    coverage: Span
     progress: Progress | None
 
     @property
@@ -45,28 +41,16 @@ def overviews(connections: Sequence[Connection]) -> list[Overview]:
     """
     Return the overviews of many connections, in their order.
 
-    Effects: five queries, and about six more for each connection that is being filled right now, since the end
+    Effects: six queries, and about six more for each connection that is being filled right now, since the end
              of that is estimated from the state of its bucket
     """
     ids = [connection.pk for connection in connections]
-    coverages = _coverages(ids)
+    stored = spans(ids)
     progresses = _progresses(connections)
     return [
-        Overview(connection, coverages.get(connection.pk, _NOTHING_STORED), progresses.get(connection.pk))
+        Overview(connection, stored.get(connection.pk, NOTHING_STORED), progresses.get(connection.pk))
         for connection in connections
     ]
-
-
-def _coverages(ids: Sequence[UUID]) -> dict[UUID, Coverage]:
-    ends = (
-        DayDigest.objects.filter(
-            connection_id__in=ids, source__in=sources.BILLS, day__gte=F("connection__wanted_from")
-        )
-        .values("connection_id")
-        .annotate(first=Min("day"), last=Max("day"))
-        .order_by()
-    )
-    return {row["connection_id"]: Coverage(row["first"], row["last"]) for row in ends}
 
 
 def _progresses(connections: Sequence[Connection]) -> dict[UUID, Progress]:
@@ -84,6 +68,8 @@ def _progresses(connections: Sequence[Connection]) -> dict[UUID, Progress]:
         ).values_list("connection_id", flat=True)
     )
     done = _days_done([run for run in latest.values() if run.connection_id not in filling])
+    bills = Report.objects.filter(connection__in=connections, stream=F("connection__cost_source"))
+    begins = dict(bills.values_list("connection_id", "wanted_from"))
     found: dict[UUID, Progress] = {}
     now = database_now()
     for connection in connections:
@@ -93,7 +79,7 @@ def _progresses(connections: Sequence[Connection]) -> dict[UUID, Progress]:
         if connection.pk in filling:
             progress = runs.backfill_progress(connection, now=now)
         else:
-            progress = Progress((run.to_day - run.from_day).days, done[run.pk], 0, None)
+            progress = Progress(runs.days_of_bill(run, begins.get(connection.pk)), done[run.pk], 0, None)
         if progress is not None:
             found[connection.pk] = progress
     return found

@@ -45,6 +45,10 @@ class Request:
         """Return the query's decoded pairs in order, empty values included."""
         return parse_qsl(self.query, keep_blank_values=True)
 
+    def find(self, name: str) -> str | None:
+        """Return the first value of a query parameter."""
+        return next((value for known, value in self.pairs() if known == name), None)
+
 
 @dataclass(slots=True)
 class Response:

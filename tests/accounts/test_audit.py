@@ -3,16 +3,24 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import re
+import uuid
 from pathlib import Path
 
 import pytest
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
+from django.test import Client
+from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, invitations, people
 from accounts.actions import ACTIONS, sentence
+from accounts.invitations import Offer
 from accounts.models import Account, AuditEvent, Membership, Role, User
+from alerts.models import OutboxMessage
 from integrations.models import Connection
+from tests.accounts.test_sign_in import sign_in
 from tests.api.conftest import stored_connection
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -254,6 +262,46 @@ class TestEraseAccount:
         call_command("erase_account", "--account", account.name, "--confirm", account.name)
 
         assert not User.objects.exists()
+
+    @pytest.fixture
+    def left(self, account, other_account, admin_user, edith, victor) -> None:
+        """Edith and Victor have left; Victor belongs to another account by now."""
+        Membership.objects.create(account=other_account, user=victor.user, role=Role.VIEWER)
+        people.remove(edith, actor=admin_user)
+        people.remove(victor, actor=victor.user)
+
+    def test_takes_who_had_left_and_belongs_nowhere(self, account, left, admin_user, victor):
+        call_command("erase_account", "--account", account.name, "--confirm", account.name)
+
+        assert set(User.objects.values_list("pk", flat=True)) == {admin_user.pk, victor.user_id}
+
+    def test_takes_the_sessions_of_who_is_gone(self, account, edith):
+        client = Client()
+        sign_in(client, edith.user.email)
+
+        call_command("erase_account", "--account", account.name, "--confirm", account.name)
+
+        assert not UserSession.objects.exists()
+        assert not Session.objects.filter(session_key=client.session.session_key).exists()
+
+    def test_takes_the_addresses_of_every_mail(self, account, other_account, admin_user, edith):
+        invitations.invite(
+            account, Offer("new@example.com", Role.VIEWER), invited_by=None, actor="a", now=timezone.now()
+        )
+        for owner, address in (
+            (account, "new@example.com"), (None, "new@example.com"), (None, edith.user.email),
+            (None, admin_user.email), (other_account, edith.user.email),
+        ):  # fmt: skip
+            OutboxMessage.objects.create(
+                account=owner, event_key=str(uuid.uuid4()), recipient=address, due_at=timezone.now()
+            )
+
+        call_command("erase_account", "--account", account.name, "--confirm", account.name)
+
+        # What another account says to somebody is that account's; the operator stays.
+        assert set(OutboxMessage.objects.values_list("account", "recipient")) == {
+            (None, admin_user.email), (other_account.pk, edith.user.email),
+        }  # fmt: skip
 
     def test_closes_the_way_behind_itself(self, account, other_account):
         audit.record(other_account, "charlie", "connection.paused", "Other")

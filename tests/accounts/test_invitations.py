@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts import invitations
 from accounts.invitations import (
@@ -14,8 +14,9 @@ from accounts.invitations import (
     Offer,
     TooManyInvitationsError,
 )
-from accounts.models import AuditEvent, Invitation, Membership, Role, User
+from accounts.models import Account, AuditEvent, Invitation, Membership, Role, User
 from tests.accounts.conftest import NOW
+from tests.others import Other, at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -146,6 +147,62 @@ class TestAccept:
 
         assert sorted(ended) == ["closed", "joined"]
         assert AuditEvent.objects.filter(action="invitation.accepted").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoAtOnce:
+    """The second acts while the first has not committed yet."""
+
+    def test_who_invite_the_same_address_leave_one_invitation(self, account, alice):
+        refused = at_once(lambda: invite(account, alice), lambda: invite(account, alice, role=Role.VIEWER))
+
+        assert refused is None
+        assert [each.role for each in invitations.list_open(account, now=NOW)] == [Role.VIEWER]
+
+    def test_who_invite_and_are_invited_no_more_than_there_is_room(self, account, alice, monkeypatch):
+        monkeypatch.setattr(invitations, "MOST_OPEN", 1)
+
+        refused = at_once(lambda: invite(account, alice), lambda: invite(account, alice, "eve@example.com"))
+
+        assert isinstance(refused, TooManyInvitationsError)
+        assert invitations.list_open(account, now=NOW).count() == 1
+
+    def test_accept_comes_before_withdraw(self, invited, bob):
+        refused = at_once(
+            lambda: invitations.accept(invited, bob, now=NOW),
+            lambda: invitations.withdraw(invited, actor="alice@example.com", now=NOW),
+        )
+
+        assert refused is None
+        assert Invitation.objects.get().revoked_at is None
+        assert not AuditEvent.objects.filter(action="invitation.revoked").exists()
+
+    def test_withdraw_comes_before_accept(self, invited, bob):
+        refused = at_once(
+            lambda: invitations.withdraw(invited, actor="alice@example.com", now=NOW),
+            lambda: invitations.accept(invited, bob, now=NOW),
+        )
+
+        assert isinstance(refused, InvitationClosedError)
+        assert not Membership.objects.filter(user=bob).exists()
+
+    def test_accept_and_invite_again_do_not_wait_for_each_other_for_ever(self, account, alice, invited, bob):
+        """Who invites has the account and comes to the invitation; who accepts must not come the other way."""
+        with transaction.atomic():
+            Account.objects.select_for_update().get(pk=account.pk)
+            other = Other(lambda: invitations.accept(invited, bob, now=NOW))
+            other.wait_until_blocked()
+            second = invite(account, alice)
+        other.join()
+
+        assert isinstance(other.error, InvitationClosedError)
+        assert invitations.list_open(account, now=NOW).get() == second
+
+    def test_nobody_accepts_what_was_erased(self, invited, bob):
+        Invitation.objects.all().delete()
+
+        with pytest.raises(InvitationClosedError):
+            invitations.accept(invited, bob, now=NOW)
 
 
 class TestWithdraw:

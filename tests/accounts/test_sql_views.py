@@ -280,6 +280,40 @@ class TestReader:
                             psycopg.errors.FeatureNotSupported)):  # fmt: skip
             reader.execute(statement)
 
+    @pytest.fixture
+    def closed(
+        self, account, new_role, sign_in
+    ) -> Iterator[tuple[psycopg.Connection[Any], psycopg.Connection[Any]]]:
+        """A reader, and another program's role of the same database, after what the command prints was run."""
+        role, other = new_role(), new_role()
+        administer(f"GRANT SELECT ON public.django_migrations TO {other}")
+        sql_readers.grant(role, account, actor="set-up")
+        administer(*sql_readers.closing_statements(role))
+        yield sign_in(role), sign_in(other)
+        administer(
+            f"GRANT TEMPORARY ON DATABASE {database.settings_dict['NAME']} TO PUBLIC",
+            "GRANT EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) TO PUBLIC",
+        )
+
+    @pytest.mark.parametrize(
+        "statement",
+        ["CREATE TEMPORARY TABLE mine (a int)", "SELECT lo_create(0)", "SELECT lo_creat(-1)",
+         "SELECT lo_from_bytea(0, 'x')", "SELECT lo_import('/etc/passwd')"],
+    )  # fmt: skip
+    def test_makes_nothing_that_fills_the_disk_and_others_go_on(self, closed, statement):
+        reader, other = closed
+        reader.execute("SET default_transaction_read_only = off")
+        other.execute("SET default_transaction_read_only = off")
+
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute(statement)
+
+        other.execute("CREATE TEMPORARY TABLE mine (a int)")
+        other.execute("SELECT lo_unlink(lo_create(0))")
+
+    def test_once_closed_needs_no_further_statement(self, closed):
+        assert sql_readers.closing_statements("another") == []
+
     def test_changes_nothing_by_mistake(self, reader):
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             reader.execute("CREATE TABLE mine (a int)")
@@ -351,6 +385,14 @@ class TestCommand:
         said = capsys.readouterr()
         assert said.out.startswith('CREATE ROLE "finance" LOGIN NOSUPERUSER')
         assert "manage.py bi_role finance --account NAME --apply" in said.err
+        assert "FROM PUBLIC;" in said.out
+
+    def test_says_what_else_the_role_can_make_and_how_that_ends(self, account, new_role, capsys):
+        call_command("bi_role", new_role(), "--account", account.name, "--apply")
+
+        said = capsys.readouterr().err
+        assert "can also make temporary tables and large objects" in said
+        assert "REVOKE TEMPORARY ON DATABASE" in said
 
     def test_lets_a_role_in_and_shuts_it_out(self, account, both_filled, new_role, sign_in):
         role = new_role()

@@ -11,6 +11,7 @@ from accounts.models import Account, ApiToken, AuditEvent, Membership, Role, Use
 from accounts.permissions import Principal
 from accounts.tokens import Terms
 from tests.api.conftest import Caller, problem, stored_connection
+from tests.others import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +57,34 @@ class TestIssueToken:
         issued(capsys, "--name", "reports", "--role", "admin")
 
         assert AuditEvent.objects.get().action == "token.issued"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_revoke_a_token_at_once_revoke_it_once(account, admin_user):
+    token, _ = tokens.issue(account, admin_user, Terms("t", Role.VIEWER), actor="set-up")
+    mine, theirs = (ApiToken.objects.get(pk=token.pk) for _ in range(2))
+
+    refused = at_once(lambda: tokens.revoke(mine, actor="alice"), lambda: tokens.revoke(theirs, actor="bob"))
+
+    assert refused is None
+    revoked = AuditEvent.objects.filter(action="token.revoked")
+    assert list(revoked.values_list("actor", flat=True)) == ["alice"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_token_is_revoked_once_though_its_owner_is_removed_at_once(account, admin_user):
+    owner = User.objects.create_user("bob@example.com", "correct horse battery")
+    membership = people.join(account, owner, Role.EDITOR)
+    token, _ = tokens.issue(account, owner, Terms("t", Role.VIEWER), actor="set-up")
+    stale = ApiToken.objects.get(pk=token.pk)
+
+    refused = at_once(
+        lambda: tokens.revoke(token, actor="alice"), lambda: people.remove(membership, actor=admin_user)
+    )
+
+    assert refused is None
+    assert AuditEvent.objects.filter(action="token.revoked").count() == 1
+    assert not ApiToken.objects.filter(pk=stale.pk).exists()
 
 
 class TestBearer:

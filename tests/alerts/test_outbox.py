@@ -12,6 +12,7 @@ from django.db import transaction
 from accounts.models import Membership, Role, User
 from alerts.models import OutboxMessage
 from alerts.outbox import Message, enqueue, send_due
+from tests.others import Other
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,6 +35,23 @@ class Dying(EmailBackend):
         if len(mail.outbox) > 1:
             raise SystemExit
         return sent
+
+
+class Slow(EmailBackend):
+    """A mail server that takes its time over the first message, while another sender looks what is due."""
+
+    waited: list[bool] = []
+
+    def send_messages(self, messages):
+        if not self.waited:
+            self.waited.append(False)
+            other = Other(lambda: send_due(now=NOW))
+            self.waited[0] = other.is_blocked_at_last()
+            others.append(other)
+        return super().send_messages(messages)
+
+
+others: list[Other] = []
 
 
 class TestEnqueue:
@@ -129,3 +147,23 @@ class TestSendDue:
         assert len(ids) == 4
         assert ids[1] == ids[2]
         assert len(set(ids)) == 3
+
+
+class TestTwoSenders:
+    @pytest.fixture
+    def slow(self, settings):
+        settings.EMAIL_BACKEND = f"{__name__}.Slow"
+        Slow.waited.clear()
+        others.clear()
+
+    def test_send_each_message_once_and_none_waits_for_the_other(self, account, admin_user, slow):
+        enqueue(account, MESSAGE, now=NOW)
+        enqueue(account, replace(MESSAGE, event_key="event:2", subject="Second"), now=NOW)
+
+        send_due(now=NOW)
+        others[0].join()
+
+        assert Slow.waited == [False]
+        assert others[0].error is None
+        assert sorted(message.subject for message in mail.outbox) == ["Second", "Subject"]
+        assert not OutboxMessage.objects.filter(sent_at=None).exists()

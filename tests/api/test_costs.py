@@ -209,7 +209,7 @@ class TestSummary:
 
         assert tuple(summary) == (
             "from", "to", "granularity", "group_by", "currency", "total_usd", "previous_total_usd",
-            "complete_through", "state", "previous_state", "sources", "not_reported", "as_of", "rows",
+            "complete_through", "state", "missing", "previous_days", "previous_state", "sources", "not_reported", "as_of", "rows",
         )  # fmt: skip
         assert summary["total_usd"] == "3.300000000123"
         assert summary["rows"] == [
@@ -332,10 +332,10 @@ class TestState:
 
         assert self.summary(viewer)["state"] == "revised"
 
-    def test_does_not_count_days_before_the_history(self, viewer, connection):
+    def test_is_missing_before_the_history(self, viewer, connection):
         store(connection, record(FIRST, "1"), days=self.ALL)
 
-        assert self.summary(viewer, **{"from": "2026-09-01"})["state"] == "settled"
+        assert self.summary(viewer, **{"from": "2026-09-01"})["state"] == "missing"
 
     def test_is_of_the_chosen_connections(self, viewer, connection, account):
         store(connection, record(FIRST, "1"), days=self.ALL)
@@ -363,6 +363,7 @@ class TestCompleteness:
             "from": "2026-10-01",
             "to": "2026-10-04",
             "safe_through": "2026-10-02",
+            "missing": [{"from": "2026-10-03", "to": "2026-10-04", "reason": "outside_plan"}],
             "reports": [
                 {
                     "report": "cost_report",
@@ -399,7 +400,7 @@ class TestCompleteness:
     def test_counts_its_queries(self, viewer, account, django_assert_max_num_queries):
         connection = stored_connection(account)
 
-        with django_assert_max_num_queries(SIGN_IN_QUERIES + 4):
+        with django_assert_max_num_queries(SIGN_IN_QUERIES + 5):
             viewer.get(f"connections/{connection.pk}/completeness/")
 
 

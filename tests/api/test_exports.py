@@ -19,7 +19,7 @@ from config import csv_text, streaming
 from config.places import Places
 from config.streaming import Export, Stream
 from costs.ingest import Window, replace_window
-from costs.models import CostFact
+from costs.models import CostFact, UsageFact
 from costs.money import sum_usd, usd_text
 from costs.names import record_names
 from costs.records import NameRecord, Origin
@@ -152,6 +152,31 @@ def whole(table: pa.Table, name: str) -> list[str | None]:
     """The amounts of a file as a reader puts them together."""
     both = zip(table[name].to_pylist(), table[f"{name}_text"].to_pylist(), strict=True)
     return [text or (None if amount is None else usd_text(amount)) for amount, text in both]
+
+
+class TestUnknownFields:
+    @pytest.fixture
+    def told(self, filled):
+        CostFact.objects.filter(description="credit").update(
+            extra={"lane": ["a", None], "new_dimension": "é"}
+        )
+        UsageFact.objects.update(other_counts={"thinking_tokens": 300}, extra={"new_dimension": "standard"})
+
+    def test_are_in_the_last_column_of_costs(self, viewer, told):
+        texts = [line["extra"] for line in lines_of(fetched(viewer, "costs.csv"))]
+
+        assert texts == ["", "", '{"lane": ["a", null], "new_dimension": "é"}']
+
+    def test_are_in_the_last_columns_of_usage(self, viewer, told):
+        line = lines_of(fetched(viewer, "usage.csv"))[0]
+
+        assert line["other_counts"] == '{"thinking_tokens": 300}'
+        assert line["extra"] == '{"new_dimension": "standard"}'
+
+    def test_are_texts_in_parquet(self, viewer, told):
+        texts = table_of(fetched(viewer, "costs.parquet"))["extra"].to_pylist()
+
+        assert texts == [None, None, '{"lane": ["a", null], "new_dimension": "é"}']
 
 
 class TestParquet:

@@ -88,6 +88,40 @@ class TestNull:
         assert unexplained == []
 
 
+class TestCategory:
+    @pytest.mark.parametrize(
+        ("cost_type", "amount", "category"),
+        [
+            ("credit", "-5", "Credit"),
+            ("promotional_credit", "-5", "Credit"),
+            ("refund", "-5", "Adjustment"),
+            ("something_new", "-5", "Adjustment"),
+            ("something_new", "5", "Usage"),
+            ("tokens", "-5", "Usage"),
+            ("sales_tax", "5", "Tax"),
+            (None, "5", "Usage"),
+        ],
+    )
+    def test_is_what_the_row_is_billed_for(self, viewer, account, cost_type, amount, category):
+        store(stored_connection(account), record(FIRST, amount, cost_type=cost_type))
+
+        (line,) = lines_of(fetched(viewer, "focus.csv"))
+
+        assert line["ChargeCategory"] == category
+
+    def test_of_a_credit_is_no_thing_that_is_sold(self, viewer, account):
+        store(stored_connection(account), record(FIRST, "-5", cost_type="credit", description="Goodwill"))
+
+        (line,) = lines_of(fetched(viewer, "focus.csv"))
+
+        assert (line["SkuId"], line["SkuPriceId"], line["PricingCategory"]) == ("", "", "")
+        assert (line["ChargeFrequency"], line["BilledCost"], line["x_CostType"]) == (
+            "One-Time",
+            "-5.00",
+            "credit",
+        )
+
+
 class TestSku:
     def test_is_what_the_report_states_of_the_product(self, sparse):
         assert [line["SkuId"] for line in sparse] == [

@@ -36,6 +36,13 @@ class TestMetrics:
         assert after["tallystick_lanes_active"] == after["tallystick_lane_overdue_seconds"] == 0
         assert after["tallystick_outbox_waiting"] == 1
 
+    def test_without_a_stored_day_no_age_is_told(self, client, connected, run_due):
+        before = scrape(client)
+        run_due()
+
+        assert "tallystick_newest_answer_age_seconds" not in before
+        assert scrape(client)["tallystick_newest_answer_age_seconds"] >= 0
+
     def test_name_nobody(self, client, connected, account):
         text = client.get("/metrics").content.decode()
 

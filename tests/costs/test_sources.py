@@ -1,5 +1,7 @@
 """What the domain knows of each report is what its stream reads."""
 
+import datetime as dt
+
 from costs import sources
 from costs.records import Origin
 from integrations.anthropic.streams import STREAMS
@@ -17,6 +19,33 @@ def test_every_report_by_day_is_known_as_it_is_read():
         for source in sources.SOURCES.values()
         if source.name != sources.ALLOCATED
     }
+
+
+def test_every_report_begins_where_its_stream_does():
+    long_ago = dt.date(2000, 1, 1)
+    begins = {
+        stream.name: stream.floor(long_ago) if stream.floor else None
+        for stream in STREAMS.values()
+        if stream.kind in {"cost", "usage"}
+    }
+
+    assert begins == {
+        source.name: source.begins for source in sources.SOURCES.values() if source.name != sources.ALLOCATED
+    }
+
+
+class TestStating:
+    def test_the_bill_alone_is_enough_for_what_it_states(self):
+        assert sources.stating("cost", []) is None
+
+    def test_keys_come_with_the_analytics_report_or_with_usage(self):
+        found = sources.stating("cost", ["api_key_id"])
+
+        assert found.sources == ["analytics_cost", "allocated"]
+        assert found.reports == ["analytics_cost", "analytics_usage", "usage_report"]
+
+    def test_what_a_connection_says_of_itself_needs_no_report(self):
+        assert sources.stating("cost", ["connection", "cost_center", "origin"]) is None
 
 
 class TestRank:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import re
 from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
@@ -7,11 +8,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from accounts.models import Account, AuditEvent, Role, User
+from accounts.permissions import Principal
 from costs import selectors, usage
+from costs.periods import DayRange
 from costs.selectors import CostQuery
 from dashboard import figures, keeping, ranges
 from dashboard.models import Dashboard, Home, SavedView, Tile
 from tests.dashboard.conftest import figures_in, member, today
+from tests.others import at_once
 
 STATE = "range=7d&group_by=workspace_id"
 
@@ -77,6 +81,18 @@ class TestOpening:
         assert Decimal(figures_in(answer.text)[0]) == exact
         assert "<h1>Ours</h1>" in answer.text
         assert "By workspace" in answer.text
+
+    def test_keeps_the_days_of_a_view_from_before_the_end_was_exclusive(self, editor, visit, filled, shared):
+        first, last = today() - dt.timedelta(days=9), today() - dt.timedelta(days=4)
+        shared.query = f"range=custom&from={first}&to={last}"
+        shared.save()
+
+        answer = visit(editor).get(f"/views/{shared.pk}/", follow=True)
+
+        exact = selectors.total(CostQuery(filled.account_id, DayRange(first, last + dt.timedelta(days=1))))
+        assert Decimal(figures_in(answer.text)[0]) == exact
+        assert f"from={first}&to={last + dt.timedelta(days=1)}" in answer.redirect_chain[-1][0]
+        assert "Save changes" not in answer.text
 
     def test_offers_to_keep_what_was_changed(self, editor, visit, filled, shared):
         client = visit(editor)
@@ -198,8 +214,6 @@ class TestDashboard:
 
     @pytest.mark.parametrize("steps", [-5, 5])
     def test_tiles_stay_at_either_end(self, editor, visit, board, steps):
-        from accounts.permissions import Principal
-
         person = keeping.Person(Principal(board.account, Role.EDITOR, "e"), editor)
 
         keeping.move_tile(person, board.tiles.first(), steps)
@@ -246,6 +260,18 @@ class TestDashboard:
         days = ranges.period("mtd", today()).days
         assert Decimal(figures_in(text)[0]) == selectors.total(CostQuery(filled.account_id, days))
 
+    def test_tiles_follow_the_days_of_the_page(self, viewer, visit, filled, board, shared):
+        client = visit(viewer)
+        tile = board.tiles.get(view=shared)
+        days = DayRange(today() - dt.timedelta(days=9), today() - dt.timedelta(days=4))
+
+        page = client.get(f"/dashboards/{board.pk}/?from={days.start}&to={days.end}").text
+        address = re.search(rf'hx-get="(/dashboards/{board.pk}/tiles/{tile.pk}/[^"]*)"', page)[1]
+        text = client.get(address.replace("&amp;", "&")).text
+
+        assert Decimal(figures_in(text)[0]) == selectors.total(CostQuery(filled.account_id, days))
+        assert "without both of its days" in client.get(f"/dashboards/{board.pk}/?from={days.start}").text
+
 
 class TestRates:
     @pytest.fixture(autouse=True)
@@ -261,8 +287,12 @@ class TestRates:
 
         query = CostQuery(filled.account_id, ranges.period("7d", today()).days)
         tokens = usage.summarise(query).totals["total_tokens"]
-        rate = figures.dollars(figures.per_million(selectors.total(query), tokens))
-        assert f'<span class="big">{rate}</span>' in text
+        exact = figures.per_million(selectors.total(query), tokens)
+        rate = figures.rate(exact)
+        assert (
+            f'<span class="big"><data value="{exact}" title="{exact} USD per million tokens">{rate}</data>'
+            in text
+        )
 
 
 class TestHome:
@@ -301,3 +331,104 @@ class TestHome:
 
         assert visit(charlie).post("/home/", {what: str(key)}).status_code == 404
         assert visit(charlie).post("/home/", {what: "x"}).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoAtOnce:
+    """The second acts while the first has not committed yet."""
+
+    @pytest.fixture
+    def person(self, board, editor) -> keeping.Person:
+        return keeping.Person(Principal(board.account, Role.EDITOR, "e"), editor)
+
+    @pytest.fixture
+    def order(self, board):
+        return lambda: list(board.tiles.order_by("position", "pk").values_list("view__name", "position"))
+
+    def test_add_tiles_at_places_of_their_own(self, board, person, own, shared, order):
+        refused = at_once(
+            lambda: keeping.add_tile(person, board, own), lambda: keeping.add_tile(person, board, shared)
+        )
+
+        assert refused is None
+        assert order() == [("Ours", 1), ("Mine", 2), ("Mine", 3), ("Ours", 4)]
+
+    def test_add_no_tile_beyond_the_last_place(self, board, person, own, monkeypatch):
+        monkeypatch.setattr(keeping, "MOST_TILES", 3)
+
+        refused = at_once(
+            lambda: keeping.add_tile(person, board, own), lambda: keeping.add_tile(person, board, own)
+        )
+
+        assert isinstance(refused, keeping.TooManyError)
+        assert board.tiles.count() == 3
+
+    def test_move_tiles_one_after_the_other(self, board, person, own, order):
+        third = keeping.add_tile(person, board, own)
+        first = board.tiles.get(position=1)
+
+        refused = at_once(
+            lambda: keeping.move_tile(person, third, -1), lambda: keeping.move_tile(person, first, 1)
+        )
+
+        assert refused is None
+        assert [place for _, place in order()] == [1, 2, 3]
+        assert list(board.tiles.order_by("position").values_list("pk", flat=True))[:2] == [third.pk, first.pk]
+
+    def test_keep_no_more_than_there_is_room_for(self, person, board, monkeypatch):
+        monkeypatch.setattr(keeping, "MOST_KEPT", 3)
+        save = [
+            lambda name=name: keeping.save_view(person, keeping.NewView(name, STATE)) for name in ("A", "B")
+        ]
+
+        refused = at_once(*save)
+
+        assert isinstance(refused, keeping.TooManyError)
+        assert SavedView.objects.count() == 3
+
+    @pytest.mark.parametrize(
+        "second",
+        [
+            keeping.delete,
+            lambda person, view: keeping.edit(person, view, name="New", is_shared=True),
+            lambda person, view: keeping.replace_state(person, view, "range=30d"),
+        ],
+        ids=["delete", "edit", "replace_state"],
+    )
+    def test_find_what_the_other_deleted_gone(self, person, shared, second):
+        theirs = SavedView.objects.get(pk=shared.pk)
+
+        refused = at_once(lambda: keeping.delete(person, shared), lambda: second(person, theirs))
+
+        assert isinstance(refused, keeping.GoneError)
+        assert AuditEvent.objects.filter(target_id=str(theirs.pk)).count() == 1
+
+    @pytest.mark.parametrize(
+        "second",
+        [
+            keeping.remove_tile,
+            lambda person, tile: keeping.change_tile(person, tile, width="full", shows="chart"),
+        ],
+        ids=["remove", "change"],
+    )
+    def test_find_a_tile_that_the_other_removed_gone(self, person, board, second):
+        mine, theirs = (board.tiles.get(position=1) for _ in range(2))
+
+        refused = at_once(lambda: keeping.remove_tile(person, mine), lambda: second(person, theirs))
+
+        assert isinstance(refused, keeping.GoneError)
+
+    def test_are_told_404_for_what_is_gone(self, editor, visit, board, monkeypatch):
+        """Deleted between the look and the deed: no crash of ours."""
+        look = keeping.find
+
+        def found_and_deleted(person, model, key):
+            found = look(person, model, key)
+            model.objects.filter(pk=key).delete()
+            return found
+
+        monkeypatch.setattr(keeping, "find", found_and_deleted)
+
+        answer = visit(editor).post(f"/dashboards/{board.pk}/delete/")
+
+        assert answer.status_code == 404

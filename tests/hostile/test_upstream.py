@@ -16,12 +16,14 @@ import pytest
 from django.db import connection as database
 
 from accounts.models import Plan
+from costs import texts
 from costs.models import CostFact, DayDigest, Resource, ResourceName, Restatement, SupersededCost, UsageFact
+from integrations.connections import RefusedError
 from integrations.models import Connection
 from integrations.simulator.keys import key_text
 from tests.hostile import inputs
 from tests.integrations.test_http import Server
-from workers import lanes, lifecycle, turn
+from workers import lanes, lifecycle, replay, turn
 from workers.clock import database_now
 from workers.lifecycle import NewConnection
 from workers.models import Lane, Page, SyncRun, SyncStep
@@ -38,7 +40,8 @@ NO_MOMENTS: list[Any] = [
     "0001-01-01T00:00:00+05:00", "2019-01-01T00:00:00Z", "yesterday", 0, -1, 1e99, None, [], {}, True,
     "2026-11-01", "2026-11-01T00:00:00", "2026-11-01T12:34:56Z", "' OR 1=1", "\0", "2026-11-01T00:00:00Z" * 1000,
 ]  # fmt: skip
-NO_DIMENSIONS: list[Any] = [1, 1.5, True, [], {}, ["x"], {"a": "b"}, "\0", "a\0b", [[[[]]]]]
+# A dimension of another type than text is no attack but news: the amount is stored under its spelling.
+NO_DIMENSIONS: list[Any] = ["\0", "a\0b", "\ud800", ["\0"], {"a\0": "b"}]
 NO_LISTS: list[Any] = [None, {}, "x", 1, True, [1], ["x"], [None], [[]], [{}], [[[]]], {"0": {}}]
 NO_MEMBERS: list[Any] = ["x", 1, [], {}, "yes", "false"]
 
@@ -203,3 +206,33 @@ def test_changes_nothing_that_is_stored(filled, settings, evil):
     evil(changed(page, (*a_row(page), "amount"), "4711.4711"))
     ask_once(filled)
     assert everything() != before
+
+
+def test_stores_texts_without_end_short_and_apart_and_shows_them(filled, settings, evil, client, admin_user):
+    """A name of two megabytes made a page of ten; two that only end differently stay two rows."""
+    page = json.loads(zlib.decompress(Page.objects.filter(path__contains="cost_report").latest("pk").body))
+    day = a_row(page)[1]
+    row, on = page["data"][day]["results"][0], page["data"][day]["starting_at"][:10]
+    endless = "claude-" + "x" * 2_000_000
+    page["data"][day]["results"] = [{**row, "model": endless + end, "amount": "100"} for end in "ab"]
+    page["has_more"], page["next_page"] = False, None
+    settings.ANTHROPIC_BASE_URL = evil(ok(json.dumps(page).encode())).url
+
+    ask_once(filled)
+
+    models = list(CostFact.objects.filter(model__startswith="claude-xxx").values_list("model", flat=True))
+    assert len(set(models)) == 2
+    assert {len(model) for model in models} == {texts.MOST_CHARACTERS}
+    client.force_login(admin_user)
+    shown = client.get(f"/explore/?range=custom&from={on}&to={on}&group_by=model")
+    assert "claude-xxx" in shown.text
+    assert len(shown.content) < 300_000
+    assert replay.replay(filled).is_equal
+
+
+def test_refuses_an_organisation_whose_id_no_column_holds(account, simulator, settings, evil):
+    body = json.dumps({"id": "o" * 65, "name": "N" * 1_000_000, "type": "organization"}).encode()
+    settings.ANTHROPIC_BASE_URL = evil(ok(body)).url
+
+    with pytest.raises(RefusedError, match="too long to be one"):
+        lifecycle.connect(account, NewConnection(key_text("acorn-studio")), actor="alice")

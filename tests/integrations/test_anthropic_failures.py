@@ -94,6 +94,17 @@ class TestFailure:
             Fate.FATAL,
         )
 
+    @pytest.mark.parametrize(
+        "message",
+        [
+            "Invalid date range: ending date must be after starting date",
+            "ending_at must be after starting_at",
+            "End date must be later than the start date",
+        ],
+    )
+    def test_takes_a_range_without_a_finished_day_for_nothing_yet(self, message):
+        assert sorted_as(answer(400, message)) == (Reason.NO_USAGE, Fate.FATAL)
+
     def test_names_the_scopes(self):
         error = failure(
             answer(403, "Missing required scopes. Got: ['api:admin', 'x'] Needed: ['read:analytics']"),
@@ -163,6 +174,15 @@ class TestRetryAfterSeconds:
             ({"anthropic-ratelimit-requests-reset": "2026-11-21T05:59:00Z"}, 0),
             ({"anthropic-ratelimit-requests-reset": "2027-11-21T06:00:00Z"}, 86_400),
             ({"anthropic-ratelimit-requests-reset": "later"}, None),
+            # Dates as RFC 9110 has them, the two oldest forms as well.
+            ({"retry-after": "Sat, 21 Nov 2026 06:01:10 GMT"}, 70),
+            ({"retry-after": "Saturday, 21-Nov-26 06:01:10 GMT"}, 70),
+            ({"retry-after": "Sat Nov 21 06:01:10 2026"}, 70),
+            ({"retry-after": "Sat, 21 Nov 2026 05:00:00 GMT"}, 0),
+            ({"retry-after": "Sun, 21 Nov 2027 06:00:00 GMT"}, 86_400),
+            ({"retry-after": "Sat, 99 Nov 2026 06:01:10 GMT"}, None),
+            ({"retry-after": "Sat, 21 Nov 2026 05:01:10 GMT", "date": "Sat, 21 Nov 2026 05:00:00 GMT"}, 70),
+            ({"retry-after": "Sat, 21 Nov 2026 07:01:10 GMT", "date": "Sat, 21 Nov 2026 07:00:00 GMT"}, 70),
             ({"retry-after": "9", "anthropic-ratelimit-requests-reset": "2026-11-21T06:00:45Z"}, 9),
         ],
     )

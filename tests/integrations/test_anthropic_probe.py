@@ -107,16 +107,29 @@ class TestConsoleKey:
         assert details["cost_report"] == "Cost of the Priority Tier is not part of this report."
         assert details["claude_code"] == "Not tried yet: the first sync does."
 
-    def test_asks_for_one_day(self, upstream):
+    def test_asks_for_several_days(self, upstream):
+        """Of one day alone upstream may have nothing finished yet, and refuse the question."""
         give_console(upstream)
 
         try_key()
 
-        for call in upstream.calls[1:]:
-            assert (
-                "starting_at=2026-11-20T00%3A00%3A00Z&ending_at=2026-11-21T00%3A00%3A00Z" in call.request.url
-            )
-            assert call.request.url.endswith("limit=1")
+        window = "starting_at=2026-11-14T00%3A00%3A00Z&ending_at=2026-11-21T00%3A00%3A00Z"
+        queries = [call.request.url.partition("?")[2] for call in upstream.calls[1:]]
+        assert [query.startswith(window) for query in queries] == [True] * 3
+        assert [query.rpartition("&")[2] for query in queries] == ["limit=7", "limit=1", "limit=1"]
+
+    @pytest.mark.parametrize("path", [COST, ANALYTICS_COST])
+    def test_passes_where_no_day_is_finished_yet(self, upstream, path):
+        give_organization(upstream)
+        others = {COST: WITHOUT_COST, ANALYTICS_COST: NO_ROWS, ANALYTICS_USAGE: NO_ROWS}
+        [give(upstream, other, answer) for other, answer in others.items() if other != path]
+        refuse(upstream, path, 400, "Invalid date range: ending date must be after starting date")
+
+        result = try_key()
+
+        assert (result.ok, result.reason) == (True, Reason.NO_USAGE)
+        assert answers(result)["cost_report"] is True
+        assert answers(result)["analytics_cost"] is True
 
     def test_passes_without_usage_yet(self, upstream):
         give_organization(upstream)

@@ -4,8 +4,9 @@ import gzip
 import http.client
 import json
 import time
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -14,6 +15,7 @@ import pytest
 from integrations.simulator.faults.kinds import KINDS
 
 from .caller import rows, total_usd
+from .test_analytics import COST, Analyst
 
 FULL = ("workspace_id", "description")
 WINDOW = ("2026-11-16", "2026-11-20")
@@ -57,6 +59,42 @@ class TestReplies:
         reply = acorn.report(*WINDOW)
 
         assert (reply.status, reply.headers["retry-after"]) == (429, "7")
+
+    def test_rate_limit_with_a_date(self, acorn, strike):
+        strike("rate_limit_retry_after", seconds=70, as_date=True, clock=3600)
+
+        headers = acorn.report(*WINDOW).headers
+
+        until, now = (parsedate_to_datetime(headers[name]) for name in ("retry-after", "date"))
+        assert (until - now).total_seconds() == 70
+        assert 3500 < now.timestamp() - time.time() < 3700
+
+    @pytest.mark.parametrize(
+        ("options", "tokens", "days"),
+        [
+            ({"circle": 2}, ["endless_1", "endless_2", "endless_1"], []),
+            ({}, ["endless_1", "endless_2", "endless_3"], []),
+            ({"rows": "same"}, ["endless_1", "endless_2", "endless_3"], ["16", "16", "16"]),
+            ({"rows": "new"}, ["endless_1", "endless_2", "endless_3"], ["16", "17", "18"]),
+        ],
+    )
+    def test_endless_pages(self, acorn, strike, options, tokens, days):
+        strike("endless_pages", times=3, **options)
+
+        first = acorn.report(*WINDOW).json
+        second = acorn.report(*WINDOW, page=first["next_page"]).json
+        third = acorn.report(*WINDOW, page=second["next_page"]).json
+
+        pages = (first, second, third)
+        assert [page["next_page"] for page in pages] == tokens
+        assert [row["starting_at"][8:10] for page in pages for row in page["data"]] == days
+        assert all(page["has_more"] for page in pages)
+
+    def test_one_query_can_be_struck_alone(self, acorn, strike):
+        strike("server_error", query="ending_at=2026-11-18", times=-1)
+
+        assert acorn.report("2026-11-16", "2026-11-18").status == 500
+        assert acorn.report(*WINDOW).status == 200
 
     def test_rate_limit_reset_header(self, acorn, strike):
         strike("rate_limit_reset_header", at="2026-11-20T12:01:00Z")
@@ -152,6 +190,19 @@ class TestDocuments:
 
         with pytest.raises(InvalidOperation):
             Decimal(found[0]["amount"])
+
+    def test_refreshed_between_pages(self, sim, strike):
+        analyst = Analyst(sim.base_url, "acorn-studio")
+        options = {"groups": ("model", "workspace_id"), "time_bucket_width": "1d", "limit": 3}
+        strike("refreshed_between_pages", times=-1)
+
+        first = analyst.ask(COST, **options).json
+        second = analyst.ask(COST, **options, page=first["next_page"]).json
+        third = analyst.ask(COST, **options, page=second["next_page"]).json
+
+        moments = {datetime.fromisoformat(each["data_refreshed_at"]) for each in (first, second, third)}
+        assert len(moments) == 3
+        assert min(moments) == datetime.fromisoformat(first["data_refreshed_at"])
 
     def test_currency_eur(self, acorn, strike):
         strike("currency_eur")

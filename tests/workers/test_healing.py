@@ -9,6 +9,7 @@ import pytest
 
 from accounts.models import Plan
 from costs import freshness
+from costs.coverage import Coverage, Scope, read_coverage
 from costs.models import CostFact, DayDigest
 from costs.periods import DayRange
 from integrations.anthropic import streams, wire
@@ -46,9 +47,13 @@ def due(connection: Connection) -> None:
     Connection.objects.filter(pk=connection.pk).update(next_sync_at=database_now())
 
 
+def covered(connection: Connection) -> Coverage:
+    today = database_now().date()
+    return read_coverage(Scope(connection.account_id, DayRange(connection.wanted_from, today), today))
+
+
 def missing(connection: Connection) -> list[dt.date]:
-    days = DayRange(connection.wanted_from, database_now().date())
-    return [day.day for day in freshness.summarise_days(connection.account_id, days) if day.is_missing]
+    return list(covered(connection).missing_days)
 
 
 class TestDaily:
@@ -120,27 +125,20 @@ class TestForce:
         assert created
         assert other.to_day == database_now().date() + DAY
 
-    def test_of_a_day_before_the_history_changes_no_promise(self, account, connect, run_due):
-        connection = connect()
-        run_due()
-        before = freshness.coverage(connection.pk)
-        old = database_now().date() - 300 * DAY
-        lifecycle.force_sync(connection, DayRange(old, old + DAY), actor="alice")
-
-        run_due()
-
-        connection.refresh_from_db()
-        assert freshness.coverage(connection.pk) == before
-        assert connection.settled_through == database_now().date() - 7 * DAY
-
-    @pytest.mark.parametrize(
-        ("start", "end", "words"), [(0, 0, "no day"), (5, 6, "not begun"), (-800, 0, "At most 731 days")]
-    )
+    @pytest.mark.parametrize(("start", "end", "words"), [(0, 0, "no day"), (5, 6, "not begun")])
     def test_refuses_a_range_that_cannot_be(self, connect, start, end, words):
         today = database_now().date()
 
         with pytest.raises(RangeError, match=words):
             lifecycle.force_sync(connect(), DayRange(today + start * DAY, today + end * DAY), actor="alice")
+
+    def test_refuses_more_days_than_one_run_may_have(self, connect):
+        today = database_now().date()
+        connection = connect()
+        Connection.objects.update(wanted_from=today - 900 * DAY)
+
+        with pytest.raises(RangeError, match="At most 731 days"):
+            lifecycle.force_sync(connection, DayRange(today - 800 * DAY, today), actor="alice")
 
 
 class TestInterruptedBackfill:
@@ -244,7 +242,7 @@ class TestHistoryFloor:
         assert SyncRun.objects.get().status == SyncRun.Status.SUCCEEDED
         assert SyncStep.objects.filter(status=SyncStep.Status.SKIPPED, reason="history_floor").count() == 1
         assert connection.settled_through == database_now().date() - 7 * DAY
-        assert missing(connection) == []
+        assert {gap.reason for gap in covered(connection).missing} == {"before_api"}
 
 
 class TestNames:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connection as database
+from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
@@ -20,11 +21,12 @@ from integrations import connections
 from integrations.anthropic.client import Organization
 from integrations.connections import LabelTakenError, RefusedError
 from integrations.models import Connection, Credential, Status
-from workers import lifecycle
+from workers import lanes, lifecycle
 from workers.bucket import redis_client
 from workers.clock import database_now
+from workers.lanes import LeaseLostError
 from workers.lifecycle import ConnectionStandsStillError, NewConnection
-from workers.models import Page, SyncRun, Trigger
+from workers.models import Lane, Page, SyncRun, Trigger
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -383,6 +385,28 @@ class TestDisconnect:
         lifecycle.disconnect(connection, erase=True, actor="alice")
 
         assert CostFact.objects.count() == Page.objects.count() == Credential.objects.count() == 0
+        assert Lane.objects.count() == 0
+
+    def test_leaves_the_lane_to_another_account_that_reads_the_organisation(
+        self, connect, simulator, other_account
+    ):
+        connection = connect()
+        key = simulator.organisations(organisation="acorn-studio")[0]["admin_key"]
+        lifecycle.connect(other_account, NewConnection(key), actor="charlie")
+
+        lifecycle.disconnect(connection, erase=True, actor="alice")
+
+        assert Lane.objects.get().organization_id == connection.organization_id
+
+    def test_refuses_a_worker_whose_lane_is_gone(self, connect, make_due):
+        connection = connect()
+        make_due()
+        lease = lanes.claim(Lane.objects.get().pk)
+
+        lifecycle.disconnect(connection, erase=True, actor="alice")
+
+        with pytest.raises(LeaseLostError), transaction.atomic():
+            lanes.lock(lease)
 
     def test_connecting_again_revives_the_history_instead_of_doubling_it(self, connect, run_due):
         connection = connect()

@@ -6,7 +6,7 @@ from django import forms
 from django.db.models import Sum
 
 from accounts.models import Account
-from costs.freshness import coverage
+from costs.coverage import NOTHING_STORED, spans
 from costs.models import DayDigest
 from integrations.models import Connection, Provider
 
@@ -106,6 +106,6 @@ class DisconnectForm(forms.Form):
 
 def _stored(connection: Connection) -> str:
     rows = DayDigest.objects.filter(connection=connection).aggregate(rows=Sum("row_count"))["rows"] or 0
-    days = coverage(connection.pk)
+    days = spans([connection.pk]).get(connection.pk, NOTHING_STORED)
     span = f" of {days.data_from:%d %b %Y} to {days.data_through:%d %b %Y}" if days.data_from else ""
     return f"{rows} cost rows{span}"

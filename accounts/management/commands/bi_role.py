@@ -36,16 +36,27 @@ class Command(BaseCommand):
                 where = self._account(account)
                 views = sql_readers.grant(role, where, actor=_ACTOR)
                 self.stdout.write(f"{role} may read {where} through {len(views)} views of the schema bi.")
+                self._warn(role)
             elif revoke:
                 self._revoke(role)
             else:
-                self.stdout.write("\n".join(sql_readers.statements(role)))
+                self.stdout.write(
+                    "\n".join([*sql_readers.statements(role), *sql_readers.closing_statements(role)])
+                )
                 self.stderr.write(
                     f"Run this as an administrator of the database, give it a password (\\password {role}), then: "
                     f"manage.py bi_role {role} --account NAME --apply"
                 )
         except UnfitRoleError as error:
             raise CommandError(str(error)) from error
+
+    def _warn(self, role: str) -> None:
+        if left := sql_readers.leftovers(role):
+            statements = "\n".join(sql_readers.closing_statements(role))
+            self.stderr.write(
+                f"It can also make {' and '.join(left)}, and fill the disk with them. An administrator of the database "
+                f"ends that with:\n{statements}"
+            )
 
     def _revoke(self, role: str) -> None:
         revoked = sql_readers.revoke(role, actor=_ACTOR)

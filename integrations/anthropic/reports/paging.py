@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from costs.periods import day_start
-from integrations.anthropic import wire
+from costs.periods import day_start, utc_day
+from integrations.anthropic import endpoints, wire
 from integrations.errors import Fate, Reason, UpstreamError, advice, unreadable
 
 if TYPE_CHECKING:
@@ -53,22 +53,64 @@ def read_rows(
     return refreshed
 
 
+def refuse_overlap(path: str, body: bytes, earlier: bytes) -> None:
+    """
+    Refuse a page that holds again what an earlier page of its query holds.
+
+    Shape:   a bucket comes once. Rows of reports without buckets may be equal by chance, two of them not; lists of names
+             may move while they are read, and each name counts once whatever comes
+    Raises:  WireError
+    """
+    endpoint = endpoints.ENDPOINTS[path]
+    if endpoint.cursor_field == LAST_ID:
+        return
+    known, found = (_marks(each, is_bucket=endpoint.rows_are_buckets) for each in (earlier, body))
+    common = known & found
+    if endpoint.rows_are_buckets and common:
+        raise wire.WireError(f"it holds the bucket at {min(common)[:40]} again, which an earlier page has")
+    if len(common) >= min(2, len(found)) > 0:
+        raise wire.WireError("it holds rows again that an earlier page has")
+
+
+def refuse_other_days(path: str, body: bytes, window: DayRange) -> None:
+    """
+    Refuse a page with a bucket of a day that was not asked for: pages that go on beyond the window need not end.
+
+    Shape:   rows without buckets are judged with the whole window only
+    Raises:  WireError
+    """
+    if not endpoints.ENDPOINTS[path].rows_are_buckets:
+        return
+    for row in wire.get_objects(wire.decode(body), "data"):
+        day = utc_day(wire.get_moment(row, "starting_at"))
+        if day not in window:
+            raise wire.WireError(f"it holds {day}, which was not asked for, and promises more")
+
+
+def _marks(body: bytes, *, is_bucket: bool) -> set[str]:
+    """Return what tells the rows of a page apart: the beginning of a bucket, and all of any other row."""
+    rows = wire.get_objects(wire.decode(body), "data")
+    return {wire.get_text(row, "starting_at") if is_bucket else wire.canonical(row) for row in rows}
+
+
+def refreshed_between() -> UpstreamError:
+    """Build the error for pages of different refreshes: rows may have moved between those read and those that were not."""
+    cause = "the data was refreshed while its pages were being read"
+    return UpstreamError.told(advice(Reason.UPSTREAM_UNAVAILABLE, cause=cause), Fate.RESTART)
+
+
 def data_as_of(refreshed: Sequence[datetime | None]) -> datetime | None:
     """
     Return the moment the data of all pages ends at.
 
     Shape:   None: upstream has no data for the window yet, which is not the same as none
-    Raises:  UpstreamError (restart): the pages are of different refreshes, so that rows may have moved between
-             the pages already read and those that were not
+    Raises:  UpstreamError (restart): the pages are of different refreshes
     """
     known = [moment for moment in refreshed if moment is not None]
     if len(known) < len(refreshed):
         return None
     if len(set(known)) > 1:
-        told = advice(
-            Reason.UPSTREAM_UNAVAILABLE, cause="the data was refreshed while its pages were being read"
-        )
-        raise UpstreamError.told(told, Fate.RESTART)
+        raise refreshed_between()
     return known[0]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from integrations.simulator.clock import day_text
+from integrations.simulator.clock import day_text, instant_text
 from integrations.simulator.world.money import cents_text, cents_units
 
 if TYPE_CHECKING:
@@ -57,6 +57,17 @@ def bad_amount(answer: Answer, struck: Struck) -> bool:
 def currency_eur(answer: Answer, struck: Struck) -> bool:
     """State an amount in another currency."""
     return _change_first(answer, "currency", struck.options.text("value", "EUR"))
+
+
+def refreshed_between_pages(answer: Answer, struck: Struck) -> bool:
+    """Say that the data was refreshed since the page before: each page of a query has a moment of its own."""
+    token = struck.request.find("page")
+    refreshed_at = answer.document.get("data_refreshed_at")
+    if token is None or refreshed_at is None:
+        return False
+    moment = datetime.fromisoformat(refreshed_at) + timedelta(seconds=sum(token.encode()))
+    answer.document["data_refreshed_at"] = instant_text(moment)
+    return True
 
 
 def duplicate_rows(answer: Answer, struck: Struck) -> bool:  # noqa: ARG001 — every spoiler has this signature

@@ -6,7 +6,9 @@ from . import bodies, deliveries, documents, replies
 from .fault import Kind
 
 KINDS = {
-    "rate_limit_retry_after": Kind(reply=replies.rate_limit_retry_after, options=("seconds",)),
+    "rate_limit_retry_after": Kind(
+        reply=replies.rate_limit_retry_after, options=("seconds", "as_date", "clock")
+    ),
     "rate_limit_bare": Kind(reply=replies.rate_limit_bare),
     "rate_limit_reset_header": Kind(reply=replies.rate_limit_reset_header, options=("seconds", "at")),
     "status": Kind(reply=replies.status, options=("status", "type", "message", "error_code")),
@@ -19,12 +21,14 @@ KINDS = {
     "revoked": Kind(reply=replies.revoked),
     "cursor_expired": Kind(reply=replies.cursor_expired, needs_cursor=True),
     "cursor_mismatch": Kind(reply=replies.cursor_mismatch, needs_cursor=True),
+    "endless_pages": Kind(reply=replies.endless_pages, options=("rows", "circle")),
     "gzip_bomb": Kind(reply=replies.gzip_bomb, options=("megabytes",)),
     "repeat_page_token": Kind(spoil=documents.repeat_page_token),
     "has_more_without_token": Kind(spoil=documents.has_more_without_token),
     "day_outside_window": Kind(spoil=documents.day_outside_window),
     "bad_amount": Kind(spoil=documents.bad_amount, options=("value",)),
     "currency_eur": Kind(spoil=documents.currency_eur, options=("value",)),
+    "refreshed_between_pages": Kind(spoil=documents.refreshed_between_pages),
     "duplicate_rows": Kind(spoil=documents.duplicate_rows),
     "negative_rows": Kind(spoil=documents.negative_rows),
     "unknown_values": Kind(spoil=documents.unknown_values),

@@ -14,7 +14,7 @@ from .kinds import KINDS
 if TYPE_CHECKING:
     from integrations.simulator.wire import Request
 
-_COMMON = ("organisation", "path", "kind", "times", "after", "permille")
+_COMMON = ("organisation", "path", "query", "kind", "times", "after", "permille")
 
 
 @dataclass(slots=True)
@@ -28,6 +28,8 @@ class Order:
     kind: str
     organisation: str | None = None
     path: str | None = None
+    # A part of the query as it is sent, to strike one window of a report and no other.
+    query: str | None = None
     times: int = 1
     after: int = 0
     permille: int = 1000
@@ -41,6 +43,7 @@ class Order:
         return (
             (self.organisation is None or self.organisation == organisation)
             and (self.path is None or _is_at(request.path, self.path))
+            and (self.query is None or self.query in request.query)
             and (is_report or not kind.needs_report)
             and (not kind.needs_cursor or any(name == "page" for name, _ in request.pairs()))
         )
@@ -73,6 +76,7 @@ class Faults:
                 str(fields["kind"]),
                 organisation,
                 fields.get("path"),
+                fields.get("query"),
                 counts.whole("times", 1),
                 counts.whole("after", 0),
                 counts.whole("permille", 1000),

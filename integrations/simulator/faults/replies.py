@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
 from integrations.simulator.admission import missing_scopes
-from integrations.simulator.clock import instant_text
+from integrations.simulator.clock import day_text, instant_text
 from integrations.simulator.cursors import EXPIRED, MISMATCH
-from integrations.simulator.wire import JSON_TYPE, ApiError, Response
+from integrations.simulator.wire import JSON_TYPE, ApiError, Response, json_bytes
 
 if TYPE_CHECKING:
     from .fault import Struck
@@ -21,8 +22,16 @@ _BOMB_MEMBER_BYTES = 16 * 2**20
 
 
 def rate_limit_retry_after(struck: Struck) -> Response:
-    """429 that says how long to wait."""
-    return _rate_limited(struck, {"retry-after": str(struck.options.whole("seconds", 2))})
+    """429 that says how long to wait: in seconds, or `as_date` of a server whose clock is `clock` seconds ahead."""
+    seconds = struck.options.whole("seconds", 2)
+    if not struck.options.flag("as_date"):
+        return _rate_limited(struck, {"retry-after": str(seconds)})
+    now = datetime.now(UTC) + timedelta(seconds=struck.options.whole("clock", 0))
+    until = now + timedelta(seconds=seconds)
+    return _rate_limited(
+        struck,
+        {"date": format_datetime(now, usegmt=True), "retry-after": format_datetime(until, usegmt=True)},
+    )
 
 
 def rate_limit_bare(struck: Struck) -> Response:
@@ -101,6 +110,34 @@ def cursor_expired(struck: Struck) -> Response:
 def cursor_mismatch(struck: Struck) -> Response:
     """400: the cursor belongs to another query."""
     return ApiError(400, MISMATCH).response(struck.request_id)
+
+
+def endless_pages(struck: Struck) -> Response:
+    """
+    A page of a report that never ends: it promises another one, with a token that was never seen.
+
+    Options: `circle`: after so many tokens the first one comes again. `rows`: "none", "same": one empty day, always the
+    first of the range; "new": one empty day more on each page
+    """
+    number = int((struck.request.find("page") or "endless_0").rpartition("_")[2])
+    circle = struck.options.whole("circle", 0)
+    following = number % circle + 1 if circle else number + 1
+    rows = struck.options.text("rows", "none")
+    document = {
+        "data": [] if rows == "none" else [_empty_day(struck, number if rows == "new" else 0)],
+        "has_more": True,
+        "next_page": f"endless_{following}",
+    }
+    return Response(200, json_bytes(document), {"content-type": JSON_TYPE})
+
+
+def _empty_day(struck: Struck, number: int) -> dict[str, object]:
+    first = date.fromisoformat(str(struck.request.find("starting_at"))[:10]) + timedelta(days=number)
+    return {
+        "starting_at": day_text(first),
+        "ending_at": day_text(first + timedelta(days=1)),
+        "results": [],
+    }
 
 
 def gzip_bomb(struck: Struck) -> Response:

@@ -4,7 +4,15 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from integrations.anthropic.reports.paging import LAST_ID, covered_days, data_as_of, read_rows
+from integrations.anthropic import endpoints
+from integrations.anthropic.reports.paging import (
+    LAST_ID,
+    covered_days,
+    data_as_of,
+    read_rows,
+    refuse_other_days,
+    refuse_overlap,
+)
 from integrations.anthropic.wire import WireError
 from integrations.errors import Fate, Reason, UpstreamError
 from tests.integrations.reports.answers import THREE_DAYS, body, refusal
@@ -64,6 +72,56 @@ class TestReadRows:
 
     def test_lives_without_request_ids(self):
         assert refusal(read_rows, [b"[]"], (), lambda _row, _at: None).request_id is None
+
+
+BUCKETS, ROWS, NAMES = endpoints.COST_REPORT, endpoints.ANALYTICS_COST, endpoints.WORKSPACES
+
+
+def bucket(day: int, *results) -> dict:
+    return {"starting_at": f"2026-11-{day}T00:00:00Z", "results": list(results)}
+
+
+class TestRefuseOverlap:
+    @pytest.mark.parametrize(
+        ("path", "earlier", "later"),
+        [
+            (BUCKETS, body(bucket(17), bucket(18)), body(bucket(18, {"amount": "1"}), bucket(19))),
+            (BUCKETS, body(bucket(17)), body(bucket(17))),
+            (ROWS, body({"n": 1}), body({"n": 1})),
+            (ROWS, body({"n": 1}, {"n": 2}, {"n": 3}), body({"n": 2}, {"n": 3}, {"n": 4})),
+            (ROWS, body({"n": 1, "m": 2}, {"n": 3}), body({"m": 2, "n": 1}, {"n": 3})),
+        ],
+        ids=["a bucket", "the whole page", "the only row", "some rows", "in another spelling"],
+    )
+    def test_refuses_what_an_earlier_page_holds(self, path, earlier, later):
+        with pytest.raises(WireError, match="again"):
+            refuse_overlap(path, later, earlier)
+
+    @pytest.mark.parametrize(
+        ("path", "earlier", "later"),
+        [
+            (BUCKETS, body(bucket(17)), body(bucket(18))),
+            (BUCKETS, body(bucket(17)), body()),
+            (ROWS, body({"n": 1}, {"n": 2}), body({"n": 2}, {"n": 3})),
+            (ROWS, body(), body()),
+            (NAMES, body({"id": "a"}, {"id": "b"}), body({"id": "a"}, {"id": "b"})),
+        ],
+        ids=["other buckets", "none", "one row of two hidden people", "no rows", "names that moved"],
+    )
+    def test_lets_pass_what_may_be(self, path, earlier, later):
+        refuse_overlap(path, later, earlier)
+
+
+class TestRefuseOtherDays:
+    def test_refuses_a_bucket_outside_the_window(self):
+        with pytest.raises(WireError, match="2026-11-20, which was not asked for"):
+            refuse_other_days(BUCKETS, body(bucket(19), bucket(20)), THREE_DAYS)
+
+    @pytest.mark.parametrize(
+        ("path", "page"), [(BUCKETS, body(bucket(17), bucket(19))), (ROWS, body({"n": 1})), (NAMES, body())]
+    )
+    def test_lets_pass_what_may_be(self, path, page):
+        refuse_other_days(path, page, THREE_DAYS)
 
 
 class TestDataAsOf:

@@ -4,9 +4,11 @@ import argparse
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from accounts import erasure, sql_readers
 from accounts.models import Account
+from alerts import outbox
 from integrations.models import Connection
 from workers import lifecycle
 
@@ -34,6 +36,9 @@ class Command(BaseCommand):
         # One after the other, each under its lane's lock: a worker in the middle of a write finishes before.
         for connection in connections:
             lifecycle.disconnect(connection, erase=True, actor=_ACTOR)
-        for role in erasure.erase(found, actor=_ACTOR, connections=count):
+        with transaction.atomic():
+            erased = erasure.erase(found, actor=_ACTOR, connections=count)
+            outbox.forget(erased.addresses)
+        for role in erased.keeping_rights:
             self.stderr.write(sql_readers.what_is_left(role))
         self.stdout.write(f"Erased {account} with {count} connections.")
