@@ -52,9 +52,11 @@ _PARSE_REFUSALS = {
 }
 
 
-class Visitor(TConn):  # type: ignore[misc]  # gunicorn has no types
+class Visitor(TConn):
     """A connection with what has arrived of its next request, and whose it is."""
 
+    parser: Any
+    timeout: Any
     head = b""
     kind: Kind = "pages"
     who = rooms.NOBODY
@@ -77,7 +79,7 @@ class _Pools:
             pool.shutdown(wait=wait)
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(ThreadWorker):
     """
     Gives each kind of request a room of its own, and an end to waiting, on both sides.
 
@@ -89,6 +91,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     to each read of a body. What the answer holds, such as a place among the exports and a transaction, is given back
     while the answer is closed.
     """
+
+    # None until the process has begun.
+    poller: Any
+    tpool: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -62,14 +62,15 @@ class WholeNumberField(serializers.IntegerField):
 
 
 class NumberField(serializers.IntegerField):
-    """A whole number of a body: a number there, and no text of digits."""
+    """A whole number of a body: a number there, of which JSON does not tell 1.0 from 1, and no text of digits."""
 
     def to_internal_value(self, data: Any) -> int:
-        if type(data) is not int:  # a boolean is an int to Python
+        is_whole = data.is_integer() if isinstance(data, float) else isinstance(data, int)
+        if not is_whole or isinstance(data, bool):  # a boolean is an int to Python
             raise serializers.ValidationError(
                 "This is not a whole number. Write it without quotes.", "invalid"
             )
-        return data
+        return int(data)
 
 
 class Choice(serializers.ChoiceField):
