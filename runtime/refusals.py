@@ -1,4 +1,8 @@
-"""What the web process answers before the product is asked: a problem document to programs, a page to people."""
+"""
+What the web process answers before the product is asked: that it lives, and what it refuses.
+
+A refusal is a problem document to programs and a page to people.
+"""
 
 import html
 import json
@@ -18,6 +22,13 @@ _PAGE = """<!doctype html>
 """
 # As config.settings has it for every other answer.
 _POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+# As config.health has it for who does not ask at the door: HEAD, and connections that are enciphered up to here.
+ALIVE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 30\r\nCache-Control: no-store\r\n"
+    b"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+    b'{"status": "ok", "checks": {}}'
+)
 
 
 @dataclass(frozen=True, slots=True)
