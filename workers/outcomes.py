@@ -19,7 +19,7 @@ from integrations.anthropic.streams import STREAMS, Stream
 from integrations.errors import Fate, Reason, UpstreamError, unreadable
 from integrations.models import Status
 from integrations.pages import Page as FetchedPage
-from workers import archive, backoff, lanes, paging, reports, runs, states, windows
+from workers import absent, archive, backoff, lanes, paging, reports, runs, states, windows
 from workers.bucket import Answer, BucketUnavailableError
 from workers.clock import database_now
 from workers.crashpoints import crash
@@ -31,9 +31,8 @@ _log = structlog.get_logger(__name__)
 # A refused or unreadable answer is asked for again with growing waits (about two hours in all), then the
 # step is given up and says so; the next sync of the same days is a fresh start.
 _MOST_STEP_FAILURES = 8
-# Answers that concern one report, not the key; and those to a question that upstream does not know.
-_REFUSED = frozenset({Reason.SCOPE_MISSING, Reason.KEY_WRONG_KIND})
-_UNKNOWN = frozenset({400, 404})
+# Steps whose windows are not stored, unless upstream has none of their days.
+_WITHOUT_WINDOW = (SyncStep.Status.QUEUED, SyncStep.Status.FAILED)
 # What this process cannot open is left for a tenth of the time since its run last moved: at first just long enough
 # for another worker to claim the lane, later so long that a ring which nobody has costs next to nothing.
 _OTHERS_LEAST_SECONDS, _OTHERS_MOST_SECONDS, _OTHERS_SHARE = 3.0, 30.0, 0.1
@@ -79,11 +78,10 @@ def record_failure(lease: Lease, step: SyncStep, error: UpstreamError, *, reques
             _skip_before_floor(held, error)
         elif error.reason is Reason.NO_USAGE:
             _skip_unfinished(held, error)
-        elif error.reason in states.NEEDS_PERSON or _has_no_such_report(held, error):
+        elif error.reason in states.NEEDS_PERSON or absent.is_refused(held, error):
             _stop_for_person(held, error)
         elif error.fate is Fate.RETRYABLE:
-            _back_off_lane(lease, held, error)
-            return False
+            return _back_off_lane(lease, held, error)
         else:
             _begin_again(held, error)
     return True
@@ -189,9 +187,12 @@ def _note_progress(step: SyncStep, written: Ingested | None = None) -> None:
         step.failures, step.reason, step.detail = 0, "", ""
     step.save()
     is_open, has_trouble = Q(status=SyncStep.Status.QUEUED), Q(failures__gt=0)
+    is_bill = Q(stream=step.run.connection.cost_source)
     steps = step.run.steps.aggregate(
-        closed=Count("pk", filter=~is_open), in_trouble=Count("pk", filter=is_open & has_trouble)
-    )
+        closed=Count("pk", filter=~is_open), in_trouble=Count("pk", filter=is_open & has_trouble),
+        goes_on=Count("pk", filter=is_open & (is_bill | ~has_trouble)),
+        without_bill=Count("pk", filter=is_bill & Q(status__in=_WITHOUT_WINDOW)),
+    )  # fmt: skip
     changes: dict[str, Any] = {
         "failures": 0, "claims_since_progress": 0, "last_progress_at": now, "steps_done": steps["closed"],
     }  # fmt: skip
@@ -204,18 +205,21 @@ def _note_progress(step: SyncStep, written: Ingested | None = None) -> None:
     SyncRun.objects.filter(pk=step.run_id).update(**changes)
     if steps["closed"] == step.run.steps_total:
         _close_run(step, now)
-    else:
-        states.after_success(step.run.connection)
+        return
+    if written is not None and not steps["without_bill"] and step.stream == step.run.connection.cost_source:
+        # Whatever becomes of the other reports of the run.
+        states.after_bill(step.run.connection, now=now)
+    states.after_success(step.run.connection, goes_on=bool(steps["goes_on"]))
 
 
-def _close_run_if_done(step: SyncStep, now: dt.datetime) -> None:
+def close_run_if_done(step: SyncStep, now: dt.datetime) -> None:
     """Note that a step was closed without its window: skipped, or given up."""
     closed = step.run.steps.exclude(status=SyncStep.Status.QUEUED).count()
     if closed == step.run.steps_total:
         _close_run(step, now)
         return
     SyncRun.objects.filter(pk=step.run_id).update(steps_done=closed)
-    states.after_success(step.run.connection)
+    states.after_success(step.run.connection, goes_on=False)
 
 
 def _close_run(step: SyncStep, now: dt.datetime) -> None:
@@ -263,7 +267,7 @@ def _fail_step(step: SyncStep, error: UpstreamError) -> None:
     _back_off_step(step, error)
     _tell(step, error)
     if step.status == SyncStep.Status.FAILED:
-        _close_run_if_done(step, database_now())
+        close_run_if_done(step, database_now())
 
 
 def _back_off_step(step: SyncStep, error: UpstreamError) -> None:
@@ -276,8 +280,12 @@ def _back_off_step(step: SyncStep, error: UpstreamError) -> None:
     )
 
 
-def _back_off_lane(lease: Lease, step: SyncStep, error: UpstreamError) -> None:
-    """Wait with the whole lane: an upstream that does not answer would not answer another step either."""
+def _back_off_lane(lease: Lease, step: SyncStep, error: UpstreamError) -> bool:
+    """
+    Wait with the whole lane: an upstream that does not answer would not answer another step either.
+
+    Not if the bill could be read now: it is asked for before that is believed of it.
+    """
     failures = step.run.failures + 1
     wait_seconds = max(error.retry_after_seconds or 0.0, backoff.wait(failures).total_seconds())
     # If only this window fails, the others must not stand behind it: it comes again after one of them could.
@@ -288,16 +296,22 @@ def _back_off_lane(lease: Lease, step: SyncStep, error: UpstreamError) -> None:
     step.save()
     SyncRun.objects.filter(pk=step.run_id).update(failures=failures, reason=error.reason, detail=error.detail)
     _tell(step, error)
-    lanes.park(lease, wait_seconds)
+    goes_on = step.stream != step.run.connection.cost_source and runs.ready_bill(lease.lane_id).exists()
+    if not goes_on:
+        lanes.park(lease, wait_seconds)
     crash("failure-noted")
+    return goes_on
 
 
 def _tell(step: SyncStep, error: UpstreamError) -> None:
     """Say at the report that it is in trouble; and at the connection when the bill waits for it."""
     connection = states.hold(step.run.connection)
     reports.note_trouble(connection, step.stream, error)
-    if step.run.lane.family == reports.families(connection)[0] and STREAMS[step.stream].kind == "cost":
+    if step.stream == connection.cost_source:
         states.degrade(connection, error)
+    else:
+        # It may have been the last of which something was still expected.
+        states.end_filling(connection)
 
 
 def _record_rate_limit(lease: Lease, step: SyncStep, error: UpstreamError) -> bool:
@@ -338,7 +352,7 @@ def _skip_before_floor(step: SyncStep, error: UpstreamError) -> None:
         return
     reports.raise_floor(connection, step.stream, step.window_end)
     _skip(step, error)
-    _close_run_if_done(step, database_now())
+    close_run_if_done(step, database_now())
 
 
 def _skip_unfinished(step: SyncStep, error: UpstreamError) -> None:
@@ -348,7 +362,7 @@ def _skip_unfinished(step: SyncStep, error: UpstreamError) -> None:
         _fail_step(step, unreadable("it has nothing of days long over", request_id=error.request_id))
         return
     _skip(step, error)
-    _close_run_if_done(step, database_now())
+    close_run_if_done(step, database_now())
 
 
 def _skip(step: SyncStep, error: UpstreamError) -> None:
@@ -360,28 +374,18 @@ def _skip(step: SyncStep, error: UpstreamError) -> None:
 def _stop_for_person(step: SyncStep, error: UpstreamError) -> None:
     """Leave the run open and the connection in error until its key is replaced; or do without one report."""
     stream, connection = STREAMS[step.stream], states.hold(step.run.connection)
-    is_refused = error.reason in _REFUSED or _has_no_such_report(step, error)
-    if is_refused:
+    if absent.is_refused(step, error):
         was_bill = connection.cost_source == stream.name
         now = database_now()
         instead = reports.refuse(connection, stream, error, now.date())
         if stream.name in attribution.MATTERS:
-            # What was expected from it will not come: the days it would have answered for are shared out now.
-            attribution.refresh(
-                reports.connected(connection), reports.billed_days(connection), observed_at=now
-            )
+            reports.share_out(connection, now)
         if instead or not was_bill:
             _do_without(step, error, instead)
             return
     SyncRun.objects.filter(pk=step.run_id).update(reason=error.reason, detail=error.detail)
     if connection.status != Status.PAUSED:
         states.break_down(connection, error, now=database_now())
-
-
-def _has_no_such_report(step: SyncStep, error: UpstreamError) -> bool:
-    """Say whether upstream does not know a report at all, for which there is an older one to read instead."""
-    has_fallback = any(each.instead_of == step.stream for each in STREAMS.values())
-    return has_fallback and error.fate is Fate.FATAL and error.status in _UNKNOWN
 
 
 def _do_without(step: SyncStep, error: UpstreamError, instead: Sequence[Stream]) -> None:
@@ -393,4 +397,4 @@ def _do_without(step: SyncStep, error: UpstreamError, instead: Sequence[Stream])
     runs.extend(run, instead)
     step.run = run
     SyncRun.objects.filter(pk=run.pk).update(claims_since_progress=0)
-    _close_run_if_done(step, database_now())
+    close_run_if_done(step, database_now())

@@ -4,7 +4,7 @@ import datetime as dt
 
 from django.conf import settings
 
-from costs import freshness, sources
+from costs import attribution, freshness, sources
 from costs.attribution import Connected
 from costs.models import DayDigest
 from costs.periods import DayRange
@@ -103,9 +103,8 @@ def raise_floor(connection: Connection, stream: str, first: dt.date) -> None:
 def settle(connection: Connection, today: dt.date) -> None:
     """Work out how far each report, and with them the connection, is settled; the caller saves the connection."""
     settled = freshness.settled_through(connection.pk, DayRange(dt.date.min, today))
-    reports = [
-        report for report in connection.reports.filter(wanted_from__isnull=False) if not report.is_refused
-    ]
+    read = connection.reports.exclude(stream__in=settings.REPORTS_OFF).filter(wanted_from__isnull=False)
+    reports = [report for report in read if not report.is_refused]
     for report in reports:
         if report.settled_through != settled.get(report.stream):
             report.settled_through = settled.get(report.stream)
@@ -139,8 +138,14 @@ def revive(connection: Connection, today: dt.date) -> None:
 
 def connected(connection: Connection) -> Connected:
     """Return what the shares of keys and people depend on."""
-    native = connection.reports.filter(stream="analytics_cost", is_refused=False).first()
+    known = connection.reports.exclude(stream__in=settings.REPORTS_OFF)
+    native = known.filter(stream="analytics_cost", is_refused=False).first()
     return Connected(connection.pk, connection.cost_source, native.wanted_from if native else None)
+
+
+def share_out(connection: Connection, now: dt.datetime) -> None:
+    """Share out the days that a report would have answered for which does not come any more."""
+    attribution.refresh(connected(connection), billed_days(connection), observed_at=now)
 
 
 def deepen(connection: Connection, today: dt.date) -> None:
