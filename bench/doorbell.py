@@ -15,6 +15,7 @@ from django.db import transaction
 from bench.figures import Figure, median, percentile, timed
 from bench.ground import Ground, until
 from bench.noop import noop
+from config.queues import key_of
 from runtime import stack
 from runtime.valkey import Valkey
 from workers import lanes, tasks
@@ -133,9 +134,14 @@ def celery_noop(ground: Ground, count: int) -> float:
     argv = tuple("bench" if part == "ticks,lanes" else part for part in stack.worker().argv)
     ground.start(replace(stack.worker(), name="bench-noop", argv=(*argv, "--include", "bench.noop")))
     begun_at = count - count // 10
-    until(lambda: client.llen("bench") <= begun_at, "the no-op worker takes tasks", seconds=60, every=0.005)
-    begun, first = time.perf_counter(), client.llen("bench")
-    until(lambda: client.llen("bench") == 0, "the no-op queue is empty", seconds=120, every=0.005)
+    until(
+        lambda: client.llen(key_of("bench")) <= begun_at,
+        "the no-op worker takes tasks",
+        seconds=60,
+        every=0.005,
+    )
+    begun, first = time.perf_counter(), client.llen(key_of("bench"))
+    until(lambda: client.llen(key_of("bench")) == 0, "the no-op queue is empty", seconds=120, every=0.005)
     rate = first / (time.perf_counter() - begun)
     ground.stop("bench-noop")
     return float(rate)
@@ -171,7 +177,7 @@ def idle_tick(times: int) -> list[Figure]:
 def dispatch_all() -> list[Figure]:
     """Make every lane due and tick until each was rung; the queue is emptied between ticks, as workers would."""
     client = redis_client()
-    client.delete("lanes")
+    client.delete(key_of("lanes"))
     with database.cursor() as cursor:
         cursor.execute("UPDATE workers_lane SET state = 'waiting', due_at = now()")
         count = cursor.rowcount
@@ -181,7 +187,7 @@ def dispatch_all() -> list[Figure]:
         rung += tasks.tick()["woken"]
         seconds, used = seconds + time.perf_counter() - begun, used + time.process_time() - begun_used
         ticks += 1
-        client.delete("lanes")
+        client.delete(key_of("lanes"))
     note = f"{ticks} ticks; beat rings one a second"
     return [
         Figure(

@@ -13,6 +13,7 @@ from django.db import connection as database
 from django.db import transaction
 
 from accounts.models import Account
+from config.queues import key_of
 from integrations import vault
 from integrations.models import Connection, Status
 from integrations.simulator.process import Simulator
@@ -118,7 +119,7 @@ def forget_work() -> None:
         # As after a year of quiet syncs: a daily sync reads the last seven days, not all that was never stored.
         cursor.execute("UPDATE integrations_connection SET settled_through = %s", [_settled()])
     _forget_buckets()
-    redis_client().delete("lanes", "ticks")
+    redis_client().delete(key_of("lanes"), key_of("ticks"))
 
 
 def _settled() -> dt.date:

@@ -7,6 +7,7 @@ import redis
 import structlog
 from celery.beat import PersistentScheduler, ScheduleEntry
 
+from config.queues import key_of
 from workers import signs
 from workers.bucket import redis_client
 
@@ -57,6 +58,6 @@ def _waiting(queue: str) -> int:
     """Return how many messages wait; 0 when Redis does not answer, which sending finds out, too."""
     try:
         # On a connection of our own: those of the broker's library do not survive what happens to it.
-        return int(redis_client().llen(queue))
+        return int(redis_client().llen(key_of(queue)))
     except redis.RedisError:
         return 0

@@ -15,6 +15,8 @@ from celery.schedules import crontab, schedule
 from celery.signals import setup_logging
 from kombu import Queue
 
+from config import queues
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Celery throws away what the checks say, and they import every page; what must stop a worker is in workers/tasks.py.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
@@ -36,6 +38,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,  # the default gives up after 100 tries and leaves a dead worker
     broker_transport_options={
+        "global_keyprefix": queues.KEY_PREFIX,
         "visibility_timeout": 600,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,

@@ -8,6 +8,7 @@ from wsgiref.types import StartResponse, WSGIApplication
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http.request import split_domain_port
 from django.shortcuts import render
 from django.utils.http import parse_header_parameters
 
@@ -66,6 +67,24 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _is_within(text: str, networks: Sequence[_Network]) -> bool:
     address = _address(text)
     return address is not None and any(address in network for network in networks)
+
+
+def address_middleware(get_response: View) -> View:
+    """
+    Let health and metrics be asked by the address of a machine, whatever ALLOWED_HOSTS says.
+
+    Prometheus and load balancers know addresses, and some of them send no Host at all. These answers hold no link and are
+    the same for everybody, so a Host is nothing to them; every other page and every other host stays refused.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if request.path == "/metrics" or request.path.startswith("/healthz/"):
+            domain, _ = split_domain_port(request.META.get("HTTP_HOST", ""))
+            if not domain or _address(domain.strip("[]")):
+                request.META["HTTP_HOST"] = settings.ALLOWED_HOSTS[0].replace("*", "localhost").lstrip(".")
+        return get_response(request)
+
+    return middleware
 
 
 def size_middleware(get_response: View) -> View:

@@ -118,6 +118,12 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def host_of(url: str) -> str:
+    """Return the host of an address as a Host header spells it, without its port."""
+    host = urlsplit(url).hostname or ""
+    return f"[{host}]" if ":" in host else host
+
+
 def origins(name: str) -> list[str]:
     """Read addresses, comma separated, as their origins."""
     found = [part.strip() for part in text(name, "").split(",") if part.strip()]

@@ -1,8 +1,12 @@
 """Structured logs on standard error, with everything that looks like a key or a secret link cut out last of all."""
 
 import logging
+import logging.config
 import re
+import sys
+import threading
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -109,3 +113,24 @@ def configure(log_format: str, level: str) -> dict[str, Any]:
             "celery.worker.strategy": {"level": "WARNING" if level == "INFO" else level},
         },
     }
+
+
+def take_over(configuration: dict[str, Any]) -> None:
+    """
+    Let nothing in this process write past the log: from its first line on each is one event, faults and warnings too.
+
+    For processes that serve; Django sets the same up again once it reads its settings.
+    """
+    logging.config.dictConfig(configuration)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_fault
+    threading.excepthook = lambda found: _log_fault(
+        found.exc_type, found.exc_value or found.exc_type(), found.exc_traceback
+    )
+
+
+def _log_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    logging.getLogger("tallystick").critical("ended_by_a_fault", exc_info=(kind, error, trace))

@@ -19,6 +19,7 @@ from django.http import (
     JsonResponse,
     UnreadablePostError,
 )
+from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
@@ -250,6 +251,17 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     if not is_api(request):
         return defaults.permission_denied(request, exception)
     return response(exceptions.PermissionDenied(), request.path)
+
+
+def forged_form(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """CSRF_FAILURE_VIEW: a form whose token does not match, or that comes from another address than ours."""
+    came_from = request.META.get("HTTP_ORIGIN") or request.META.get("HTTP_REFERER", "")
+    context = {
+        "is_elsewhere": reason.startswith(("Origin checking failed", "Referer checking failed")),
+        "came_from": came_from,
+        "ours": f"{request.scheme}://{request.get_host()}",
+    }
+    return render(request, "403_csrf.html", context, status=HTTPStatus.FORBIDDEN)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

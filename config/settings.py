@@ -7,7 +7,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config import env, logs
+from config import env, logs, role
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -32,6 +32,8 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": 5,
+            # In pg_stat_activity and the server's log; the address or PGAPPNAME may say something else.
+            "fallback_application_name": f"tallystick {role.name_of(sys.argv)}",
             # A server or network that vanished without a word: found within 25 s when idle, within 20 s when
             # something sent is not acknowledged. Without them a thread waits for as long as the kernel does:
             # a quarter of an hour, or two. libpq ignores all four on a socket of this machine.
@@ -44,10 +46,10 @@ DATABASES = {
     },
 }
 # One Redis database, told apart by key prefix (managed clusters offer only database 0):
-#   celery, _kombu*, unacked*   broker     ·  tallystick:bucket:*  rate limits
-#   tallystick:key-owner:*      whose key it was when last tested
-#   tallystick:beat             there while beat lives
-#   tallystick:cache:*          cache (sign-in throttles, nothing that must last)
+#   tallystick:broker:*      queues, and what else kombu keeps  ·  tallystick:bucket:*  rate limits
+#   tallystick:key-owner:*   whose key it was when last tested
+#   tallystick:beat          there while beat lives
+#   tallystick:cache:*       cache (sign-in throttles, nothing that must last)
 REDIS_URL = env.redis_url("REDIS_URL")
 CELERY_BROKER_URL = env.broker_url(REDIS_URL)
 CACHES = {
@@ -96,13 +98,18 @@ DAILY_JITTER_SECONDS = env.whole("DAILY_JITTER_SECONDS", "1800", low=0, high=43_
 
 # --- Web ---------------------------------------------------------------------------------------
 DEBUG = False
-ALLOWED_HOSTS = [h.strip() for h in env.text("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")]
-CSRF_TRUSTED_ORIGINS = [o.strip() for o in env.text("CSRF_TRUSTED_ORIGINS", "").split(",") if o.strip()]
+# Where links in pages and e-mails lead: the address that people know, and so one that is answered and believed.
+PUBLIC_URL = env.http_url("PUBLIC_URL", "http://localhost:8000")
+ALLOWED_HOSTS = [
+    *(h.strip() for h in env.text("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")),
+    env.host_of(PUBLIC_URL),
+]
+# A proxy may change Host or scheme on the way; what a browser names as the origin of a form is this all the same.
+CSRF_TRUSTED_ORIGINS = [*env.origins("CSRF_TRUSTED_ORIGINS"), env.origin_of(PUBLIC_URL)]
+CSRF_FAILURE_VIEW = "config.problems.forged_form"
 # Whose X-Forwarded-For and X-Forwarded-Proto are believed; from everybody else they are removed.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "127.0.0.1,::1")
 IPWARE_META_PRECEDENCE_ORDER = ("REMOTE_ADDR",)  # the logs' reader of addresses: ours is the only answer
-# Where links in e-mails lead.
-PUBLIC_URL = env.http_url("PUBLIC_URL", "http://localhost:8000")
 # Off by default so that http://localhost can sign in; an https address for people is as good as saying so.
 _behind_tls = env.text("BEHIND_TLS", "no").lower() in {"1", "yes", "true", "on"} or PUBLIC_URL.startswith(
     "https://"
@@ -134,11 +141,6 @@ CONTENT_SECURITY_POLICY = {
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
-# `python -m config.program`, or Celery's own command line: worker and beat, which show no pages.
-_IS_ENGINE = Path(sys.argv[0]).name == "celery" or Path(sys.argv[0]).parts[-2:] in {
-    ("config", "program.py"),
-    ("celery", "__main__.py"),
-}
 INSTALLED_APPS = [
     "runtime",
     "accounts",
@@ -148,7 +150,7 @@ INSTALLED_APPS = [
     "alerts",
     "dashboard",
     "demo",
-    "config.engine.OperatorsWithoutPages" if _IS_ENGINE else "accounts.apps.OperatorsConfig",
+    "config.engine.OperatorsWithoutPages" if role.is_engine(sys.argv) else "accounts.apps.OperatorsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -174,6 +176,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.edge.proxy_middleware",
+    "config.edge.address_middleware",
     "django.middleware.security.SecurityMiddleware",
     # Outside of whitenoise: where nobody ran collectstatic, its files are not compressed beforehand. Tokens in
     # forms are masked anew for each answer, so that compressing them together with what was sent tells nothing.

@@ -1,21 +1,35 @@
 """WSGI entry point for gunicorn."""
 
 import os
+from typing import NoReturn
 
+import structlog
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+# What gunicorn's master takes for: a new worker would fare no better.
+_BOOT_ERROR = 3
 
-django_application = get_wsgi_application()
 
-# They need what the line above has set up.
+def _refuse(reason: str) -> NoReturn:
+    """End with one event in the log: of an exception gunicorn would write a line of its own beside it."""
+    structlog.get_logger(__name__).critical("refused_to_start", reason=reason)
+    raise SystemExit(_BOOT_ERROR)
+
+
+try:
+    django_application = get_wsgi_application()
+except ImproperlyConfigured as error:
+    _refuse(str(error))
+
+# They need what the lines above have set up.
 from config import edge  # noqa: E402
 from integrations import checks  # noqa: E402
 
 application = edge.with_readable_type(django_application)
 
 if refusal := checks.refusal_to_start():
-    raise ImproperlyConfigured(refusal)
+    _refuse(refusal)
 connections.close_all()  # each thread opens its own

@@ -20,7 +20,7 @@ from costs.tables import read_extra
 from costs.usage_records import TOKEN_COUNTS
 
 _WHO = frozenset({"api_key_id", "actor_id"})
-_NATIVE = "analytics_cost"
+_NATIVE = sources.NATIVE
 # Reports whose arrival changes what a share is.
 MATTERS = frozenset({"cost_report", _NATIVE, "usage_report", "analytics_usage"})
 # Dollars as weights: whole numbers of this part of a dollar.

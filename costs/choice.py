@@ -109,20 +109,29 @@ def chosen_days(asked: Asked, table: str) -> Q | RawSQL:
 
 
 @dataclass(frozen=True, slots=True)
-class Offers:
+class Offer:
     """
-    Which reports could answer for the days of some ranges.
+    The reports that some days of a connection have and that may answer, with their bill.
 
-    Shape:   by connection the different sets of reports that its days have, each with the report that is the bill;
-             days without a row are left out
+    Shape:   `expected` are those besides that are still to come for the last of the days
     """
+
+    connection_id: Any
+    bill: str | None
+    sources: frozenset[str]
+    expected: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Which reports could answer for the days of some ranges; days without a row are left out."""
 
     kind: Kind
-    by_connection: Mapping[Any, Sequence[tuple[str | None, Sequence[str]]]]
+    offers: Sequence[Offer]
 
-    def uneven(self, filters: Collection[str], group_by: Sequence[str]) -> frozenset[str]:
+    def lacking(self, filters: Collection[str], group_by: Sequence[str]) -> frozenset[str]:
         """
-        Return which dimensions of a question are stated on some days and not on others.
+        Return which dimensions of a question are not stated on some days, though they are on others, or will be.
 
         Shape:   connection by connection: what no report of a connection states is null on all of its days, which
                  makes no group appear or vanish
@@ -130,16 +139,24 @@ class Offers:
         ranking = sources.rank(self.kind, filters=filters, group_by=group_by)
         scores = dict(zip(ranking.names, ranking.scores, strict=True))
 
-        def chosen(bill: str | None, offered: Sequence[str]) -> str:
-            return max(offered, key=lambda name: (scores[name], name == bill, -ranking.names.index(name)))
+        def stated(bill: str | None, offered: Collection[str]) -> frozenset[str]:
+            best = max(offered, key=lambda name: (scores[name], name == bill, -ranking.names.index(name)))
+            return sources.SOURCES[best].dimensions
 
-        used = [{chosen(*offer) for offer in offers} for offers in self.by_connection.values()]
-        names = sources.DIMENSIONS.intersection((*filters, *group_by))
-        return frozenset(
-            name
-            for name in names
-            if any(len({name in sources.SOURCES[source].dimensions for source in own}) > 1 for own in used)
-        )
+        possible: defaultdict[Any, frozenset[str]] = defaultdict(frozenset)
+        for offer in self.offers:
+            possible[offer.connection_id] |= stated(offer.bill, offer.sources | offer.expected)
+        asked = sources.DIMENSIONS.intersection((*filters, *group_by))
+        missed = (possible[each.connection_id] - stated(each.bill, each.sources) for each in self.offers)
+        return asked.intersection(frozenset[str]().union(*missed))
+
+
+# The reports that are read for a connection, each from its first day on.
+_READ = """
+    FROM integrations_report report JOIN integrations_connection owner ON owner.id = report.connection_id
+    WHERE report.connection_id = offers.connection_id AND report.kind IN ('cost', 'usage') AND NOT report.is_refused
+    AND report.wanted_from IS NOT NULL AND owner.disconnected_at IS NULL
+"""
 
 
 def read_offers(asked: Asked, ranges: Sequence[DayRange]) -> Offers:
@@ -150,8 +167,10 @@ def read_offers(asked: Asked, ranges: Sequence[DayRange]) -> Offers:
     with database.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT DISTINCT connection_id, bill_source, offered FROM (
-                SELECT chosen.connection_id, min(chosen.bill_source) AS bill_source,
+            SELECT connection_id, bill_source, offered, max(day),
+                ARRAY(SELECT report.stream::text {_READ} ORDER BY report.id), ARRAY(SELECT report.wanted_from {_READ} ORDER BY report.id)
+            FROM (
+                SELECT chosen.connection_id, chosen.day, min(chosen.bill_source) AS bill_source,
                     array_agg(chosen.source::text ORDER BY chosen.source) AS offered
                 FROM (SELECT * FROM ({ranked}) ranked WHERE {agrees}) chosen
                 JOIN unnest(%s::date[], %s::date[]) AS shown(first, last)
@@ -161,14 +180,32 @@ def read_offers(asked: Asked, ranges: Sequence[DayRange]) -> Offers:
                     AND known.source = chosen.source AND known.day = chosen.day
                 WHERE true {condition}
                 GROUP BY chosen.connection_id, chosen.day HAVING bool_or(coalesce(known.row_count, 1) > 0)
-            ) offers
+            ) offers GROUP BY connection_id, bill_source, offered
             """,  # noqa: S608 - our own text
             [*parameters, *agreeing, starts, ends, *values],
         )
-        found: dict[Any, list[tuple[str | None, Sequence[str]]]] = defaultdict(list)
-        for connection_id, bill, offered in cursor.fetchall():
-            found[connection_id].append((bill, offered))
-    return Offers(asked.kind, found)
+        rows = cursor.fetchall()
+    return Offers(
+        asked.kind,
+        [
+            Offer(
+                pk,
+                bill,
+                frozenset(names),
+                _expected(asked.kind, dict(zip(reports, begins, strict=True)), last),
+            )
+            for pk, bill, names, last, reports, begins in rows
+        ],
+    )
+
+
+def _expected(kind: Kind, begins: Mapping[str, dt.date], day: dt.date) -> frozenset[str]:
+    """Return the reports that are read for a day; shares only where the report that names keys itself is not."""
+    reports = {name for name, first in begins.items() if first <= day}
+    found = {name for name in reports if name in sources.SOURCES and sources.SOURCES[name].kind == kind}
+    if kind == "cost" and sources.NATIVE not in reports and reports.intersection(sources.SHARED_BY):
+        found.add(sources.ALLOCATED)
+    return frozenset(found)
 
 
 def sources_used(asked: Asked) -> list[str]:

@@ -8,24 +8,24 @@ from costs import choice
 from costs.choice import Asked, Offers
 from costs.coverage import Coverage, Scope, read_coverage
 from costs.freshness import DayState
-from costs.periods import DayRange
+from costs.periods import DayRange, same_days_months_before
 
 
 @dataclass(frozen=True, slots=True)
 class Comparability:
     """
-    The days of the earlier range, and the dimensions whose report is there for some of the days only.
+    The days of the earlier range, and the dimensions whose report is not there for all days of both.
 
-    Shape:   groups by an uneven dimension seem to appear and to vanish with the days that their report has
+    Shape:   groups by such a dimension seem to appear and to vanish with the days that their report has
     """
 
     before: Coverage
-    uneven: frozenset[str]
+    lacking: frozenset[str]
 
     @property
     def state(self) -> DayState:
         """The worst state among the days compared with; `missing`: nothing may be compared."""
-        return DayState.MISSING if self.uneven else self.before.state
+        return DayState.MISSING if self.lacking else self.before.state
 
     @property
     def is_given(self) -> bool:
@@ -33,8 +33,10 @@ class Comparability:
         return self.state is not DayState.MISSING
 
 
-def range_before(days: DayRange) -> DayRange:
-    """Return the equally long range that ends where this one starts."""
+def range_before(days: DayRange, compare: str = "previous") -> DayRange:
+    """Return the range that one is compared with: `previous_month`, or the equally long one that ends where it starts."""
+    if compare == "previous_month":
+        return same_days_months_before(days)
     return DayRange(days.start - dt.timedelta(days=len(days)), days.start)
 
 
@@ -46,8 +48,8 @@ def read_comparability(scope: Scope, before: DayRange, group_by: Sequence[str] =
     """
     earlier = read_coverage(replace(scope, days=before))
     asks = not earlier.missing and bool({*scope.filters, *group_by})
-    uneven = read_offers(scope, before).uneven(scope.filters, group_by) if asks else frozenset[str]()
-    return Comparability(earlier, uneven)
+    lacking = read_offers(scope, before).lacking(scope.filters, group_by) if asks else frozenset[str]()
+    return Comparability(earlier, lacking)
 
 
 def read_offers(scope: Scope, *also: DayRange) -> Offers:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Case, DateField, F, Q, QuerySet, Sum, Value, When
+from django.db.models import Case, DateField, F, Func, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Cast, TruncMonth, TruncWeek
 
 from costs.daily import COST_SUMS
 from costs.money import sum_usd
 from costs.periods import DayRange
-from costs.selectors import DIMENSIONS, CostQuery, Granularity, Key, columns_of, list_amounts
+from costs.selectors import DIMENSIONS, CostQuery, Granularity, Key, columns_of, list_amounts, months_moved
 from costs.snapshots import one_look
 from costs.values import is_made
 
@@ -196,7 +196,7 @@ def read_series(
     """
     if len(before) and before.start < query.days.end and query.days.start < before.end:
         raise ValueError("a range cannot be compared with days of its own")
-    moved = Cast(F("day") + Value(query.days.start - before.start), DateField())
+    moved = _moved(query.days, before, granularity)
     in_now, in_before, facts = _two_ranges(query, before, group_by)
     counterpart = Q(moved__lt=query.days.end) & in_before
     day = Case(When(in_now, then=F("day")), When(counterpart, then=F("moved")), output_field=DateField())
@@ -210,6 +210,17 @@ def read_series(
         SeriesCell(bucket, _key(key), now or _ZERO, then or _ZERO)
         for bucket, *key, now, then in grouped.values_list("bucket", *columns, "now", "before")
     ]
+
+
+def _moved(days: DayRange, before: DayRange, granularity: Granularity) -> Any:
+    """Return the day of the range onto which an earlier one is moved, as `selectors.counterpart` does."""
+    months = months_moved(days, before, granularity)
+    if not months:
+        return Cast(F("day") + Value(days.start - before.start), DateField())
+    return Func(
+        F("day"), Value(months), template="(%(expressions)s))::date", arg_joiner=" + make_interval(months => ",
+        output_field=DateField(),
+    )  # fmt: skip
 
 
 def _two_ranges(query: CostQuery, before: DayRange, dimensions: Sequence[str]) -> tuple[Q, Q, QuerySet[Any]]:

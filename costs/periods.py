@@ -51,6 +51,42 @@ class DayRange:
         return windows
 
 
+def add_months(day: date, months: int) -> date:
+    """The same day some months later, or earlier; the last one of a month that is too short for it."""
+    years, month = divmod(day.month - 1 + months, 12)
+    first = date(day.year + years, month + 1, 1)
+    return min(first + timedelta(days=day.day - 1), _month_end(first) - timedelta(days=1))
+
+
+def _month_end(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+
+
+def months_touched(days: DayRange) -> int:
+    """In how many months a range has days."""
+    last = days.end - timedelta(days=1)
+    return (last.year - days.start.year) * 12 + last.month - days.start.month + 1
+
+
+def same_days_months_before(days: DayRange) -> DayRange:
+    """
+    The same days one month earlier; of a range that touches several months, as many months earlier.
+
+    Whole months come before whole ones, however long they are: October before November, the third quarter before
+    the fourth. The two ranges never overlap.
+    """
+    months = months_touched(days)
+    last = days.end - timedelta(days=1)
+    is_month_end = days.end.day == 1
+    end = add_months(days.end, -months) if is_month_end else add_months(last, -months) + timedelta(days=1)
+    return DayRange(add_months(days.start, -months), end)
+
+
+def is_whole_month(days: DayRange) -> bool:
+    """Whether a range is exactly one month of the calendar."""
+    return days.start.day == 1 and days.end == _month_end(days.start)
+
+
 def day_start(day: date) -> datetime:
     """Midnight UTC at which the day begins."""
     day = _require_day(day)

@@ -18,7 +18,7 @@ from costs import choice, values
 from costs.daily import COST_SUMS
 from costs.models import CostFact, CostHistory
 from costs.money import sum_usd
-from costs.periods import DayRange
+from costs.periods import DayRange, add_months
 from costs.snapshots import one_look
 from costs.sources import Kind
 
@@ -170,20 +170,20 @@ def summarise(
     *,
     group_by: Sequence[str] = (),
     granularity: Granularity = "total",
-    compare: bool = False,
+    before: DayRange | None = None,
 ) -> Summary:
     """
     Sum the costs of the query by up to three dimensions and a period.
 
-    Shape:   rows ordered by bucket, then amount, largest first; null is a group of its own; with `compare`
-             each row has the amount of the same group in the equally long range before (buckets by position)
+    Shape:   rows ordered by bucket, then amount, largest first; null is a group of its own; each row has the amount
+             of the same group in the range `before`, if one is given, see `counterpart`
     Units:   USD, exact
     Raises:  KeyError — unknown dimension; ValueError — more than three
     """
     if len(group_by) > MOST_GROUPS:
         raise ValueError(f"at most {MOST_GROUPS} dimensions")
     sums = _sums(query, group_by, granularity)
-    previous = _previous(query, group_by, granularity) if compare else None
+    previous = _previous(query, before, group_by, granularity) if before else None
     # A group that was there before and is gone now is a change too.
     places = [*sums, *(place for place in previous or {} if place not in sums)]
     rows = [
@@ -196,8 +196,8 @@ def summarise(
         for bucket, key in places
     ]
     rows.sort(key=lambda row: (row.bucket or dt.date.min, -row.amount_usd))
-    before = None if previous is None else sum_usd(previous.values())
-    return Summary(query, granularity, tuple(group_by), sum_usd(sums.values()), before, tuple(rows))
+    earlier = None if previous is None else sum_usd(previous.values())
+    return Summary(query, granularity, tuple(group_by), sum_usd(sums.values()), earlier, tuple(rows))
 
 
 @one_look()
@@ -231,19 +231,39 @@ def _text(value: Any) -> str | None:
 
 
 def _previous(
-    query: CostQuery, group_by: Sequence[str], granularity: Granularity
+    query: CostQuery, before: DayRange, group_by: Sequence[str], granularity: Granularity
 ) -> dict[tuple[dt.date | None, Key], Decimal]:
-    """Sum the equally long range before, its days moved onto the query's own buckets."""
-    length = dt.timedelta(days=len(query.days))
-    before = replace(query, days=DayRange(query.days.start - length, query.days.start))
+    """Sum the range before, its days moved onto the query's own buckets."""
+    earlier = replace(query, days=before)
     if granularity == "total":
-        return _sums(before, group_by, "total")
+        return _sums(earlier, group_by, "total")
     moved: dict[tuple[dt.date | None, Key], Decimal] = {}
-    for (day, key), amount in _sums(before, group_by, "day").items():
+    for (day, key), amount in _sums(earlier, group_by, "day").items():
         assert day is not None  # noqa: S101 - sums by day have a day
-        bucket = bucket_of(day + length, granularity)
+        bucket = counterpart(day, query.days, before, granularity)
         moved[bucket, key] = moved.get((bucket, key), Decimal(0)) + amount
     return moved
+
+
+def counterpart(day: dt.date, days: DayRange, before: DayRange, granularity: Granularity) -> dt.date | None:
+    """
+    Return the bucket of a range in which a day of the range before stands.
+
+    Shape:   days and weeks by position; months beside months, whatever their lengths, where both ranges begin with
+             one. None: a range that was longer has days without a counterpart
+    """
+    months = months_moved(days, before, granularity)
+    if months:
+        return bucket_of(add_months(day, months), granularity)
+    moved = day + (days.start - before.start)
+    return bucket_of(moved, granularity) if moved < days.end else None
+
+
+def months_moved(days: DayRange, before: DayRange, granularity: Granularity) -> int:
+    """Return by how many months a range stands after the one before, where months are compared with months; 0: it is not."""
+    if granularity != "month" or days.start.day != 1 or before.start.day != 1:
+        return 0
+    return (days.start.year - before.start.year) * 12 + days.start.month - before.start.month
 
 
 def bucket_of(day: dt.date, granularity: Granularity) -> dt.date:

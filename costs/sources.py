@@ -28,6 +28,9 @@ ANALYTICS_BEGINS = dt.date(2026, 1, 1)
 
 # Shares of a billed amount among keys and people, for days on which upstream does not state them; see `attribution`.
 ALLOCATED = "allocated"
+# The report that names keys and people of the same money itself, and those by whose tokens it is shared without it.
+NATIVE = "analytics_cost"
+SHARED_BY = ("analytics_usage", "usage_report")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +136,6 @@ def told_apart(origins: Collection[Origin], kind: Kind, dimensions: Collection[s
     return any(asked <= source.dimensions for source in mine)
 
 
-# The shares state keys and people as soon as usage does.
-_SHARED_BY = ("analytics_usage", "usage_report")
-
-
 @dataclass(frozen=True, slots=True)
 class Stating:
     """The sources of one kind that state some dimensions together, and the reports whose days bring them."""
@@ -146,13 +145,20 @@ class Stating:
 
 
 def stating(kind: Kind, dimensions: Collection[str]) -> Stating | None:
-    """Return who states the dimensions; None when every bill does, or for usage every report, so that nothing else is needed."""
-    asked = DIMENSIONS.intersection(dimensions)
+    """
+    Return who states the dimensions; None when nothing else than the bill is needed.
+
+    Shape:   None when every bill states them, or for usage every report; also where only shares do, which are kept
+             of days that need them and of no others
+    """
+    asked = DIMENSIONS.intersection(dimensions) - {"attribution"}
     mine = [source for source in SOURCES.values() if source.kind == kind]
     if all(asked <= source.dimensions for source in mine if kind == "usage" or source.is_bill):
         return None
     found = [source.name for source in mine if asked <= source.dimensions]
-    shared = _SHARED_BY if ALLOCATED in found else ()
+    if found == [ALLOCATED]:
+        return None
+    shared = SHARED_BY if ALLOCATED in found else ()
     return Stating(found, [*(name for name in found if name != ALLOCATED), *shared])
 
 

@@ -26,7 +26,7 @@ from costs import choice, selectors, sources
 from costs.daily import USAGE_SUMS
 from costs.models import UpstreamNovelty, UsageFact
 from costs.periods import DayRange
-from costs.selectors import BUCKETS, MOST_GROUPS, CostQuery, Granularity, Key, bucket_of
+from costs.selectors import BUCKETS, MOST_GROUPS, CostQuery, Granularity, Key, counterpart
 from costs.snapshots import one_look
 from costs.usage_records import TOKEN_COUNTS, UPSTREAM_COUNTS, USAGE_DIMENSIONS
 
@@ -89,18 +89,18 @@ def summarise(
     *,
     group_by: Sequence[str] = (),
     granularity: Granularity = "total",
-    compare: bool = False,
+    before: DayRange | None = None,
 ) -> UsageSummary:
     """
     Sum the usage of the query by up to three dimensions and a period.
 
-    Shape:   rows ordered by bucket, then tokens, most first; null is a group of its own; `compare` as in costs
+    Shape:   rows ordered by bucket, then tokens, most first; null is a group of its own; `before` as in costs
     Raises:  KeyError — unknown dimension; ValueError — more than three
     """
     if len(group_by) > MOST_GROUPS:
         raise ValueError(f"at most {MOST_GROUPS} dimensions")
     sums = _sums(query, group_by, granularity)
-    previous = _previous(query, group_by, granularity) if compare else None
+    previous = _previous(query, before, group_by, granularity) if before else None
     places = [*sums, *(place for place in previous or {} if place not in sums)]
     rows = [
         UsageRow(
@@ -112,8 +112,8 @@ def summarise(
         for bucket, key in places
     ]
     rows.sort(key=lambda row: (row.bucket or dt.date.min, -(row.counts["total_tokens"] or 0)))
-    before = None if previous is None else added(previous.values())
-    return UsageSummary(query, granularity, tuple(group_by), added(sums.values()), before, tuple(rows))
+    earlier = None if previous is None else added(previous.values())
+    return UsageSummary(query, granularity, tuple(group_by), added(sums.values()), earlier, tuple(rows))
 
 
 def list_unread(query: CostQuery) -> list[str]:
@@ -239,15 +239,14 @@ def _others(
     return found
 
 
-def _previous(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -> _Sums:
-    length = dt.timedelta(days=len(query.days))
-    before = replace(query, days=DayRange(query.days.start - length, query.days.start))
+def _previous(query: CostQuery, before: DayRange, group_by: Sequence[str], granularity: Granularity) -> _Sums:
+    earlier = replace(query, days=before)
     if granularity == "total":
-        return _sums(before, group_by, "total")
+        return _sums(earlier, group_by, "total")
     moved: dict[tuple[dt.date | None, Key], list[Counts]] = defaultdict(list)
-    for (day, key), counts in _sums(before, group_by, "day").items():
+    for (day, key), counts in _sums(earlier, group_by, "day").items():
         assert day is not None  # noqa: S101 - sums by day have a day
-        moved[bucket_of(day + length, granularity), key].append(counts)
+        moved[counterpart(day, query.days, before, granularity), key].append(counts)
     return {place: added(parts) for place, parts in moved.items()}
 
 

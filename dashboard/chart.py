@@ -1,8 +1,8 @@
-"""The data of a chart over time: eight series and the rest, with its states and its one sentence; draws nothing."""
+"""The data of a chart over time: twelve series and the rest, with its states and its one sentence; draws nothing."""
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import accumulate
@@ -14,19 +14,21 @@ from costs.selectors import Granularity, Key, bucket_of
 from dashboard import figures, palette
 from dashboard.figures import Unit
 
-MOST_SERIES = 8
-Amounts = Mapping[tuple[dt.date, Key], Decimal]
+# As many as there are colours. Chart, legend and table name the same groups, and "Other" has the same number.
+MOST_GROUPS = palette.SLOTS
+Amounts = Mapping[tuple[dt.date, Key | None], Decimal]
+_ZERO = Decimal(0)
 _STEPS: Mapping[str, str] = {"day": "Daily", "week": "Weekly", "month": "Monthly"}
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One colour of the stack: an amount in USD for each bucket; the rest of all groups has no key."""
+    """One colour of the stack: an amount for each bucket, None where a rate has none; the rest of all groups has no key."""
 
     key: Key | None
     label: str
     slot: str
-    amounts: list[Decimal]
+    amounts: list[Decimal | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Bucket:
     first: dt.date
     last: dt.date
     is_provisional: bool
-    total: Decimal
+    total: Decimal | None
     previous: Decimal | None = None
     is_missing: bool = False
     is_stored: bool = True
@@ -57,8 +59,9 @@ class Canvas:
     """
     What is drawn: which days in which steps, which of them are provisional, and of what.
 
-    Shape:   `missing` are days that a connection lacks, `stored` those that one has (None: all); `cumulative`: each bar holds what came since the first day; `stacked` False: lines beside each other,
-             for what cannot be added up, with the whole given by bucket in `totals`
+    Shape:   `missing` are days that a connection lacks, `stored` those that one has (None: all); `cumulative`: each bar
+             holds what came since the first day; `stacked` False: lines beside each other, for what cannot be added
+             up, with the whole given by bucket in `totals` and of all days in `whole`
     """
 
     days: DayRange
@@ -71,6 +74,7 @@ class Canvas:
     unit: Unit = "usd"
     stacked: bool = True
     totals: Mapping[dt.date, Decimal] = field(default_factory=dict)
+    whole: Decimal | None = None
 
     @property
     def title(self) -> str:
@@ -97,8 +101,12 @@ class Chart:
     def document(self, link: Callable[[Bucket], str] | None = None) -> dict[str, Any]:
         """Return the chart for the browser; amounts are decimal text, rounded for drawing."""
 
-        def text(amount: Decimal) -> str:
-            return str(int(amount)) if self.canvas.unit == "tokens" else str(figures.cents(amount))
+        def text(amount: Decimal | None) -> str | None:
+            if amount is None:
+                return None
+            if self.canvas.unit == "usd":
+                return str(figures.cents(amount))
+            return str(int(amount)) if self.canvas.unit == "tokens" else str(amount)
 
         return {
             "summary": self.summary,
@@ -109,10 +117,9 @@ class Chart:
             "short": [f"{bucket.first.day} {bucket.first:%b}" for bucket in self.buckets],
             "provisional": [bucket.is_provisional for bucket in self.buckets],
             "missing": [bucket.is_missing for bucket in self.buckets],
+            "stored": [bucket.is_stored for bucket in self.buckets],
             "totals": [text(bucket.total) if bucket.is_stored else None for bucket in self.buckets],
-            "previous": [
-                None if bucket.previous is None else text(bucket.previous) for bucket in self.buckets
-            ],
+            "previous": [text(bucket.previous) for bucket in self.buckets],
             "links": [link(bucket) for bucket in self.buckets] if link else [],
             "series": [
                 {
@@ -125,7 +132,7 @@ class Chart:
         }
 
     @property
-    def rows(self) -> list[tuple[Bucket, list[Decimal]]]:
+    def rows(self) -> list[tuple[Bucket, list[Decimal | None]]]:
         """The bars as rows of a table, newest first."""
         rows = [
             (bucket, [series.amounts[place] for series in self.series])
@@ -139,9 +146,20 @@ class Chart:
         return {series.key: series.slot for series in self.series if series.key is not None}
 
     @property
-    def provisional_count(self) -> int:
-        """How many bars may still change."""
-        return sum(bucket.is_provisional for bucket in self.buckets)
+    def has_previous(self) -> bool:
+        """True when an earlier range is drawn beside the bars."""
+        return any(bucket.previous is not None for bucket in self.buckets)
+
+    @property
+    def has_hatching(self) -> bool:
+        """True when bars that may still change are marked; lines and areas cannot be."""
+        is_bars = self.canvas.stacked and not self.canvas.cumulative
+        return is_bars and any(bucket.is_provisional for bucket in self.buckets)
+
+
+def split(ranked: Sequence[Key], most: int = MOST_GROUPS) -> tuple[Sequence[Key], Sequence[Key]]:
+    """Return the groups that are named, and those that are one line together."""
+    return ranked[:most], ranked[most:]
 
 
 def draw(
@@ -149,34 +167,43 @@ def draw(
     canvas: Canvas,
     name: Callable[[Key], str],
     previous: Mapping[dt.date, Decimal] | None = None,
+    ranked: Sequence[Key] | None = None,
 ) -> Chart:
     """
     Arrange amounts by (day or first day of a bucket, group) as a chart.
 
-    Shape:   every bucket of the canvas, with or without cost; the eight largest groups, then `Other`;
-             `previous` are sums by day, moved onto the days of the canvas
-    Units:   USD, exact: the amounts of all series add up to the amounts given
+    Shape:   every bucket of the canvas, with or without cost; the twelve first groups, then `Other`; `ranked` is the
+             order of the table, otherwise they come by amount. `previous` are sums by day, moved onto the days of the
+             canvas. What is not stacked has the rest under the group None
+    Units:   USD, exact: the amounts of all series of a stack add up to the amounts given
     """
-    by_key: defaultdict[Key, list[Decimal]] = defaultdict(list)
-    for (_, key), amount in amounts.items():
-        by_key[key].append(amount)
-    ranked = sorted(by_key, key=lambda key: (-sum_usd(by_key[key]), name(key)))
-    named = ranked[:MOST_SERIES] if len(ranked) > MOST_SERIES + 1 else ranked
+    ranked = _by_size(amounts, name) if ranked is None else ranked
+    named, hidden = split(ranked)
     slots = palette.colours([palette.colour_key(key) for key in named])
-    spans = canvas.spans()
     cells: defaultdict[tuple[dt.date, Key | None], list[Decimal]] = defaultdict(list)
     own = set(named)
     for (day, key), amount in amounts.items():
         cells[bucket_of(day, canvas.granularity), key if key in own else None].append(amount)
+    spans = canvas.spans()
 
-    def line(key: Key | None) -> list[Decimal]:
-        return _shown([sum_usd(cells[bucket, key]) for bucket in spans], canvas)
+    def line(key: Key | None) -> list[Decimal | None]:
+        if not canvas.stacked:
+            return [next(iter(cells[bucket, key]), None) for bucket in spans]
+        return [*_shown([sum_usd(cells[bucket, key]) for bucket in spans], canvas)]
 
     series = [Series(key, name(key), slots[palette.colour_key(key)], line(key)) for key in named]
-    if len(named) < len(ranked) and canvas.stacked:
-        series.append(Series(None, f"Other ({len(ranked) - len(named)})", palette.OTHER, line(None)))
+    if hidden:
+        series.append(Series(None, f"Other ({len(hidden)})", palette.OTHER, line(None)))
     buckets = _buckets(series, canvas, previous)
-    return Chart(canvas, buckets, series, _summary(buckets, canvas, name(ranked[0]) if ranked else ""))
+    return Chart(canvas, buckets, series, _summary(buckets, canvas, series))
+
+
+def _by_size(amounts: Amounts, name: Callable[[Key], str]) -> Sequence[Key]:
+    by_key: defaultdict[Key, list[Decimal]] = defaultdict(list)
+    for (_, key), amount in amounts.items():
+        if key is not None:
+            by_key[key].append(amount)
+    return sorted(by_key, key=lambda key: (-sum_usd(by_key[key]).copy_abs(), name(key)))
 
 
 def _shown(amounts: list[Decimal], canvas: Canvas) -> list[Decimal]:
@@ -200,7 +227,7 @@ def _buckets(
     return [
         Bucket(
             days[0], days[-1], any(day in canvas.provisional for day in days),
-            sum_usd(one.amounts[place] for one in series) if canvas.stacked else canvas.totals.get(bucket, Decimal(0)),
+            sum_usd(one.amounts[place] or _ZERO for one in series) if canvas.stacked else canvas.totals.get(bucket),
             earlier[place] if earlier else None,
             any(day in canvas.missing for day in days),
             canvas.stored is None or any(day in canvas.stored for day in days),
@@ -209,20 +236,48 @@ def _buckets(
     ]  # fmt: skip
 
 
-def _summary(buckets: list[Bucket], canvas: Canvas, largest: str) -> str:
+def _summary(buckets: list[Bucket], canvas: Canvas, series: list[Series]) -> str:
     span = figures.days(canvas.days.start, canvas.days.end - dt.timedelta(days=1))
-    highest = max(buckets, key=lambda bucket: bucket.total, default=None)
     if not any(bucket.is_stored for bucket in buckets):
         return f"{canvas.title}, {span}: nothing is stored."
     open_count = sum(bucket.is_provisional for bucket in buckets)
     open_words = f" {open_count} of {len(buckets)} bars are provisional." if open_count else ""
     lacking = sum(bucket.is_missing for bucket in buckets)
-    open_words += f" {lacking} of {len(buckets)} bars lack days that are not stored." if lacking else ""
-    if highest is None or not highest.total:
-        return f"{canvas.title}, {span}: none.{open_words}"
-    peak = (
-        f"{figures.measure(buckets[-1].total, canvas.unit)} at the end"
-        if canvas.cumulative
-        else f"highest {figures.measure(highest.total, canvas.unit)} on {highest.label}"
-    )
-    return f"{canvas.title}, {span}: {peak}; {largest} is the largest.{open_words}"
+    lacking_words = f" {lacking} of {len(buckets)} bars lack days that are not stored." if lacking else ""
+    told = _peak(buckets, canvas, series) if canvas.stacked else _dearest(buckets, canvas, series)
+    if not told:
+        return f"{canvas.title}, {span}: none.{lacking_words}"
+    return f"{canvas.title}, {span}: {told}.{open_words}{lacking_words}"
+
+
+def _peak(buckets: list[Bucket], canvas: Canvas, series: list[Series]) -> str:
+    """Name the highest bar, and the largest group; of credits that outweigh the charges of each bar, the lowest one."""
+    totals = {bucket.label: bucket.total or _ZERO for bucket in buckets}
+    if not any(totals.values()):
+        return ""
+    highest = max(totals, key=lambda label: totals[label])
+    word = "highest"
+    if totals[highest] <= 0:
+        word, highest = "lowest", min(totals, key=lambda label: totals[label])
+    sizes = {
+        one.label: sum_usd(amount or _ZERO for amount in one.amounts) for one in series if one.key is not None
+    }
+    largest = max(sizes, key=lambda label: sizes[label].copy_abs())
+    if canvas.cumulative:
+        return f"{figures.measure(buckets[-1].total, canvas.unit)} at the end; {largest} is the largest"
+    return f"{word} {figures.measure(totals[highest], canvas.unit)} on {highest}; {largest} is the largest"
+
+
+def _dearest(buckets: list[Bucket], canvas: Canvas, series: list[Series]) -> str:
+    """Name the highest point of the lines, and what the days have as a whole."""
+    points = [
+        (amount, one.label, bucket.label)
+        for one in series
+        for amount, bucket in zip(one.amounts, buckets, strict=True)
+        if amount is not None
+    ]
+    if not points or canvas.whole is None:
+        return ""
+    amount, label, days = max(points)
+    whole, highest = (figures.measure(each, canvas.unit) for each in (canvas.whole, amount))
+    return f"{whole} over all days, highest {highest} for {label} on {days}"

@@ -54,9 +54,21 @@ def compact(value: int) -> str:
     return str(value)
 
 
-def measure(amount: Decimal, unit: Unit) -> str:
-    """Write an amount of a chart in its unit."""
+def measure(amount: Decimal | None, unit: Unit) -> str:
+    """Write an amount of a chart in its unit; a dash where there is none."""
+    if amount is None:
+        return _TO
+    if unit == "usd_per_million":
+        return rate(amount)
     return compact(int(amount)) if unit == "tokens" else dollars(amount)
+
+
+def rate(amount: Decimal) -> str:
+    """Write dollars per million tokens: to the cent, and below a dollar with every digit they are stated in."""
+    if amount.copy_abs() >= 1 or not amount:
+        return dollars(amount)
+    sign = _MINUS if amount < 0 else ""
+    return f"{sign}${amount.copy_abs():.4f}"
 
 
 def per_million(amount: Decimal, tokens: int) -> Decimal | None:

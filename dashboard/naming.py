@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from costs.named import Names as Named
 from costs.named import names_of, told_apart, workspace_names, workspaces_of_keys
 from costs.records import DOLLAR_SHARE, TOKEN_SHARE, UNATTRIBUTED, Origin
+from costs.selectors import Key
 from costs.values import API_KEYS, no_workspace
 from dashboard.wording import origin_words
 from integrations.models import Connection
@@ -153,6 +155,23 @@ def organisations(account_id: UUID) -> Mapping[str, str]:
     return {str(pk): name for pk, name in rows}
 
 
+def workspaces_by_connection(account_id: UUID) -> Mapping[Key, str]:
+    """Name workspaces by (connection, id), for a place that says whose they are: told apart inside each connection."""
+    found = workspace_names(account_id)
+    named: defaultdict[str, dict[Key, str]] = defaultdict(dict)
+    for (connection, workspace), name in found.current.items():
+        if workspace not in found.defaults:
+            named[connection][connection, workspace] = name
+    worded: dict[Key, str] = {}
+    for own in named.values():
+        worded |= told_apart(own, {key: _marks(found).get(key[1], "") for key in own})
+    return worded
+
+
+def _marks(found: Named) -> Mapping[str | None, str]:
+    return {**dict.fromkeys(found.archived, "archived"), None: "default"}
+
+
 def _connections(account_id: UUID) -> Mapping[str | None, str]:
     """Name connections by their labels; one that was disconnected may have the label of a live one."""
     rows = Connection.objects.filter(account_id=account_id).values_list("pk", "label", "disconnected_at")
@@ -192,10 +211,9 @@ def _workspaces(account_id: UUID) -> dict[str | None, str]:
     if defaults:
         of_all = {name for (_, workspace), name in found.current.items() if workspace is None}
         named[None] = of_all.pop() if len(of_all) == 1 else null_label("workspace_id")
-    marks: dict[str | None, str] = {**dict.fromkeys(found.archived, "archived"), None: "default"}
     # The organisation is said only of a name that several of them use.
     users: defaultdict[str, set[str]] = defaultdict(set)
     for workspace, name in named.items():
         users[name].add(owners.get(workspace, ""))
     of_organisation = {key: owners.get(key, "") for key, name in named.items() if len(users[name]) > 1}
-    return {**defaults, **told_apart(named, of_organisation, marks)}
+    return {**defaults, **told_apart(named, of_organisation, _marks(found))}

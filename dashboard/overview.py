@@ -78,19 +78,20 @@ def _state(day: Day, today: dt.date) -> str:
 
 
 def _workspaces(account: Account, report: Report) -> Table:
-    names = naming.names(account.pk, _PLACE)
+    names = naming.Names({})
+    workspaces = naming.workspaces_by_connection(account.pk)
     organisations = naming.organisations(account.pk)
 
     def label(key: Key) -> tuple[str, ...]:
         connection_id, workspace_id = key
-        name = names.label("workspace_id", workspace_id)
+        name = workspaces.get(key) or names.label("workspace_id", workspace_id)
         return (name, organisations.get(connection_id or "", "")) if len(organisations) > 1 else (name,)
 
     def link(key: Key) -> str:
         pairs = dict(zip(_PLACE, key, strict=True))
         if len(organisations) == 1:
             del pairs["connection"]
-        return report.state.narrowed(pairs).changed(group_by=("model",)).text
+        return report.state.narrowed(pairs).changed(group_by=("model",)).address
 
     layout = Layout(
         heads=("Workspace",), label=label, slots={}, link=link, compare=report.change is not None,

@@ -2,9 +2,10 @@
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from costs.periods import DayRange
+from costs.comparison import range_before
+from costs.periods import DayRange, add_months, is_whole_month, months_touched, same_days_months_before
 from costs.selectors import Granularity
 
 _DAY = dt.timedelta(days=1)
@@ -17,7 +18,8 @@ class Period:
     What one preset means today.
 
     Shape:   `days` are complete days: today runs until midnight, and half a day against a whole one would
-             show a fall each morning. `previous` is as long, or the same days of the month before
+             show a fall each morning. `previous` is as long, or the same days of the month, quarter or year before;
+             of a whole month it is the month before, by whatever the month was chosen
     """
 
     key: str
@@ -30,6 +32,10 @@ class Period:
     def last(self) -> dt.date:
         """The last day shown."""
         return self.days.end - _DAY
+
+    def a_month_before(self) -> "Period":
+        """Return the same days, compared with the same days of the month before."""
+        return replace(self, previous=same_days_months_before(self.days))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,8 @@ class Preset:
     def on(self, today: dt.date) -> Period:
         """Return what the preset means on a day."""
         days, previous = self._read(today)
+        if is_whole_month(days):
+            previous = same_days_months_before(days)
         return Period(self.key, self.label, days, previous, self.granularity)
 
 
@@ -66,9 +74,7 @@ def _last_month(today: dt.date) -> tuple[DayRange, DayRange]:
 
 def _quarter_to_date(today: dt.date) -> tuple[DayRange, DayRange]:
     first = today.replace(month=(today.month - 1) // 3 * 3 + 1, day=1)
-    before = (first - _DAY).replace(day=1)
-    before = before.replace(month=(before.month - 1) // 3 * 3 + 1)
-    return _to_date(today, first, before)
+    return _to_date(today, first, add_months(first, -3))
 
 
 def _year_to_date(today: dt.date) -> tuple[DayRange, DayRange]:
@@ -106,9 +112,25 @@ def period(key: str | None, today: dt.date) -> Period:
 
 
 def custom(days: DayRange) -> Period:
-    """Return a period of chosen days; what it is compared with is as long and ends where it starts."""
-    previous = DayRange(days.start - _DAY * len(days), days.start)
-    return Period(CUSTOM, "Custom", days, previous, fitting(days))
+    """Return a period of chosen days, compared as the preset of the same shape is."""
+    return Period(CUSTOM, "Custom", days, _natural(days), fitting(days))
+
+
+def _natural(days: DayRange) -> DayRange:
+    """
+    Return what chosen days are compared with.
+
+    Shape:   whole months with as many before; from the first of a month, quarter or year until a day inside it, the
+             same days of the one before; any other days with as many before
+    """
+    last = days.end - _DAY
+    if days.start.day == 1 and (days.end.day == 1 or months_touched(days) == 1):
+        return same_days_months_before(days)
+    for months in (3, 12):
+        first = days.start.replace(day=1, month=(days.start.month - 1) // months * months + 1)
+        if days.start == first and last < add_months(first, months):
+            return _to_date(days.end, first, add_months(first, -months))[1]
+    return range_before(days)
 
 
 def fitting(days: DayRange) -> Granularity:

@@ -1,4 +1,4 @@
-"""Makes `runtime` a Django app, so that its commands `up` and `test` are found; nothing else."""
+"""Makes `runtime` a Django app, so that its commands `up`, `release` and `test` are found; nothing else."""
 
 from django.apps import AppConfig
 

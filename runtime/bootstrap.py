@@ -22,6 +22,8 @@ PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;\\]+)\s*(;)?", re.
 def required_set(argv: Sequence[str], environ: Mapping[str, str]) -> str:
     """Decide which locked set a command needs: servers in wheels only where none are given."""
     command = argv[1] if len(argv) > 1 else "help"
+    if environ.get("TALLYSTICK_IMAGE"):
+        return "runtime"  # what else is asked for is not for there, which the launcher says
     if command == "test":
         return "test"
     given = all(environ.get(name) or environ.get(f"{name}_FILE") for name in ("DATABASE_URL", "REDIS_URL"))
@@ -35,7 +37,9 @@ def ensure_dependencies(project: str, argv: Sequence[str]) -> None:
     Effects: may build `.venv`, may replace this process. Ends with a sentence when neither is possible.
     """
     root = Path(project)
-    needed = required_set(argv, os.environ)
+    needed = required_set(
+        argv, {**_written_down(root), **{name: value for name, value in os.environ.items() if value}}
+    )
     venv = VirtualEnvironment(root)
     if venv.is_active():
         venv.keep_bytecode()
@@ -58,6 +62,15 @@ def ensure_dependencies(project: str, argv: Sequence[str]) -> None:
             venv.enter(argv)
     elif not (os.environ.get("VIRTUAL_ENV") and _has_django() and not lacking_distributions(root, needed)):
         venv.enter(argv)
+
+
+def _written_down(root: Path) -> dict[str, str]:
+    """Read `.env`: it may name the servers that would otherwise be installed."""
+    if not (root / ".env").is_file():
+        return {}
+    from runtime import environment  # noqa: PLC0415 - most commands find no such file
+
+    return environment.parse_env_file((root / ".env").read_text(encoding="utf-8"))
 
 
 def _install(venv: "VirtualEnvironment", needed: str) -> None:

@@ -1,6 +1,7 @@
 # ruff: noqa: N999 - gunicorn looks for this name
 """How gunicorn runs the web process, the same in `up`, in the Procfile and in the container."""
 
+import importlib.util
 import os
 import signal
 from pathlib import Path
@@ -8,6 +9,13 @@ from typing import Any
 
 from runtime import rooms
 from runtime.child import die_with_parent
+
+# The one module of another room, without the package around it: that would load Celery and half of Django here.
+_found = importlib.util.spec_from_file_location(
+    "gunicorn_logs", Path(__file__).resolve().parent.parent / "config/logs.py"
+)
+_logs = importlib.util.module_from_spec(_found)
+_found.loader.exec_module(_logs)
 
 # gthread, with rooms, lines and an end to waiting.
 worker_class = "runtime.web_worker.Worker"
@@ -25,6 +33,14 @@ control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a memory file system
 accesslog = None
 errorlog = "-"
+# From the master's first line on, long before a worker reads Django's settings, which say the same.
+logconfig_dict = _logs.configure(
+    os.environ.get("LOG_FORMAT") or "json", (os.environ.get("LOG_LEVEL") or "INFO").upper()
+)
+logconfig_dict["loggers"] |= {
+    name: {"handlers": [], "propagate": True} for name in ("gunicorn.error", "gunicorn.access")
+}
+_logs.take_over(logconfig_dict)
 
 
 def post_fork(server: Any, worker: Any) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from types import FrameType
@@ -16,6 +16,9 @@ from runtime.embedded import EmbeddedServerError
 from runtime.services import AlreadyRunningError, Services, attach_or_start
 from runtime.supervisor import Supervisor
 
+# What the processes that serve cannot do without.
+GIVEN = ("DATABASE_URL", "REDIS_URL", *environment.SECRETS)
+
 
 class Need(Enum):
     """What must be there before Django is set up."""
@@ -24,6 +27,7 @@ class Need(Enum):
     SERVERS = "servers"  # and nobody touches the schema: these commands are about it
     SCHEMA = "schema"  # servers with every migration applied
     WORKERS = "workers"  # and somebody who does the work, for as long as the command runs
+    GIVEN = "given"  # what web, worker and beat need, from outside: nothing is started or made
     OWN = "own"  # the folder for itself; the command does the rest
 
 
@@ -38,6 +42,7 @@ _NEEDS = {
     ),
     **dict.fromkeys(("test", "demo", "up"), Need.OWN),
     "connect": Need.WORKERS,
+    "release": Need.GIVEN,
 }  # fmt: skip
 
 
@@ -64,6 +69,8 @@ def run(project: str, argv: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     if command not in {"test", "demo"}:  # neither must ever meet what is configured for real use
         environment.load_env_file(Path(project) / ".env")
+    if refusal := refusal_of(command, need_of(argv), os.environ):
+        sys.exit(refusal)
     let_signals_unwind(command)
     try:
         with _provided(Path(project), command, need_of(argv)):
@@ -74,6 +81,27 @@ def run(project: str, argv: list[str]) -> None:
         # A signal is the ordinary end of what serves until then, and an interruption of everything else.
         status = ended.status if isinstance(ended, _Terminated) else 128 + signal.SIGINT
         sys.exit(0 if command in {"up", "demo"} else status)
+
+
+def refusal_of(command: str, need: Need, environ: Mapping[str, str]) -> str:
+    """Say why a command cannot run here; empty when it can. The image holds no servers, and keeps nothing."""
+    in_image = bool(environ.get("TALLYSTICK_IMAGE"))
+    if in_image and need is Need.OWN:
+        remedy = (
+            "Start web, worker and beat as docker-compose.yml does."
+            if command == "up"
+            else f"Run it in a copy of the source: python3 manage.py {command}"
+        )
+        return (
+            f"`{command}` is not for the image, which holds the service without servers and tests. {remedy}"
+        )
+    lacking = [name for name in GIVEN if not environment.is_set(name, environ)]
+    if lacking and (need is Need.GIVEN or (in_image and need is not Need.NOTHING)):
+        return (
+            f"{command}: {', '.join(lacking)} must be set, as for web, worker and beat, which read the same. "
+            ".env.example says how to make and where to keep them."
+        )
+    return ""
 
 
 def let_signals_unwind(command: str) -> None:

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from django.core.management.base import CommandError
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import InterfaceError, OperationalError, connections
 
 from runtime.embedded import EmbeddedServer
@@ -39,3 +40,11 @@ def patiently(
         for server in servers:
             server.start()
         time.sleep(_PAUSE_SECONDS)
+
+
+def prepare(command: BaseCommand, out: OutputWrapper, *, verbosity: int) -> None:
+    """Apply migrations, see that the ring opens what is stored, make the first administrator; repeating it is harmless."""
+    call_command("migrate", interactive=False, verbosity=verbosity, stdout=out)
+    # A ring that cannot open what is stored would only end each process after the other.
+    command.check(tags=["database"], databases=["default"])
+    call_command("ensure_admin", stdout=out)

@@ -16,8 +16,9 @@ from runtime import environment, stack
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRETS = {"SECRET_KEY", "CREDENTIAL_KEYS", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "OIDC_CLIENT_SECRET"}
-# Nothing that a person sets: a switch of the crash tests, and what an activated virtual environment sets.
-NOT_FOR_PEOPLE = {"TALLYSTICK_CRASH_AT", "VIRTUAL_ENV"}
+# Nothing that a person sets: a switch of the crash tests, and what an activated virtual environment, the image and
+# honcho set.
+NOT_FOR_PEOPLE = {"TALLYSTICK_CRASH_AT", "VIRTUAL_ENV", "TALLYSTICK_IMAGE", "HONCHO_PROCESS_NAME"}
 # How Celery gets over a lost Redis was measured for exactly these: docs/adr/0002-celery-pins.md.
 PINS = {"celery": "5.6.3", "kombu": "5.7.0", "redis": "8.1.0"}
 
@@ -154,6 +155,9 @@ class TestContainers:
         admitted = set(re.findall(r"^!(\w+)/$", read(".dockerignore"), re.MULTILINE))
 
         assert admitted == set(pyproject["tool"]["importlinter"]["root_packages"])
+
+    def test_image_says_that_it_is_one(self) -> None:
+        assert re.search(r"^ +TALLYSTICK_IMAGE=1 ", read("Dockerfile"), re.MULTILINE)
 
     def test_health_check_is_a_program_that_python_can_read(self) -> None:
         dockerfile = read("Dockerfile").replace("\\\n", "")

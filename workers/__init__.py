@@ -6,6 +6,7 @@ To see why no step is lost and none is done twice, read in this order:
     lanes        who may act for a lane: every statement carries its guard, every holder its fence and token
     turn         one turn of a lane: claim, choose, take a token, note it, one request
     outcomes     what an answer changes, in one transaction that proves the lease first
+    paging       whether the pages of a window lead to an end, judged when each arrives
     windows      the window of a step: judged from its archived pages, written as facts
     runs         why something is fetched, which step comes next
     states       what a connection is after each outcome, and which states only a person ends
@@ -29,8 +30,10 @@ twice all the same, the second time would change nothing: `costs.ingest` replace
 people, which are worked out from stored facts (`costs.attribution`), are replaced in the same way.
 
 **Not for ever.** A step is given up after eight refusals in a row (`outcomes._fail_step`), a run after five starts that
-left no outcome (`turn._is_poisoned`). An upstream that fails is asked again without end, and the connection says so
-meanwhile. What was given up or missed is an unsettled day, which the next daily run finds (`runs.plan`).
+left no outcome (`turn._is_poisoned`). Pages that lead nowhere are refused as they come (`paging.follow`), a window of
+many pages lets others go first (`runs.open_steps`), and one whose data moves while it is read becomes smaller
+(`runs.split`). An upstream that fails is asked again without end, and the connection says so meanwhile. What was given up
+or missed is an unsettled day, which the next daily run finds (`runs.plan`).
 
 Locks are taken in one order everywhere: lanes (by id), then the connection, under which its reports, names, facts and
 sums are written. Runs and steps stand outside of this order, because only who holds their lane locks or changes them.

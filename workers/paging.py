@@ -7,8 +7,13 @@ from dataclasses import replace
 
 from django.db.models import QuerySet
 
+from costs.periods import DayRange
 from integrations.anthropic import endpoints
-from integrations.anthropic.reports.paging import refreshed_between, refuse_overlap
+from integrations.anthropic.reports.paging import (
+    refreshed_between,
+    refuse_other_days,
+    refuse_overlap,
+)
 from integrations.anthropic.wire import WireError
 from integrations.errors import unreadable
 from integrations.pages import Page as FetchedPage
@@ -40,6 +45,7 @@ def follow(step: SyncStep, page: FetchedPage) -> None:
             _refuse_other_refresh(first, page)
             _refuse_overlap(first, last, page)
         if page.has_more:
+            refuse_other_days(page.request.path, page.body, DayRange(step.window_start, step.window_end))
             _refuse_circle(before, page)
             _refuse_too_many(step)
     except WireError as error:

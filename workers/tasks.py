@@ -1,31 +1,52 @@
 """Celery tasks: a name, ids, one call. All state is in rows; losing or doubling a message changes nothing."""
 
+import time
+
 import redis
 import structlog
 from celery import current_app, shared_task
 from celery.signals import task_postrun, task_prerun, worker_init
-from django.db import close_old_connections, connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connection, connections
 
 from alerts import outbox
+from config.queues import key_of
 from integrations import checks
 from workers import lanes, plans, retention, schedule, turn, watch
 from workers.bucket import redis_client
 from workers.clock import database_now
 from workers.crashpoints import crash
+from workers.models import Lane
 
 _log = structlog.get_logger(__name__)
 # Nudges beyond this only age in the broker; the lanes stay due and the next tick finds them.
 _LONGEST_QUEUE = 5000
+# How often an empty database is looked at.
+_LOOK_SECONDS = 1.0
 
 
 @worker_init.connect
 def refuse_incomplete_ring(**_: object) -> None:
     """Stop a worker from starting that could not open what is stored."""
+    _wait_for_migrations()
     refusal = checks.refusal_to_start()
     connections.close_all()  # each thread of the pool opens its own
     if refusal:
+        _log.critical("refused_to_start", reason=refusal)
         # Celery goes on after any other exception in a receiver.
-        raise SystemExit(refusal)
+        raise SystemExit(1)
+
+
+def _wait_for_migrations() -> None:
+    """Wait on an empty database until somebody makes the tables; without one, start and wait for it as ever."""
+    told = False
+    try:
+        while Lane._meta.db_table not in connection.introspection.table_names():
+            if not told:
+                _log.warning("waiting_for_migrations", remedy="Run: python3 manage.py release")
+            told = True
+            time.sleep(_LOOK_SECONDS)
+    except (OperationalError, InterfaceError) as error:
+        _log.warning("tables_not_checked", error=type(error).__name__)
 
 
 @task_prerun.connect
@@ -87,7 +108,7 @@ def prune_archive(**_unknown: object) -> dict[str, int]:
 
 def _queue_length() -> int:
     try:
-        return int(redis_client().llen("lanes"))
+        return int(redis_client().llen(key_of("lanes")))
     except redis.RedisError as error:
         _log.warning("queue_unknown", error=type(error).__name__)
         return 0

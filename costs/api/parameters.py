@@ -26,6 +26,11 @@ _AS_OF = (
     "Figures as they were known at this moment (RFC 3339 with a zone; a day stands for its end). "
     "Left out: as they are known now."
 )
+_COMPARE = (
+    "Adds the same groups in an earlier range. `previous`: the equally long one before. `previous_month`: the same days "
+    "one month earlier, of a range that touches several months as many months earlier; whole months are compared with "
+    "whole months, whatever their lengths."
+)
 _DIMENSIONS = (
     "Repeatable: prefer, day by day, the report that states these. Without it rows come from the report that is "
     "the bill, which on claude_platform names no key and no person."
@@ -100,9 +105,7 @@ class _Sums(FactFilters):
     max_days = _MAX_SUMMARY_DAYS
 
     granularity = Choice(["total", "day", "week", "month"], default="total")
-    compare = Choice(
-        ["previous"], required=False, help_text="Adds the same groups in the equally long range before."
-    )
+    compare = Choice(["previous", "previous_month"], required=False, help_text=_COMPARE)
     names = Choice(
         ["current", "as_of_day"],
         default="current",

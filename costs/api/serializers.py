@@ -113,6 +113,12 @@ class CountsField(serializers.Serializer[Any]):
         return {**counts, "other_counts": OtherCountsField()}
 
 
+_BUCKET = (
+    "First day of the period; null for the total, and for earlier days without a counterpart where the range compared "
+    "with is longer."
+)
+
+
 class TotalsField(serializers.Serializer[Any]):
     """Counts by name, each null where there is none."""
 
@@ -130,7 +136,7 @@ class GroupField(serializers.DictField):
 class SummaryRowSerializer(serializers.Serializer[Any]):
     """One group of one period."""
 
-    bucket = serializers.DateField(allow_null=True, help_text="First day of the period; null for the total.")
+    bucket = serializers.DateField(allow_null=True, help_text=_BUCKET)
     group = GroupField(
         help_text="By dimension; `workspace_name` and `connection_label` stand beside their ids."
     )
@@ -190,6 +196,20 @@ def _missing() -> Any:
     )
 
 
+class DaysSerializer(serializers.Serializer[Any]):
+    """A range of UTC days."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {
+            "from": serializers.DateField(source="start", help_text="Inclusive."),
+            "to": serializers.DateField(source="end", help_text="Exclusive."),
+        }
+
+
+def _previous_days() -> Any:
+    return DaysSerializer(allow_null=True, help_text="With `compare`, the days compared with.")
+
+
 def _previous_state() -> Any:
     return serializers.CharField(
         allow_null=True,
@@ -213,6 +233,7 @@ class SummarySerializer(serializers.Serializer[Any]):
     complete_through = _complete_through()
     state = _state()
     missing = _missing()
+    previous_days = _previous_days()
     previous_state = _previous_state()
     sources = serializers.ListField(child=serializers.CharField(), help_text=_SOURCES)
     not_reported = _not_reported()
@@ -226,7 +247,7 @@ class SummarySerializer(serializers.Serializer[Any]):
 class UsageSummaryRowSerializer(serializers.Serializer[Any]):
     """One group of one period; its counts stand beside its group."""
 
-    bucket = serializers.DateField(allow_null=True, help_text="First day of the period; null for the total.")
+    bucket = serializers.DateField(allow_null=True, help_text=_BUCKET)
     group = GroupField(help_text="By dimension; names stand beside their ids.")
     previous = CountsField(allow_null=True)
 
@@ -253,6 +274,7 @@ class UsageSummarySerializer(serializers.Serializer[Any]):
     complete_through = _complete_through()
     state = _state()
     missing = _missing()
+    previous_days = _previous_days()
     previous_state = _previous_state()
     left_out = serializers.ListField(
         child=serializers.CharField(),

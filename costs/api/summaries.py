@@ -16,6 +16,7 @@ from integrations.models import Connection
 
 # What is added to a group beside an id.
 _BESIDE = {"workspace_id": "workspace_name", "api_key_id": "api_key_name", "actor_id": "actor_name"}
+_Named = tuple[str, str | None]
 _V = TypeVar("_V")
 
 
@@ -50,20 +51,20 @@ class Namer:
         for name, known in self.names.items():
             beside = _BESIDE[name]
             # Two connections may use one name: where the connection stands in the group, it tells them apart.
-            places: defaultdict[str | None, dict[tuple[str, str | None], str]] = defaultdict(dict)
+            places: defaultdict[str | None, dict[_Named, str]] = defaultdict(dict)
             for group in told:
-                if group[beside] is not None:
-                    places[group.get("connection")][group[beside], group[name]] = group[beside]
+                text = group[beside]
+                if text is not None:
+                    places[group.get("connection")][text, group[name]] = text
             worded = {connection: _words(named_here, known) for connection, named_here in places.items()}
             for group in told:
-                if group[beside] is not None:
-                    group[beside] = worded[group.get("connection")][group[beside], group[name]]
+                text = group[beside]
+                if text is not None:
+                    group[beside] = worded[group.get("connection")][text, group[name]]
         return told
 
 
-def _words(
-    named_here: Mapping[tuple[str, str | None], str], known: Names
-) -> Mapping[tuple[str, str | None], str]:
+def _words(named_here: Mapping[_Named, str], known: Names) -> Mapping[_Named, str]:
     archived = {place: "archived" for place in named_here if place[1] in known.archived}
     return named.told_apart(named_here, archived)
 

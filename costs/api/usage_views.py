@@ -80,14 +80,15 @@ class UsageSummaryView(ApiView):
         wanted = cost_query(self.account.pk, query, "usage")
         scope = scope_of(wanted, today=database_now().date(), kind="usage")
         covered = read_coverage(scope)
-        compared = None
+        before, compared = None, None
         if "compare" in query:
-            compared = read_comparability(scope, range_before(wanted.days), query.get("group_by", ()))
+            before = range_before(wanted.days, query["compare"])
+            compared = read_comparability(scope, before, query.get("group_by", ()))
         summary = usage.summarise(
             wanted,
             group_by=query.get("group_by", ()),
             granularity="day" if query["names"] == "as_of_day" else query["granularity"],
-            compare=compared is not None and compared.is_given,
+            before=before if compared and compared.is_given else None,
         )
         used = usage.sources_used(wanted, summary.group_by)
         return {
@@ -99,6 +100,7 @@ class UsageSummaryView(ApiView):
             "complete_through": covered.complete_through,
             "state": covered.state,
             "missing": covered.missing,
+            "previous_days": before,
             "previous_state": compared and compared.state,
             "left_out": summary.left_out,
             "unread": usage.list_unread(wanted),

@@ -94,16 +94,17 @@ class SummaryView(ApiView):
         wanted = cost_query(self.account.pk, query)
         scope = scope_of(wanted, today=database_now().date())
         covered = read_coverage(scope)
-        compared = None
+        before, compared = None, None
         if "compare" in query:
-            compared = read_comparability(scope, range_before(wanted.days), query.get("group_by", ()))
+            before = range_before(wanted.days, query["compare"])
+            compared = read_comparability(scope, before, query.get("group_by", ()))
         by_day = query["names"] == "as_of_day"
         summary = selectors.summarise(
             wanted,
             group_by=query.get("group_by", ()),
             granularity="day" if by_day else query["granularity"],
             # A sum that lacks days would show a rise that never was.
-            compare=compared is not None and compared.is_given,
+            before=before if compared and compared.is_given else None,
         )
         used = choice.sources_used(selectors.asked("cost", wanted, summary.group_by))
         return {
@@ -116,6 +117,7 @@ class SummaryView(ApiView):
             "complete_through": covered.complete_through,
             "state": covered.state,
             "missing": covered.missing,
+            "previous_days": before,
             "previous_state": compared and compared.state,
             "sources": used,
             "not_reported": sources.not_reported(used, [*summary.group_by, *wanted.filters]),

@@ -11,7 +11,7 @@ from costs import selectors
 from costs.periods import DayRange
 from dashboard import naming, ranges
 from dashboard.entities import PATHS
-from dashboard.explore.state import GRANULARITIES, METRICS, NONE, NULL, State
+from dashboard.explore.state import COMPARES, GRANULARITIES, METRICS, NONE, NULL, State
 from dashboard.explore.table import Table
 from dashboard.naming import Names
 
@@ -71,9 +71,7 @@ def selects(state: State) -> dict[str, Select]:
         _select("group_by", "Group by", dimensions, first),
         _select("then_by", "Then by", dimensions, second),
         _select("metric", "Metric", METRICS.items(), state.metric),
-        _select(
-            "compare", "Compare with", [("previous", "Previous period"), ("none", "Nothing")], state.compare
-        ),
+        _select("compare", "Compare with", COMPARES.items(), state.compare),
     )
     return {each.name: each for each in found}
 

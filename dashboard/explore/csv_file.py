@@ -1,6 +1,6 @@
 """The table and the chart of an explorer page as CSV: the same lines and order, with exact amounts; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from config import csv_text
@@ -10,9 +10,10 @@ from costs.usage import COUNTS, OTHERS
 from dashboard.chart import Chart
 from dashboard.explore.table import Table
 from dashboard.explore.usage import UsageReport
-from dashboard.figures import Change
+from dashboard.figures import Change, Unit
 
 _Line = Sequence[Any]
+_UNITS: Mapping[Unit, str] = {"usd": "USD", "usd_per_million": "USD per million tokens", "tokens": "tokens"}
 # Excel reads UTF-8 only with this mark in front.
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -37,8 +38,9 @@ def of_table(table: Table, covered: Coverage) -> str:
 
 def of_chart(chart: Chart) -> str:
     """Write the chart: a line for each bar, oldest first."""
-    heads = ["From (UTC)", "To (UTC)", "State", "Total (USD)", "Previous (USD)"]
-    heads += [f"{series.label} (USD)" for series in chart.series]
+    unit = _UNITS[chart.canvas.unit]
+    heads = ["From (UTC)", "To (UTC)", "State", f"Total ({unit})", f"Previous ({unit})"]
+    heads += [f"{series.label} ({unit})" for series in chart.series]
     lines: list[_Line] = [heads]
     for bucket, amounts in reversed(chart.rows):
         state = "missing" if bucket.is_missing else "provisional" if bucket.is_provisional else None

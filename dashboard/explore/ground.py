@@ -5,13 +5,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from costs.comparison import read_comparability
+from costs.comparison import read_comparability, read_offers
 from costs.coverage import Coverage, Scope, read_coverage
 from costs.periods import DayRange
 from costs.selectors import CostQuery, Key
 from costs.values import API_KEYS
 from dashboard import figures, naming
-from dashboard.explore.state import State
+from dashboard.explore.state import NONE, State
 from dashboard.naming import Names
 from dashboard.ranges import Period
 
@@ -32,7 +32,8 @@ class Ground:
     """
     A subject with its days and names.
 
-    Shape:   `before` is empty where nothing is compared; `not_compared` says why, where a comparison was asked for
+    Shape:   `before` is empty where nothing is compared; `not_compared` says why, where a comparison was asked for;
+             `untold` are dimensions whose report is still to come for some of the days shown
     """
 
     subject: Subject
@@ -41,6 +42,7 @@ class Ground:
     not_compared: str
     names: Names
     covered: Coverage
+    untold: frozenset[str]
 
     @property
     def state(self) -> State:
@@ -93,11 +95,14 @@ def prepare(subject: Subject, *, also_named: Sequence[str] = ()) -> Ground:
     state = subject.state
     period = state.period(subject.today)
     covered = read_coverage(scope_of(subject, period.days))
-    not_compared = _why_not_compared(covered, period, state) if state.compare == "previous" else ""
-    compare = state.compare == "previous" and not not_compared
+    not_compared = _why_not_compared(covered, period, state) if state.compare != NONE else ""
+    compare = state.compare != NONE and not not_compared
     before = period.previous if compare else DayRange(period.days.start, period.days.start)
     names = naming.names(subject.account_id, [*state.group_by, *dict(state.filters), *also_named])
-    return Ground(subject, period, before, not_compared, names, covered)
+    untold = frozenset[str]()
+    if covered.is_stored and not compare:
+        untold = read_offers(covered.scope).lacking(covered.scope.filters, state.group_by)
+    return Ground(subject, period, before, not_compared, names, covered, untold)
 
 
 def scope_of(subject: Subject, days: DayRange) -> Scope:
@@ -120,8 +125,8 @@ def _why_not_compared(covered: Coverage, period: Period, state: State) -> str:
     if incomplete:
         days = incomplete.scope.days
         return f"No comparison: not every day of {figures.days(days.start, days.end - _DAY)} is stored."
-    if compared.uneven:
-        return f"No comparison: {lacking(compared.uneven)} on some of the days compared."
+    if compared.lacking:
+        return f"No comparison: {lacking(compared.lacking)} on some of the days compared."
     return ""
 
 

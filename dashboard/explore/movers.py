@@ -78,7 +78,7 @@ def read_movers(subject: Subject) -> Movers:
     group_by = ground.state.group_by
     offers = read_offers(ground.scope, ground.before)
     names = [name for name in _EXPLAIN_BY if name not in group_by]
-    unread = {name for name in names if offers.uneven(ground.scope.filters, (*group_by, name))}
+    unread = {name for name in names if offers.lacking(ground.scope.filters, (*group_by, name))}
     movers = _movers(ground, compared, [name for name in names if name not in unread])
     arrivals = _arrivals(ground, compared, offers)
     withheld = f"Not looked at: {lacking(unread)} on some of the days compared." if unread else ""
@@ -125,7 +125,7 @@ def _arrivals(ground: Ground, compared: Comparison, offers: Offers) -> list[Arri
     found = []
     seen: set[str | None] = set()
     for name in _ARRIVING:
-        if offers.uneven(ground.scope.filters, (name,)):
+        if offers.lacking(ground.scope.filters, (name,)):
             continue
         for each in compared.by([name]):
             if each.key[0] in seen:

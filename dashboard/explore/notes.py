@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from costs import selectors
@@ -12,24 +13,36 @@ from costs.money import sum_usd
 from costs.records import Origin
 from costs.values import is_made
 from dashboard import figures, naming
-from dashboard.explore.ground import Ground
+from dashboard.explore.ground import Ground, lacking
 from dashboard.explore.table import Table
 from integrations.models import Connection
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from costs.selectors import Key
 
 # What narrows a question to some connections, by the column that has it.
 _OF_CONNECTIONS = {"connection": "pk", "origin": "origin", "cost_center": "cost_center"}
+_ZERO = Decimal(0)
 _NOTHING = frozenset({None, ""})
 _WHO = frozenset({"api_key_id", "actor_id", "actor_type"})
 
 
 def list_notes(ground: Ground, built: Table, caveats: Caveats) -> list[str]:
     """Return the sentences that belong beside the table of a state."""
-    return [*_groupings(ground, built), *_attribution(ground), *_rates(ground, built, caveats)]
+    return [
+        *_untold(ground),
+        *_groupings(ground, built),
+        *_attribution(ground),
+        *_rates(ground, built, caveats),
+    ]
+
+
+def _untold(ground: Ground) -> list[str]:
+    """Say that groups lack days whose report is still to come."""
+    if not ground.untold:
+        return []
+    said = lacking(ground.untold)
+    return [f"{said[0].upper()}{said[1:]} for every day yet: what it will name is in the line without one."]
 
 
 def _attribution(ground: Ground) -> list[str]:
@@ -40,8 +53,9 @@ def _attribution(ground: Ground) -> list[str]:
     who = [name for name in (*ground.state.group_by, *ground.query.filters) if name in _WHO]
     sums = selectors.summarise(ground.query, group_by=(who[0], "attribution"))
     by_method: defaultdict[str | None, list[Decimal]] = defaultdict(list)
+    # Of what was charged: a credit is no part of it, and would make the parts more than the whole.
     for row in sums.rows:
-        by_method[row.group["attribution"]].append(row.amount_usd)
+        by_method[row.group["attribution"]].append(max(row.amount_usd, _ZERO))
     shared = {method: sum_usd(amounts) for method, amounts in by_method.items() if method is not None}
     total = sum_usd((*shared.values(), *by_method.get(None, [])))
     return [
@@ -53,16 +67,40 @@ def _attribution(ground: Ground) -> list[str]:
 
 
 def _rates(ground: Ground, built: Table, caveats: Caveats) -> list[str]:
-    """Say on which days there are dollars without tokens, which makes a rate too high."""
-    if built.total.per_million is None:
-        return []
+    """Say where dollars lack their tokens, which makes a rate too high, and tokens their dollars, which makes it too low."""
+    if not built.has_tokens:
+        if ground.state.metric != "usd_per_million":
+            return []
+        return [
+            "No report of usage knows these groups or filters, or what was known on a day: dollars are shown."
+        ]
+    notes = []
+    if built.unpriced:
+        notes.append(
+            f"{figures.compact(built.unpriced.tokens or 0)} tokens have no amount: no report of cost has their "
+            f"{_and(ground.state.group_by)} in these days. The total counts them, so that its cost per million tokens is lower."
+        )
+    if built.total.tokens:
+        notes += _days_apart(ground, caveats)
+    return notes
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(naming.inline(name) for name in names) or "group"
+
+
+def _days_apart(ground: Ground, caveats: Caveats) -> list[str]:
+    """Say on which days only one of bill and usage is stored; a day without both is told as missing anyway."""
     of_usage = read_coverage(replace(ground.scope, kind="usage"))
-    # A day without its bill makes no rate too high, and is told as missing anyway.
-    lacking = sorted({*of_usage.missing_days}.difference(caveats.missing))
-    if not lacking:
-        return []
-    on = figures.day_list(lacking)
-    return [f"Cost per million tokens is too high: usage is not stored for every connection yet on {on}."]
+    usage, bill = {*of_usage.missing_days}, {*caveats.missing}
+    return [
+        f"Cost per million tokens is too {word}: {report} is not stored for every connection yet on {figures.day_list(days)}."
+        for word, report, days in (
+            ("high", "usage", sorted(usage - bill)),
+            ("low", "the bill", sorted(bill - usage)),
+        )
+        if days
+    ]
 
 
 def _groupings(ground: Ground, built: Table) -> list[str]:

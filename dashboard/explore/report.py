@@ -12,7 +12,6 @@ from typing import Final
 
 from costs import selectors, usage
 from costs.caveats import Caveats, list_caveats
-from costs.comparison import read_offers
 from costs.coverage import read_coverage
 from costs.forecast import LOOK_BACK_DAYS, Forecast, forecast_month
 from costs.money import sum_usd
@@ -21,7 +20,7 @@ from costs.periods import DayRange
 from costs.selectors import Granularity, Key
 from costs.snapshots import one_look
 from dashboard import figures, naming
-from dashboard.chart import Bucket, Canvas, Chart, draw
+from dashboard.chart import Amounts, Bucket, Canvas, Chart, draw, split
 from dashboard.explore import table
 from dashboard.explore.ground import Ground, Subject, prepare, scope_of
 from dashboard.explore.notes import list_notes
@@ -50,7 +49,7 @@ class Report:
 
     Shape:   `not_compared` says why there is no comparison where one was asked for; `known` is there when the
              state asks for what was known on a day; `total` is None when no day is stored, `daily_average` when one
-             is missing
+             is missing; `is_rate`: dollars per million tokens are drawn, not dollars
     """
 
     state: State
@@ -66,6 +65,7 @@ class Report:
     notes: list[str]
     ground: Ground
     known: Known | None
+    is_rate: bool
 
     @property
     def groups_title(self) -> str:
@@ -76,6 +76,16 @@ class Report:
     def as_known_now(self) -> str:
         """The address of the same as it is known now."""
         return self.state.changed(as_of=None).address
+
+    @property
+    def as_cost(self) -> str:
+        """The address of the same in dollars."""
+        return self.state.changed(metric="cost").address
+
+    @property
+    def as_tokens(self) -> str:
+        """The address of the same in tokens."""
+        return self.state.changed(metric="tokens").address
 
     @property
     def without_filters(self) -> str:
@@ -111,14 +121,14 @@ def read_report(
     ground = prepare(subject)
     state, period = ground.state, ground.period
     cells = read_series(ground.query, ground.before, group_by=state.group_by, granularity=state.step(period))
+    movements = _gathered(cells)
     tokens = _read_tokens(ground)
     caveats = list_caveats(ground.covered)
+    drawn = _Drawn(ground, cells, caveats, table.rank(movements))
     is_rate = state.metric == _PER_MILLION and tokens is not None
-    chart = _rates(ground, cells, tokens or {}, caveats) if is_rate else _chart(ground, cells, caveats)
+    chart = _rates(drawn, tokens or {}) if is_rate else _chart(drawn)
     lines = all_rows if state.all_rows else most
-    built = table.build(
-        _gathered(cells), _layout(ground, chart, None if tokens is None else _by_key(tokens), lines)
-    )
+    built = table.build(movements, _layout(ground, chart, None if tokens is None else _by_key(tokens), lines))
     total = built.total.amount if caveats.is_stored else None
     return Report(
         state=state,
@@ -127,13 +137,14 @@ def read_report(
         change=built.total.change,
         not_compared=ground.not_compared,
         daily_average=None if caveats.missing else figures.mean(built.total.amount, len(period.days)),
-        forecast=_forecast(ground, cells) if with_forecast and not state.as_of else None,
+        forecast=_forecast(ground, cells) if with_forecast and not state.as_of and not is_rate else None,
         chart=chart,
         table=built,
         caveats=caveats,
         notes=list_notes(ground, built, caveats),
         ground=ground,
         known=_known(ground, total),
+        is_rate=is_rate,
     )
 
 
@@ -186,45 +197,72 @@ def _gathered(cells: Sequence[SeriesCell]) -> list[Movement]:
     ]
 
 
-def _canvas(ground: Ground, caveats: Caveats, what: str) -> Canvas:
-    state, period = ground.state, ground.period
-    by = f" by {_and(state.group_by)}" if state.group_by else ""
-    return Canvas(
-        days=period.days,
-        granularity=state.step(period),
-        provisional=frozenset(caveats.provisional),
-        missing=frozenset(caveats.missing),
-        stored=caveats.coverage.stored_days,
-        subject=f"{what}{by}",
-    )
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What a chart is drawn from: the cells of its groups, in the order of the table."""
+
+    ground: Ground
+    cells: Sequence[SeriesCell]
+    caveats: Caveats
+    ranked: Sequence[Key]
+
+    def canvas(self, what: str) -> Canvas:
+        state, period = self.ground.state, self.ground.period
+        by = f" by {_and(state.group_by)}" if state.group_by else ""
+        return Canvas(
+            days=period.days,
+            granularity=state.step(period),
+            provisional=frozenset(self.caveats.provisional),
+            missing=frozenset(self.caveats.missing),
+            stored=self.caveats.coverage.stored_days,
+            subject=f"{what}{by}",
+        )
 
 
-def _rates(ground: Ground, cells: Sequence[SeriesCell], tokens: Tokens, caveats: Caveats) -> Chart:
-    """Draw what a million tokens cost, group by group: rates are not added up, so they are lines beside each other."""
-    costs = {(cell.bucket, cell.key): cell.now_usd for cell in cells if cell.bucket is not None}
-    rates: dict[tuple[dt.date, Key], Decimal] = {}
-    for (each_bucket, key), cost in costs.items():
-        rate = figures.per_million(cost, tokens.get((each_bucket, key), 0))
-        if each_bucket is not None and rate is not None:
-            rates[each_bucket, key] = rate
-    used: defaultdict[dt.date | None, int] = defaultdict(int)
-    for (bucket, _), count in tokens.items():
-        used[bucket] += count
+def _rates(drawn: _Drawn, tokens: Tokens) -> Chart:
+    """
+    Draw what a million tokens cost, group by group: rates are not added up, so they are lines beside each other.
+
+    A rate is the amount of some groups by all tokens of them, here as in the table.
+    """
+    named = {*split(drawn.ranked)[0]}
+    priced = {*drawn.ranked}
+    costs: defaultdict[tuple[dt.date, Key | None], list[Decimal]] = defaultdict(list)
+    used: defaultdict[tuple[dt.date, Key | None], int] = defaultdict(int)
+    whole: defaultdict[dt.date, int] = defaultdict(int)
+    for cell in drawn.cells:
+        if cell.bucket is not None:
+            costs[cell.bucket, cell.key if cell.key in named else None].append(cell.now_usd)
+    for (bucket, key), count in tokens.items():
+        if bucket is not None:
+            whole[bucket] += count
+            if key in priced:
+                used[bucket, key if key in named else None] += count
     totals = {
-        each: figures.per_million(cost, used[each]) or Decimal(0)
-        for each, cost in _by_bucket(cells).items()
-        if each is not None
+        bucket: figures.per_million(cost, whole[bucket])
+        for bucket, cost in _by_bucket(drawn.cells).items()
+        if bucket is not None
     }
-    canvas = _canvas(ground, caveats, "cost per million tokens")
-    return draw(rates, replace(canvas, unit=_PER_MILLION, stacked=False, totals=totals), ground.label)
+    rates = {place: figures.per_million(sum_usd(parts), used[place]) for place, parts in costs.items()}
+    canvas = replace(
+        drawn.canvas("cost per million tokens"),
+        unit=_PER_MILLION,
+        stacked=False,
+        totals={bucket: rate for bucket, rate in totals.items() if rate is not None},
+        whole=figures.per_million(sum_usd(cell.now_usd for cell in drawn.cells), sum(tokens.values())),
+    )
+    known = {place: rate for place, rate in rates.items() if rate is not None}
+    return draw(known, canvas, drawn.ground.label, ranked=drawn.ranked)
 
 
-def _chart(ground: Ground, cells: Sequence[SeriesCell], caveats: Caveats) -> Chart:
-    canvas = replace(_canvas(ground, caveats, "cost"), cumulative=ground.state.is_cumulative)
+def _chart(drawn: _Drawn) -> Chart:
+    ground = drawn.ground
+    canvas = replace(drawn.canvas("cost"), cumulative=ground.state.is_cumulative)
     # Earlier days without a counterpart count in the table; there is no place for them in the chart.
-    placed = [(cell.bucket, cell) for cell in cells if cell.bucket is not None]
-    amounts = {(bucket, cell.key): cell.now_usd for bucket, cell in placed}
-    return draw(amounts, canvas, ground.label, _earlier(placed) if ground.compare else None)
+    placed = [(cell.bucket, cell) for cell in drawn.cells if cell.bucket is not None]
+    amounts: Amounts = {(bucket, cell.key): cell.now_usd for bucket, cell in placed}
+    earlier = _earlier(placed) if ground.compare else None
+    return draw(amounts, canvas, ground.label, earlier, drawn.ranked)
 
 
 def _earlier(placed: Sequence[tuple[dt.date, SeriesCell]]) -> dict[dt.date, Decimal]:
@@ -242,8 +280,7 @@ def _layout(ground: Ground, chart: Chart, tokens: Mapping[Key, int] | None, most
         slots=chart.slots,
         link=ground.drill,
         compare=ground.compare,
-        has_shares=ground.compare
-        or not read_offers(ground.scope).uneven(ground.query.filters, state.group_by),
+        has_shares=not ground.untold,
         sort=state.sort,
         most=most,
         tokens=tokens,

@@ -35,12 +35,16 @@ METRICS = {
     "tokens": "Tokens",
     "usd_per_million": "USD per million tokens",
 }
-Compare = Literal["previous", "none"]
+Compare = Literal["previous", "previous_month", "none"]
+COMPARES = {"previous": "Previous period", "previous_month": "Same days, month before", NONE: "Nothing"}
 # As many days as the API sums at once.
 _MOST_DAYS = 3660
+# Arithmetic on days must not run off the calendar.
+_YEARS = range(1970, 2100)
+_DEFAULT_SHOWN = "the last 30 days are shown"
 _DEFAULT_GROUP = "model"
 _OWN_PARAMETERS = {
-    "range", "from", "to", "granularity", "group_by", "then_by", "compare", "sort", "rows", "view",
+    "range", "from", "to", "first", "last", "granularity", "group_by", "then_by", "compare", "sort", "rows", "view",
     "metric", "as_of",
 }  # fmt: skip
 Filters = tuple[tuple[str, tuple[str | None, ...]], ...]
@@ -59,7 +63,7 @@ class State:
     """
     One view of the costs.
 
-    Shape:   `first` and `last` are inclusive and matter for the range `custom` only; `sort` begins with a minus
+    Shape:   `first` and `last` are inclusive and there for the range `custom` only; `sort` begins with a minus
              for largest first; `all_rows` shows the groups that are otherwise one line; `view` is the id of
              the saved view that one came from, which does not change what is shown; `as_of`: as it was known at
              the end of that day
@@ -81,8 +85,10 @@ class State:
     def period(self, today: dt.date) -> Period:
         """Return the days shown and those they are compared with."""
         if self.range == ranges.CUSTOM and self.first and self.last:
-            return ranges.custom(DayRange(self.first, self.last + _DAY))
-        return ranges.period(self.range, today)
+            period = ranges.custom(DayRange(self.first, self.last + _DAY))
+        else:
+            period = ranges.period(self.range, today)
+        return period.a_month_before() if self.compare == "previous_month" else period
 
     def step(self, period: Period) -> Granularity:
         """Return what one bar stands for; the cumulative chart goes day by day."""
@@ -112,13 +118,22 @@ class State:
         """The connections the state is narrowed to; none means all."""
         return [value for name, values in self.filters if name == "connection" for value in values if value]
 
+    def days_pairs(self) -> list[tuple[str, str]]:
+        """Return which days are shown as parameters, as `_Reading.range_and_days` reads them."""
+        if self.range == ranges.CUSTOM and self.first and self.last:
+            return [("from", self.first.isoformat()), ("to", (self.last + _DAY).isoformat())]
+        return [("range", self.range)]
+
+    @property
+    def days_text(self) -> str:
+        """Which days are shown, as the query of an address."""
+        return urlencode(self.days_pairs())
+
     def pairs(self) -> list[tuple[str, str]]:
         """Return the state as parameters of an address, without what is the default anyway."""
         default = State()
-        days = [("from", self.first), ("to", self.last)] if self.range == ranges.CUSTOM else []
         plain = [
-            ("range", self.range, default.range),
-            *((name, day.isoformat(), "") for name, day in days if day),
+            *((name, value, default.range) for name, value in self.days_pairs()),
             ("granularity", self.granularity, default.granularity),
             # Tokens have a page of their own, whose path says so.
             ("metric", "cost" if self.is_usage else self.metric, default.metric),
@@ -194,18 +209,14 @@ def read(parameters: QueryDict, today: dt.date) -> tuple[State, list[Problem]]:
              scripts sends every field
     """
     reading = _Reading(parameters, today, [])
-    first, last = reading.days()
-    chosen = reading.one_of("range", (*ranges.PRESETS, ranges.CUSTOM), ranges.DEFAULT)
-    if chosen == ranges.CUSTOM and (first is None or last is None):
-        reading.tell("a custom range without both of its days", "the last 30 days are shown")
-        chosen = ranges.DEFAULT
+    chosen, first, last = reading.range_and_days()
     state = State(
         range=chosen,
-        first=first if chosen == ranges.CUSTOM else None,
-        last=last if chosen == ranges.CUSTOM else None,
+        first=first,
+        last=last,
         granularity=reading.one_of("granularity", tuple(GRANULARITIES), "auto"),
         group_by=reading.groups(),
-        compare=reading.one_of("compare", ("previous", "none"), "previous"),  # type: ignore[arg-type]
+        compare=reading.one_of("compare", tuple(COMPARES), "previous"),  # type: ignore[arg-type]
         filters=reading.filters(),
         sort=reading.one_of("sort", (*SORTS, *(f"-{name}" for name in SORTS)), "-amount"),
         all_rows=reading.one_of("rows", ("all",), "") == "all",
@@ -215,6 +226,14 @@ def read(parameters: QueryDict, today: dt.date) -> tuple[State, list[Problem]]:
     )
     reading.refuse_unknown()
     return state, reading.problems
+
+
+def read_days(parameters: QueryDict, today: dt.date) -> tuple[State | None, list[Problem]]:
+    """Read only which days are asked for, for a page that has nothing else to choose; None where none are."""
+    reading = _Reading(parameters, today, [])
+    chosen, first, last = reading.range_and_days()
+    is_asked = any(parameters.get(name) for name in ("range", "from", "to"))
+    return State(range=chosen, first=first, last=last) if is_asked else None, reading.problems
 
 
 def _is_uuid(text: str) -> bool:
@@ -279,15 +298,55 @@ class _Reading:
             return ""
         return given
 
-    def days(self) -> tuple[dt.date | None, dt.date | None]:
-        first, last = self._day("from"), self._day("to")
+    def range_and_days(self) -> tuple[str, dt.date | None, dt.date | None]:
+        """
+        Read which days are shown: a preset, or days of one's own.
+
+        Shape:   `from` and `to` alone are days as the API reads them, `to` exclusive. The form sends `range=custom`
+                 with `first` and `last`, both inclusive. `range=custom` with `from` and `to` is how addresses were
+                 written before, `to` inclusive: nothing writes it any more, so the two cannot be taken for each other
+        """
+        given = self.parameters.get("range", "")
+        chosen = self.one_of("range", (*ranges.PRESETS, ranges.CUSTOM), ranges.DEFAULT)
+        if given and chosen != ranges.CUSTOM:
+            if self._has("from", "to"):
+                self.tell(
+                    f"from and to beside range={given}", "the range is shown; leave it out to see those days"
+                )
+            return chosen, None, None
+        first, last = self._days(is_custom=chosen == ranges.CUSTOM)
+        return (ranges.CUSTOM, first, last) if first and last else (ranges.DEFAULT, None, None)
+
+    def _has(self, *names: str) -> bool:
+        return any(self.parameters.get(name) for name in names)
+
+    def _days(self, *, is_custom: bool) -> tuple[dt.date | None, dt.date | None]:
+        names = ("first", "last") if is_custom and self._has("first", "last") else ("from", "to")
+        if not is_custom and not self._has(*names):
+            return None, None
+        found = len(self.problems)
+        first, last = (self._day(name) for name in names)
         if first is None or last is None:
+            if len(self.problems) == found:
+                self.tell("a range without both of its days", _DEFAULT_SHOWN)
+            return None, None
+        if not is_custom:
+            last -= _DAY  # exclusive, as in the API
+        return self._checked(first, last, names)
+
+    def _checked(
+        self, first: dt.date, last: dt.date, names: tuple[str, str]
+    ) -> tuple[dt.date | None, dt.date | None]:
+        if first > last:
+            self.tell(f"{names[0]}={first}", f"a range cannot begin after its end; {_DEFAULT_SHOWN}")
             return None, None
         if last > self.today:
-            self.tell(f"to={last}", "that day is still to come; the range ends today")
+            self.tell(
+                f"{names[1]}={self.parameters[names[1]]}", "that day is still to come; the range ends today"
+            )
             last = self.today
         if first > last:
-            self.tell(f"from={first}", "a range cannot begin after its end; the last 30 days are shown")
+            self.tell(f"{names[0]}={first}", f"that day is still to come; {_DEFAULT_SHOWN}")
             return None, None
         if (last - first).days >= _MOST_DAYS:
             first = last - _DAY * (_MOST_DAYS - 1)
@@ -299,10 +358,14 @@ class _Reading:
         if not given:
             return None
         try:
-            return dt.date.fromisoformat(given)
+            day = dt.date.fromisoformat(given)
         except ValueError:
             self.tell(f"{name}={given}", "a day is written as 2026-11-20")
             return None
+        if day.year in _YEARS:
+            return day
+        self.tell(f"{name}={given}", f"only the years {_YEARS[0]} to {_YEARS[-1]} can be asked for")
+        return None
 
     def refuse_unknown(self) -> None:
         for name in self.parameters:

@@ -1,23 +1,24 @@
 """The table of groups under the chart: sorted, with share, change and where each line leads; pure."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from costs.money import sum_usd
 from costs.movers import Movement
 from costs.selectors import Key
 from dashboard import figures
+from dashboard.chart import MOST_GROUPS, split
 from dashboard.figures import Change
 
-# One more line than a page shows without scrolling would hide nothing worth hiding. More lines than anybody reads on a
-# page are for a file, which has them all.
-MOST_ROWS, ALL_ROWS, FILE_ROWS = 15, 200, 10_000
+# The groups of the chart. More lines than anybody reads on a page are for a file, which has them all.
+MOST_ROWS, ALL_ROWS, FILE_ROWS = MOST_GROUPS, 200, 10_000
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: a group, or several together when `key` is None."""
+    """One line: a group, or several together when `key` is None; a credit is no share of the charges."""
 
     key: Key | None
     labels: tuple[str, ...]
@@ -27,11 +28,12 @@ class Row:
     slot: str = ""
     link: str = ""
     tokens: int | None = None
+    is_unpriced: bool = False
 
     @property
     def per_million(self) -> Decimal | None:
-        """What a million of its tokens cost on average; None where tokens are not known."""
-        return figures.per_million(self.amount, self.tokens) if self.tokens else None
+        """What a million of its tokens cost on average; None where tokens are not known, or have no amount."""
+        return figures.per_million(self.amount, self.tokens) if self.tokens and not self.is_unpriced else None
 
     @property
     def change(self) -> Change | None:
@@ -46,13 +48,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Lines that add up to the total; `rest` stands for the `hidden` groups after them."""
+    """
+    Lines that add up to the total; `rest` stands for the `hidden` groups after them.
+
+    Shape:   `unpriced` are the tokens of groups without an amount, if there are any
+    """
 
     heads: tuple[str, ...]
     rows: list[Row]
     rest: Row | None
     hidden: int
     total: Row
+    unpriced: Row | None = None
 
     @property
     def has_tokens(self) -> bool:
@@ -60,9 +67,15 @@ class Table:
         return self.total.tokens is not None
 
     @property
+    def dearest(self) -> Row | None:
+        """The group whose tokens cost most."""
+        known = [row for row in self.rows if row.per_million is not None]
+        return max(known, key=lambda row: row.per_million or Decimal(0), default=None)
+
+    @property
     def lines(self) -> list[Row]:
         """All lines but the total, as they are shown."""
-        return [*self.rows, *([self.rest] if self.rest else [])]
+        return [*self.rows, *(row for row in (self.rest, self.unpriced) if row)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,54 +98,78 @@ class Layout:
     tokens: Mapping[Key, int] | None = None
 
 
+def rank(movements: Sequence[Movement]) -> list[Key]:
+    """Return the groups in the order in which chart and table name them: the largest first, charge or credit."""
+
+    def size(each: Movement) -> Decimal:
+        return max(each.now_usd.copy_abs(), each.before_usd.copy_abs())
+
+    return [each.key for each in sorted(movements, key=lambda each: (-size(each), str(each.key)))]
+
+
 def build(movements: Sequence[Movement], layout: Layout) -> Table:
     """
     Set up the table; the largest groups are kept whatever it is sorted by, the others become one line.
 
     Units:   USD, exact: the lines add up to the total
     """
-    total = sum_usd(each.now_usd for each in movements)
-    before = sum_usd(each.before_usd for each in movements)
-    ranked = sorted(movements, key=lambda each: (-max(each.now_usd, each.before_usd), str(each.key)))
-    shown, hidden = (
-        (ranked, []) if len(ranked) <= layout.most + 1 else (ranked[: layout.most], ranked[layout.most :])
-    )
+    by_key = {each.key: each for each in movements}
+    shown, hidden = split(rank(movements), layout.most)
+    charges = sum_usd(_charges(movements))
     rows = [
-        Row(
-            key=each.key,
-            labels=layout.label(each.key),
-            amount=each.now_usd,
-            previous=each.before_usd if layout.compare else None,
-            share=figures.share(each.now_usd, total) if layout.has_shares else None,
-            slot=layout.slots.get(each.key, "other") if layout.slots else "",
-            link=layout.link(each.key),
-            tokens=_tokens(layout, [each]),
-        )
-        for each in shown
-    ]
-    rest = None
-    if hidden:
-        amount = sum_usd(each.now_usd for each in hidden)
-        earlier = sum_usd(each.before_usd for each in hidden) if layout.compare else None
-        slot = "other" if layout.slots else ""
-        rest = Row(
-            None,
-            (f"Other ({len(hidden)})",),
-            amount,
-            earlier,
-            figures.share(amount, total) if layout.has_shares else None,
-            slot,
-            tokens=_tokens(layout, hidden),
-        )
-    earlier = before if layout.compare else None
-    whole = Row(None, ("Total",), total, earlier, figures.share(total, total), tokens=_tokens(layout, ranked))
-    return Table(layout.heads, _sorted(rows, layout.sort), rest, len(hidden), whole)
+        _row(layout, [by_key[key]], layout.label(key), charges, key=key) for key in shown
+    ]  # fmt: skip
+    rest = _row(layout, [by_key[key] for key in hidden], (f"Other ({len(hidden)})",), charges)
+    whole = _row(layout, movements, ("Total",), charges)
+    unpriced = None
+    if layout.tokens is not None:
+        tokens = sum(layout.tokens.values())
+        whole = replace(whole, tokens=tokens)
+        unpriced = _unpriced(layout, {key: n for key, n in layout.tokens.items() if n and key not in by_key})
+    return Table(
+        layout.heads, _sorted(rows, layout.sort), rest if hidden else None, len(hidden), whole, unpriced
+    )
 
 
-def _tokens(layout: Layout, movements: Sequence[Movement]) -> int | None:
-    if layout.tokens is None:
+def _unpriced(layout: Layout, tokens: Mapping[Key, int]) -> Row | None:
+    """Name the groups that used tokens and have no amount, the first of them by name."""
+    if not tokens:
         return None
-    return sum(layout.tokens.get(each.key, 0) for each in movements)
+    largest = sorted(tokens, key=lambda key: (-tokens[key], str(key)))
+    named = [" · ".join(layout.label(key)) for key in largest[:_MOST_NAMED]]
+    more = [f"{len(largest) - len(named)} more"] if len(largest) > len(named) else []
+    label = f"Tokens without an amount: {', '.join([*named, *more])}"
+    row = _row(layout, [], (label,), Decimal(0))
+    return replace(row, tokens=sum(tokens.values()), is_unpriced=True)
+
+
+def _charges(movements: Sequence[Movement]) -> Iterator[Decimal]:
+    return (each.now_usd for each in movements if each.now_usd > 0)
+
+
+def _row(
+    layout: Layout,
+    movements: Sequence[Movement],
+    labels: tuple[str, ...],
+    charges: Decimal,
+    *,
+    key: Key | None = None,
+) -> Row:
+    """Return the line of some groups; of what is charged, a credit is no share."""
+    amount = sum_usd(each.now_usd for each in movements)
+    own = sum_usd(_charges(movements))
+    slot = layout.slots.get(key, "other") if key is not None else "other"
+    counts = layout.tokens
+    return Row(
+        key=key,
+        labels=labels,
+        amount=amount,
+        previous=sum_usd(each.before_usd for each in movements) if layout.compare else None,
+        share=figures.share(own, charges) if layout.has_shares and (own or not amount) else None,
+        slot=slot if layout.slots else "",
+        link=layout.link(key) if key is not None else "",
+        tokens=None if counts is None else sum(counts.get(each.key, 0) for each in movements),
+    )
 
 
 def _sorted(rows: list[Row], sort: str) -> list[Row]:

@@ -17,7 +17,7 @@ from costs.snapshots import one_look
 from costs.usage import Counts, UsageRow
 from costs.usage_records import TOKEN_COUNTS
 from dashboard import figures, naming
-from dashboard.chart import Canvas, Chart, draw
+from dashboard.chart import Amounts, Canvas, Chart, draw, split
 from dashboard.explore.ground import Ground, Subject, prepare
 from dashboard.explore.table import ALL_ROWS, MOST_ROWS
 from dashboard.figures import Change
@@ -157,7 +157,7 @@ def _lines(
     now = _by_key(ground, rows)
     earlier = None if before is None else _by_key(ground, before)
     keys = sorted({**now, **(earlier or {})}, key=lambda key: (-(_total(now.get(key))), ground.label(key)))
-    shown, hidden = (keys, []) if len(keys) <= most + 1 else (keys[:most], keys[most:])
+    shown, hidden = split(keys, most)
 
     def line(labels: tuple[str, ...], group: Sequence[Key], key: Key | None, link: str) -> UsageLine:
         return UsageLine(
@@ -200,5 +200,5 @@ def _chart(ground: Ground, rows: Sequence[UsageRow], caveats: Caveats) -> Chart:
         cumulative=state.is_cumulative,
         unit="tokens",
     )
-    amounts = {place: Decimal(count) for place, count in sums.items()}
+    amounts: Amounts = {place: Decimal(count) for place, count in sums.items()}
     return draw(amounts, canvas, lambda key: _KINDS.get(key[0] or "", str(key[0])))

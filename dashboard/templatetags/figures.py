@@ -31,9 +31,19 @@ def plain_usd(amount: Decimal) -> str:
 
 
 @register.filter
-def measure(amount: Decimal, unit: figures.Unit) -> str:
+def measure(amount: Decimal | None, unit: figures.Unit) -> str:
     """Write an amount of a chart in its unit."""
     return figures.measure(amount, unit)
+
+
+@register.filter
+def rate(amount: Decimal | None) -> SafeString:
+    """Write dollars per million tokens, as the chart does; every digit is in `value`. None: there are no tokens."""
+    if amount is None:
+        return mark_safe('<span title="no tokens are counted">–</span>')
+    return format_html(
+        '<data value="{}" title="{} USD per million tokens">{}</data>', amount, amount, figures.rate(amount)
+    )
 
 
 @register.filter

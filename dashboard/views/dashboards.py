@@ -13,6 +13,7 @@ from accounts.permissions import Principal
 from costs.periods import utc_day
 from dashboard import keeping, ranges
 from dashboard.access import action, page
+from dashboard.explore import state as states
 from dashboard.explore.ground import Subject
 from dashboard.explore.report import read_report
 from dashboard.explore.usage import read_usage
@@ -21,7 +22,6 @@ from dashboard.keeping import TooManyError
 from dashboard.models import Dashboard, SavedView, Tile
 from dashboard.views.saved import edit_kept, get_kept, person_of, problems_of, state_of
 
-_TILE_ROWS = 7
 _MOVES = {"up": -1, "down": 1}
 
 
@@ -59,12 +59,14 @@ def dashboard(request: HttpRequest, principal: Principal, dashboard_id: UUID) ->
     """Show a dashboard; each tile is read by itself, so that the page is there at once."""
     found = get_kept(request, principal, Dashboard, dashboard_id)
     person = person_of(request, principal)
-    chosen = request.GET.get("range", "")
+    days, problems = states.read_days(request.GET, utc_day(timezone.now()))
     context = {
+        "problems": problems,
         "dashboard": found,
         "tiles": [(tile, state_of(tile.view).address) for tile in keeping.tiles(person, found)],
         "ranges": ranges.PRESETS.values(),
-        "chosen": chosen if chosen in ranges.PRESETS else "",
+        "chosen": days.range if days else "",
+        "days": days,
         "home": keeping.home_of(person),
     }
     return render(request, "dashboard/dashboard.html", context)
@@ -76,15 +78,16 @@ def tile(request: HttpRequest, principal: Principal, dashboard_id: UUID, tile_id
     """Return what one tile shows."""
     found = _get_tile(request, principal, dashboard_id, tile_id)
     state = state_of(found.view)
-    chosen = request.GET.get("range", "")
-    if chosen in ranges.PRESETS:
-        state = state.changed(range=chosen, first=None, last=None)
-    subject = Subject(principal.account.pk, state, utc_day(timezone.now()))
+    today = utc_day(timezone.now())
+    days, _ = states.read_days(request.GET, today)
+    if days:
+        state = state.changed(range=days.range, first=days.first, last=days.last)
+    subject = Subject(principal.account.pk, state, today)
     if state.is_usage:
         used = read_usage(subject)
         context = {"tile": found, "state": state, "report": used, "chart_document": used.chart.document()}
         return render(request, "dashboard/parts/usage_tile.html", context)
-    report = read_report(subject, with_forecast=False, most=_TILE_ROWS)
+    report = read_report(subject, with_forecast=False)
     context = {
         "tile": found,
         "state": state,

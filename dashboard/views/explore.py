@@ -19,7 +19,7 @@ from dashboard.explore.movers import read_movers
 from dashboard.explore.report import Report, read_report
 from dashboard.explore.table import FILE_ROWS
 from dashboard.trouble import list_trouble
-from dashboard.views.saved import find_view
+from dashboard.views.saved import find_view, is_changed
 from dashboard.views.usage import leave
 from dashboard.views.welcome import first_steps
 
@@ -67,6 +67,7 @@ def _show(
         "report": report,
         "entity": shown,
         "saved": saved,
+        "is_changed": is_changed(saved, state),
         "state": state,
         "problems": problems,
         "selects": choices.selects(state),

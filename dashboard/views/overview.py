@@ -11,6 +11,7 @@ from costs.periods import utc_day
 from dashboard import keeping, naming, ranges, stored
 from dashboard import overview as presenter
 from dashboard.access import page
+from dashboard.explore import state as states
 from dashboard.explore.state import State
 from dashboard.models import Dashboard
 from dashboard.trouble import list_trouble
@@ -46,13 +47,15 @@ def _overview(request: HttpRequest, principal: Principal) -> HttpResponse:
     if (steps := first_steps(request, account)) is not None:
         return steps
     context: dict[str, object] = {**unfinished(account), "ranges": ranges.PRESETS.values()}
-    chosen = request.GET.get("range", "")
-    state = State(range=chosen if chosen in ranges.PRESETS else ranges.DEFAULT)
-    shown = presenter.overview(account, state, utc_day(timezone.now()))
+    today = utc_day(timezone.now())
+    asked, problems = states.read_days(request.GET, today)
+    state = asked or State()
+    shown = presenter.overview(account, state, today)
     context |= {
         "overview": shown,
         "report": shown.report,
         "state": state,
+        "problems": problems,
         "chart_document": shown.report.chart.document(shown.report.day_link),
         "trouble": list_trouble(account),
         "splits": [(naming.dimension(name), state.changed(group_by=(name,)).address) for name in _SPLITS],

@@ -163,6 +163,11 @@ def state_of(view: SavedView) -> State:
     return _state(view.query, view.page).changed(view=str(view.pk))
 
 
+def is_changed(view: SavedView | None, state: State) -> bool:
+    """Say whether a page shows something else than the saved view it came from, however that was written."""
+    return view is not None and state_of(view).kept_text != state.kept_text
+
+
 def _state(query: str, page_of: str) -> State:
     """Read a state that a page of ours wrote; what it no longer understands it leaves at its default."""
     state, _ = states.read(QueryDict(query), utc_day(timezone.now()))

@@ -17,7 +17,7 @@ from dashboard.explore.state import State
 from dashboard.explore.table import FILE_ROWS
 from dashboard.explore.usage import read_cache_economics, read_usage
 from dashboard.trouble import list_trouble
-from dashboard.views.saved import find_view
+from dashboard.views.saved import find_view, is_changed
 from dashboard.views.welcome import first_steps
 
 
@@ -36,6 +36,7 @@ def usage(request: HttpRequest, principal: Principal) -> HttpResponse:
     context = {
         "report": report,
         "saved": saved,
+        "is_changed": is_changed(saved, state),
         "state": state,
         "problems": problems,
         "selects": choices.selects(state),

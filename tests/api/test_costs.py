@@ -209,7 +209,7 @@ class TestSummary:
 
         assert tuple(summary) == (
             "from", "to", "granularity", "group_by", "currency", "total_usd", "previous_total_usd",
-            "complete_through", "state", "missing", "previous_state", "sources", "not_reported", "as_of", "rows",
+            "complete_through", "state", "missing", "previous_days", "previous_state", "sources", "not_reported", "as_of", "rows",
         )  # fmt: skip
         assert summary["total_usd"] == "3.300000000123"
         assert summary["rows"] == [

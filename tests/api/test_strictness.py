@@ -229,6 +229,21 @@ class TestComparison:
         assert (found["previous_total_usd"], found["previous_state"]) == ("4.00", "settled")
         assert found["rows"][0]["previous_usd"] == "4.00"
 
+    def test_of_a_month_is_with_the_month_before_when_asked(self, viewer, connection):
+        """September has a day less than October: as many days would begin in August, which is not stored."""
+        first = utc("2026-09-01").date()
+        store(connection, *(record(first + n * DAY, "1") for n in range(61)))
+        asked = {"from": "2026-10-01", "to": "2026-11-01", "granularity": "month"}
+
+        by_days = viewer.get("costs/summary/", **asked, compare="previous").json()
+        by_month = viewer.get("costs/summary/", **asked, compare="previous_month").json()
+
+        assert (by_days["previous_state"], by_days["previous_total_usd"]) == ("missing", None)
+        assert by_days["previous_days"] == {"from": "2026-08-31", "to": "2026-10-01"}
+        assert by_month["previous_days"] == {"from": "2026-09-01", "to": "2026-10-01"}
+        assert (by_month["previous_total_usd"], by_month["total_usd"]) == ("30.00", "31.00")
+        assert [(row["bucket"], row["previous_usd"]) for row in by_month["rows"]] == [("2026-10-01", "30.00")]
+
     def test_is_not_made_with_days_that_are_missing(self, viewer, connection):
         first = utc("2026-10-01").date()
         store(connection, record(first - DAY, "4"), record(first, "1"), record(first + DAY, "1"))

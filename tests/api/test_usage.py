@@ -91,6 +91,15 @@ class TestCompleteness:
         assert found["previous_state"] == "settled"
         assert found["previous_totals"]["output_tokens"] == found["totals"]["output_tokens"] == 7
 
+    def test_compares_with_the_day_a_month_before_when_asked(self, viewer, connection):
+        read_usage(connection, SEPTEMBER, OCTOBER, tokens=7)
+        asked = {"from": "2026-10-01", "to": "2026-10-02", "compare": "previous_month"}
+
+        found = viewer.get("usage/summary/", **asked).json()
+
+        assert found["previous_days"] == {"from": "2026-09-01", "to": "2026-09-02"}
+        assert found["previous_totals"]["output_tokens"] == 7
+
     def test_is_as_final_as_the_report_that_was_read_longest_ago(self, summary, connection):
         """Whichever report answers best depends on the question, so the worst is told."""
         offer(connection, stream="analytics_usage")

@@ -12,6 +12,7 @@ from celery.beat import Service
 
 from config.beat import MOST_WAITING
 from config.celery import app
+from config.queues import key_of
 from workers import signs
 from workers.bucket import redis_client
 
@@ -19,26 +20,26 @@ from workers.bucket import redis_client
 @pytest.fixture
 def beat(tmp_path: Path):
     """What the beat process runs, with its own connection to the broker; `ring` is a second of its life."""
-    redis_client().delete("ticks")
+    redis_client().delete(key_of("ticks"))
     service = Service(
         app, schedule_filename=str(tmp_path / "schedule"), scheduler_cls=app.conf.beat_scheduler
     )
     yield service.scheduler
     service.scheduler.close()
     service.scheduler.connection.release()
-    redis_client().delete("ticks")
+    redis_client().delete(key_of("ticks"))
 
 
 def ring(beat, seconds: int) -> int:
     """Let beat send its tick so often; return how many messages wait then."""
     for _ in range(seconds):
         beat.apply_entry(beat.schedule["tick"], producer=beat.producer)
-    return redis_client().llen("ticks")
+    return redis_client().llen(key_of("ticks"))
 
 
 def test_sends_every_tick_while_they_are_taken(beat):
     assert ring(beat, 5) == 5
-    redis_client().delete("ticks")
+    redis_client().delete(key_of("ticks"))
     assert ring(beat, MOST_WAITING) == MOST_WAITING
 
 
@@ -48,14 +49,14 @@ def test_does_not_fill_redis_while_nobody_takes_them(beat):
 
 def test_goes_on_as_soon_as_somebody_does(beat):
     ring(beat, MOST_WAITING + 5)
-    redis_client().ltrim("ticks", 0, 9)
+    redis_client().ltrim(key_of("ticks"), 0, 9)
 
     assert ring(beat, 3) == 13
 
 
 def test_says_once_that_nobody_takes_them_and_once_that_somebody_does(beat, caplog):
     ring(beat, MOST_WAITING + 5)
-    redis_client().delete("ticks")
+    redis_client().delete(key_of("ticks"))
     ring(beat, 2)
 
     told = [record.getMessage() for record in caplog.records if record.name == "config.beat"]

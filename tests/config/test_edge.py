@@ -98,6 +98,68 @@ class TestAddress:
         assert "Too many failed login attempts" in answer.text
 
 
+@pytest.mark.django_db
+class TestHost:
+    @pytest.fixture(autouse=True)
+    def one_name(self, settings):
+        settings.ALLOWED_HOSTS = [".example.com"]
+
+    @pytest.mark.parametrize("host", ["10.0.0.5:8000", "10.0.0.5", "[2001:db8::1]:8000", "[::1]", ""])
+    @pytest.mark.parametrize("path", ["/metrics", "/healthz/live", "/healthz/ready", "/healthz/data"])
+    def test_may_be_an_address_for_those_that_watch(self, path, host):
+        assert Client(headers={"host": host}).get(path).status_code == 200
+
+    @pytest.mark.parametrize("host", ["10.0.0.5:8000", "[::1]", "evil.example.net"])
+    @pytest.mark.parametrize("path", ["/accounts/login/", "/api/v1/costs/", "/metrics/", "/"])
+    def test_is_one_of_ours_everywhere_else(self, path, host):
+        assert Client(headers={"host": host}).get(path).status_code == 400
+
+    @pytest.mark.parametrize("host", ["evil.example.net", "10.0.0.5.example.net", "10.0.0"])
+    def test_of_another_name_is_refused_to_those_that_watch_too(self, host):
+        assert Client(headers={"host": host}).get("/metrics").status_code == 400
+
+    def test_may_be_an_address_where_any_is(self, settings):
+        settings.ALLOWED_HOSTS = ["*"]
+
+        assert Client(headers={"host": "10.0.0.5"}).get("/metrics").status_code == 200
+
+
+@pytest.mark.django_db
+class TestForms:
+    """Where a browser says that a form comes from, behind a proxy that tells us something else."""
+
+    @pytest.fixture
+    def post(self, admin_user):
+        browser = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
+        browser.get("/accounts/login/")
+        fields = {"login": admin_user.email, "password": "correct horse battery"}
+
+        def post(origin: str, token: str = browser.cookies["csrftoken"].value):
+            return browser.post(
+                "/accounts/login/", {**fields, "csrfmiddlewaretoken": token}, headers={"origin": origin}
+            )
+
+        return post
+
+    def test_are_taken_from_ourselves(self, post):
+        assert post("http://localhost").status_code == 302
+
+    def test_are_refused_from_elsewhere_with_both_addresses(self, post):
+        answer = post("https://costs.example.com:8443")
+
+        assert answer.status_code == 403
+        assert "This form came from another address" in answer.text
+        assert "https://costs.example.com:8443" in answer.text
+        assert "http://localhost" in answer.text
+        assert "too old" not in answer.text
+
+    def test_are_told_to_be_too_old_when_they_are(self, post):
+        answer = post("http://localhost", token="a" * 32)
+
+        assert answer.status_code == 403
+        assert "This form is too old" in answer.text
+
+
 class TestSize:
     @pytest.mark.parametrize(
         ("meta", "status"),
@@ -180,6 +242,8 @@ from django.conf import settings
 from django.test import Client
 answer = Client().get("/healthz/live", headers={"x-forwarded-proto": "https"})
 print(json.dumps({
+    "hosts": settings.ALLOWED_HOSTS,
+    "origins": settings.CSRF_TRUSTED_ORIGINS,
     "secure": [settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE],
     "hsts": answer.headers.get("Strict-Transport-Security"),
     "form": [part for part in answer.headers["Content-Security-Policy"].split("; ") if part.startswith("form-")],
@@ -204,6 +268,19 @@ print(json.dumps({
 
         assert found["secure"] == [True, True]
         assert found["hsts"] == "max-age=31536000"
+
+    @pytest.mark.parametrize(
+        ("address", "host", "origin"),
+        [
+            ("https://costs.example.com:8443/", "costs.example.com", "https://costs.example.com:8443"),
+            ("http://[2001:db8::1]:8000", "[2001:db8::1]", "http://[2001:db8::1]:8000"),
+        ],
+    )
+    def test_the_public_address_is_answered_and_believed(self, address, host, origin):
+        found = self.settings_with(PUBLIC_URL=address, ALLOWED_HOSTS="localhost")
+
+        assert found["hosts"] == ["localhost", host]
+        assert found["origins"] == [origin]
 
     def test_without_tls_lets_localhost_sign_in(self):
         found = self.settings_with()

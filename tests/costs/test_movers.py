@@ -202,6 +202,45 @@ class TestReadSeries:
 
         assert {cell.bucket: cell.before_usd for cell in cells} == {MONDAY: 5, MONDAY + ONE: 1, None: 7}
 
+    @pytest.mark.parametrize(
+        ("granularity", "found"),
+        [
+            ("month", {dt.date(2026, 8, 1): 3, dt.date(2026, 9, 1): 4}),
+            ("day", {dt.date(2026, 8, 30): 3, dt.date(2026, 8, 31): 4}),
+        ],
+    )
+    def test_puts_months_beside_months(self, account, granularity, found):
+        """June is shorter than August: by position the 1st of July stands on the 31st of August."""
+        put_in(account, {dt.date(2026, 6, 30): "3", dt.date(2026, 7, 1): "4"})
+        shown = DayRange(dt.date(2026, 8, 1), dt.date(2026, 10, 1))
+        before = DayRange(dt.date(2026, 6, 1), dt.date(2026, 8, 1))
+
+        cells = read_series(CostQuery(account.pk, shown), before, group_by=[], granularity=granularity)
+
+        assert {cell.bucket: cell.before_usd for cell in cells} == found
+
+    @pytest.mark.parametrize(
+        ("granularity", "found"),
+        [
+            ("month", {dt.date(2026, 11, 1): 9}),
+            ("week", {dt.date(2026, 11, 30): 4, None: 5}),
+            ("day", {dt.date(2026, 11, 30): 4, None: 5}),
+        ],
+    )
+    def test_of_a_longer_month_stands_beside_a_shorter_one(self, account, granularity, found):
+        """October has a day more than November: only months take it in."""
+        put_in(account, {dt.date(2026, 10, 30): "4", dt.date(2026, 10, 31): "5"})
+        shown = DayRange(dt.date(2026, 11, 1), dt.date(2026, 12, 1))
+        before = DayRange(dt.date(2026, 10, 1), dt.date(2026, 11, 1))
+        query = CostQuery(account.pk, shown)
+
+        cells = read_series(query, before, group_by=[], granularity=granularity)
+        summed = selectors.summarise(query, granularity=granularity, before=before)
+
+        assert {cell.bucket: cell.before_usd for cell in cells} == found
+        assert {row.bucket: row.previous_usd for row in summed.rows} == found
+        assert summed.previous_total_usd == 9
+
     def test_refuses_ranges_that_overlap(self, query):
         with pytest.raises(ValueError, match="of its own"):
             read_series(query, DayRange(MONDAY - ONE, MONDAY + ONE), group_by=[], granularity="day")
@@ -214,3 +253,8 @@ def make_connection_again(account):
         account=account, origin="claude_platform", label="B", organization_id="o2", backfill_days=365,
         wanted_from="2025-11-01",
     )  # fmt: skip
+
+
+def put_in(account, amounts: dict[dt.date, str]) -> None:
+    rows = [record(amount, day) for day, amount in amounts.items()]
+    put(make_connection_again(account), *rows, days=frozenset(amounts))

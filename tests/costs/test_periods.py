@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costs.periods import DayRange, day_start, trailing, utc_day
+from costs.periods import (
+    DayRange,
+    add_months,
+    day_start,
+    is_whole_month,
+    same_days_months_before,
+    trailing,
+    utc_day,
+)
 
 NOVEMBER = DayRange(date(2026, 11, 1), date(2026, 12, 1))
 
@@ -94,3 +102,46 @@ class TestUtcDay:
 class TestTrailing:
     def test_ends_before_its_end(self):
         assert trailing(date(2026, 11, 21), 7) == DayRange(date(2026, 11, 14), date(2026, 11, 21))
+
+
+class TestMonthsBefore:
+    @given(st.dates(date(2019, 1, 1), date(2031, 1, 1)), st.integers(1, 900))
+    def test_never_overlap_with_the_days_they_come_before(self, start, length):
+        shown = DayRange(start, start + timedelta(days=length))
+
+        before = same_days_months_before(shown)
+
+        assert before.end <= shown.start
+        assert len(before) > 0
+
+    @given(st.dates(date(2019, 1, 1), date(2031, 1, 1)), st.integers(1, 30))
+    def test_of_whole_months_are_whole_months(self, day, months):
+        start = day.replace(day=1)
+        shown = DayRange(start, add_months(start, months))
+
+        assert same_days_months_before(shown) == DayRange(add_months(start, -months), start)
+
+    @pytest.mark.parametrize(
+        ("day", "months", "found"),
+        [
+            (date(2026, 3, 31), -1, date(2026, 2, 28)),
+            (date(2024, 1, 31), 1, date(2024, 2, 29)),
+            (date(2026, 1, 5), -1, date(2025, 12, 5)),
+            (date(2026, 12, 1), 1, date(2027, 1, 1)),
+        ],
+    )
+    def test_end_where_a_month_is_too_short(self, day, months, found):
+        assert add_months(day, months) == found
+
+    @pytest.mark.parametrize(
+        ("start", "end", "is_whole"),
+        [
+            (date(2026, 2, 1), date(2026, 3, 1), True),
+            (date(2026, 12, 1), date(2027, 1, 1), True),
+            (date(2026, 2, 2), date(2026, 3, 1), False),
+            (date(2026, 2, 1), date(2026, 4, 1), False),
+            (date(2026, 2, 1), date(2026, 2, 28), False),
+        ],
+    )
+    def test_know_a_month_of_the_calendar(self, start, end, is_whole):
+        assert is_whole_month(DayRange(start, end)) is is_whole

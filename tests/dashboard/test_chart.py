@@ -3,13 +3,14 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from costs.money import sum_usd
 from costs.movers import Movement
 from costs.periods import DayRange
-from dashboard import palette
+from dashboard import figures, palette
 from dashboard.chart import Canvas, Chart, draw
 from dashboard.explore import table
 from dashboard.explore.table import Layout
@@ -37,13 +38,34 @@ class TestDraw:
         )
         assert sum_usd(bucket.total for bucket in chart.buckets) == sum_usd(cells.values())
 
-    def test_shows_eight_series_and_the_rest(self):
-        cells = {(FIRST, (f"model-{n}",)): Decimal(100 - n) for n in range(12)}
+    def test_shows_twelve_series_and_the_rest(self):
+        cells = {(FIRST, (f"model-{n:02}",)): Decimal(100 - n) for n in range(16)}
 
         chart = drawn(cells, Canvas(WEEK, "day", frozenset()))
 
-        assert [series.label for series in chart.series] == [*(f"model-{n}" for n in range(8)), "Other (4)"]
+        labels = [series.label for series in chart.series]
+        assert labels == [*(f"model-{n:02}" for n in range(12)), "Other (4)"]
         assert chart.series[-1].slot == "other"
+
+    def test_keeps_a_large_credit_out_of_the_rest(self):
+        cells = {(FIRST, (f"model-{n:02}",)): Decimal(100 - n) for n in range(13)}
+
+        chart = drawn({**cells, (FIRST, ("credit",)): Decimal(-500)}, Canvas(WEEK, "day", frozenset()))
+
+        assert chart.series[0].label == "credit"
+
+    @pytest.mark.parametrize(
+        ("amounts", "told"),
+        [
+            ({"a": "-5", "b": "2"}, f"lowest {figures.dollars(Decimal(-3))}"),
+            ({"a": "5", "b": "-2"}, "highest $3.00"),
+            ({"a": "5", "b": "-5"}, "none"),
+        ],
+    )
+    def test_says_what_is_highest_or_lowest_where_credits_are(self, amounts, told):
+        cells = {(FIRST, (name,)): Decimal(amount) for name, amount in amounts.items()}
+
+        assert told in drawn(cells, Canvas(WEEK, "day", frozenset())).summary
 
     def test_gives_every_day_a_bar_and_marks_the_provisional_ones(self):
         chart = drawn({}, Canvas(WEEK, "day", frozenset({WEEK.end - dt.timedelta(days=1)})))
@@ -89,6 +111,15 @@ class TestDraw:
             ("Default", 1),
         ]
 
+    def test_says_which_bar_is_lowest_where_none_is_above_zero(self):
+        cells = {(day, ("a",)): Decimal(-1 - day.weekday()) for day in WEEK.days()}
+
+        summary = drawn(cells, Canvas(WEEK, "day", frozenset())).summary
+
+        assert (
+            f"lowest {figures.dollars(Decimal(-7))} on {figures.day(FIRST + dt.timedelta(days=6))}" in summary
+        )
+
 
 class TestColours:
     def test_do_not_depend_on_the_company_a_key_keeps(self):
@@ -101,6 +132,63 @@ class TestColours:
 
 
 class TestTable:
+    @given(st.dictionaries(st.integers(0, 30), st.tuples(AMOUNTS, AMOUNTS), min_size=1))
+    def test_has_the_groups_and_the_rest_of_the_chart(self, groups):
+        movements = [Movement((f"{key:02}",), *both) for key, both in groups.items()]
+        layout = Layout(
+            ("A",), lambda key: (str(key[0]),), {}, lambda _: "", True, "-amount", table.MOST_ROWS
+        )
+        cells = {(FIRST, each.key): each.now_usd for each in movements}
+
+        built = table.build(movements, layout)
+        chart = draw(
+            cells, Canvas(WEEK, "day", frozenset()), lambda key: str(key[0]), None, table.rank(movements)
+        )
+
+        assert sorted(one.label for one in chart.series) == sorted(row.labels[0] for row in built.lines)
+
+    @given(st.dictionaries(st.integers(0, 30), AMOUNTS, min_size=1))
+    def test_has_shares_that_add_up_to_what_was_charged(self, groups):
+        movements = [Movement((f"{key:02}",), amount, Decimal(0)) for key, amount in groups.items()]
+        layout = Layout(("A",), lambda key: (str(key[0]),), {}, lambda _: "", False, "-amount", 10)
+
+        shares = [row.share for row in table.build(movements, layout).lines if row.share is not None]
+
+        assert all(0 <= share <= 100 for share in shares)
+        assert abs(sum(shares) - (100 if any(amount > 0 for amount in groups.values()) else 0)) < 2
+
+    @pytest.mark.parametrize(
+        ("amounts", "shares", "total"),
+        [
+            (("100", "-150"), {"0": Decimal(100), "1": None}, Decimal(100)),
+            (("-5", "-7"), {"0": None, "1": None}, None),
+            (("75", "25", "-1"), {"0": Decimal(75), "1": Decimal(25), "2": None}, Decimal(100)),
+            (("0", "0"), {"0": Decimal(0), "1": Decimal(0)}, Decimal(0)),
+        ],
+    )
+    def test_gives_a_credit_no_share(self, amounts, shares, total):
+        movements = [Movement((str(n),), Decimal(amount), Decimal(0)) for n, amount in enumerate(amounts)]
+        layout = Layout(("A",), lambda key: (str(key[0]),), {}, lambda _: "", False, "name", 10)
+
+        built = table.build(movements, layout)
+
+        assert {row.labels[0]: row.share for row in built.rows} == shares
+        assert built.total.share == total
+
+    def test_names_tokens_that_have_no_amount(self):
+        movements = [Movement(("a",), Decimal(8), Decimal(0))]
+        tokens = {("a",): 2_000_000, **{(name,): 500_000 for name in "bcde"}}
+        layout = Layout(
+            ("A",), lambda key: (str(key[0]),), {}, lambda _: "", False, "name", 10, tokens=tokens
+        )
+
+        built = table.build(movements, layout)
+
+        assert [(row.labels[0], row.tokens, row.per_million) for row in built.lines] == [
+            ("a", 2_000_000, 4), ("Tokens without an amount: b, c, d, 1 more", 2_000_000, None)
+        ]  # fmt: skip
+        assert (built.total.tokens, built.total.per_million) == (4_000_000, 2)
+
     @given(st.dictionaries(st.integers(0, 30), st.tuples(AMOUNTS, AMOUNTS)))
     def test_adds_up_to_the_total(self, groups):
         movements = [Movement((str(key),), *both) for key, both in groups.items()]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from costs.periods import DayRange
 from dashboard import naming, ranges
-from dashboard.explore.state import GRANULARITIES, SORTS, State, read
+from dashboard.explore.state import COMPARES, GRANULARITIES, SORTS, State, read, read_days
 
 TODAY = dt.date(2026, 11, 22)
 # A filter's value is never empty, and the word null stands for the absence of one.
@@ -35,7 +35,7 @@ def states(draw) -> State:
         last=last if is_custom else None,
         granularity=draw(st.sampled_from(list(GRANULARITIES))),
         group_by=tuple(draw(st.lists(st.sampled_from(order), max_size=2, unique=True))),
-        compare=draw(st.sampled_from(["previous", "none"])),
+        compare=draw(st.sampled_from([*COMPARES])),
         filters=tuple(sorted(filters.items())),
         sort=draw(st.sampled_from([f"{sign}{name}" for name in SORTS for sign in ("", "-")])),
         all_rows=draw(st.booleans()),
@@ -62,10 +62,39 @@ class TestRead:
 
         assert read(QueryDict(given_fields), TODAY) == (State(), [])
 
-    def test_ignores_days_beside_a_preset(self):
-        state, problems = read(QueryDict("range=7d&from=2026-01-01&to=2026-01-02"), TODAY)
+    def test_ignores_the_days_of_a_form_beside_a_preset(self):
+        """The form has them always, scripts or not."""
+        state, problems = read(QueryDict("range=7d&first=2026-01-01&last=2026-01-02"), TODAY)
 
-        assert (state.first, state.last, problems) == (None, None, [])
+        assert (state, problems) == (State(range="7d"), [])
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "from=2026-10-01&to=2026-11-01",  # as the API
+            "range=custom&first=2026-10-01&last=2026-10-31",  # as the form
+            "range=custom&from=2026-10-01&to=2026-10-31",  # as every address was written before, and every saved view
+        ],
+    )
+    def test_takes_each_way_to_ask_for_october_for_october(self, query):
+        state, problems = read(QueryDict(query), TODAY)
+
+        assert problems == []
+        assert state.period(TODAY).days == DayRange(dt.date(2026, 10, 1), dt.date(2026, 11, 1))
+
+    def test_of_days_is_written_as_the_api_takes_them(self):
+        old, _ = read(QueryDict("range=custom&from=2026-10-01&to=2026-10-31"), TODAY)
+
+        assert old.text == "from=2026-10-01&to=2026-11-01"
+
+    @pytest.mark.parametrize(
+        ("query", "asked"),
+        [("range=7d", "7d"), ("from=2026-11-01&to=2026-11-03", "custom"), ("model=a", None)],
+    )
+    def test_of_a_page_with_days_only_finds_those(self, query, asked):
+        state, problems = read_days(QueryDict(query), TODAY)
+
+        assert (state and state.range, problems) == (asked, [])
 
     @pytest.mark.parametrize(
         ("query", "given_words", "instead"),
@@ -75,7 +104,15 @@ class TestRead:
             ("group_by=password", "group_by=password", "no such choice"),
             ("sort=luck", "sort=luck", "no such choice"),
             ("colour=red", "colour", "no such filter"),
-            ("range=custom", "custom range", "last 30 days"),
+            ("range=custom", "without both of its days", "last 30 days"),
+            ("from=2026-11-03", "without both of its days", "last 30 days"),
+            ("to=2026-11-03", "without both of its days", "last 30 days"),
+            ("from=2026-11-03&to=2026-11-03", "from=2026-11-03", "after its end"),
+            ("from=2026-11-03&to=2027-11-02", "to=2027-11-02", "ends today"),
+            ("from=2027-11-03&to=2027-11-05", "from=2027-11-03", "still to come"),
+            ("from=0001-01-01&to=0001-01-02", "from=0001-01-01", "1970 to 2099"),
+            ("range=7d&from=2026-11-03&to=2026-11-05", "from and to beside range=7d", "leave it out"),
+            ("range=custom&first=2026-11-03&last=2026-11-02", "first=2026-11-03", "after its end"),
             ("range=custom&from=yesterday&to=2026-11-02", "from=yesterday", "2026-11-20"),
             ("range=custom&from=2026-11-03&to=2026-11-02", "from=2026-11-03", "after its end"),
             ("range=custom&from=2026-11-03&to=2027-11-02", "to=2027-11-02", "ends today"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import re
 from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
@@ -9,6 +10,7 @@ import pytest
 from accounts.models import Account, AuditEvent, Role, User
 from accounts.permissions import Principal
 from costs import selectors, usage
+from costs.periods import DayRange
 from costs.selectors import CostQuery
 from dashboard import figures, keeping, ranges
 from dashboard.models import Dashboard, Home, SavedView, Tile
@@ -79,6 +81,18 @@ class TestOpening:
         assert Decimal(figures_in(answer.text)[0]) == exact
         assert "<h1>Ours</h1>" in answer.text
         assert "By workspace" in answer.text
+
+    def test_keeps_the_days_of_a_view_from_before_the_end_was_exclusive(self, editor, visit, filled, shared):
+        first, last = today() - dt.timedelta(days=9), today() - dt.timedelta(days=4)
+        shared.query = f"range=custom&from={first}&to={last}"
+        shared.save()
+
+        answer = visit(editor).get(f"/views/{shared.pk}/", follow=True)
+
+        exact = selectors.total(CostQuery(filled.account_id, DayRange(first, last + dt.timedelta(days=1))))
+        assert Decimal(figures_in(answer.text)[0]) == exact
+        assert f"from={first}&to={last + dt.timedelta(days=1)}" in answer.redirect_chain[-1][0]
+        assert "Save changes" not in answer.text
 
     def test_offers_to_keep_what_was_changed(self, editor, visit, filled, shared):
         client = visit(editor)
@@ -246,6 +260,18 @@ class TestDashboard:
         days = ranges.period("mtd", today()).days
         assert Decimal(figures_in(text)[0]) == selectors.total(CostQuery(filled.account_id, days))
 
+    def test_tiles_follow_the_days_of_the_page(self, viewer, visit, filled, board, shared):
+        client = visit(viewer)
+        tile = board.tiles.get(view=shared)
+        days = DayRange(today() - dt.timedelta(days=9), today() - dt.timedelta(days=4))
+
+        page = client.get(f"/dashboards/{board.pk}/?from={days.start}&to={days.end}").text
+        address = re.search(rf'hx-get="(/dashboards/{board.pk}/tiles/{tile.pk}/[^"]*)"', page)[1]
+        text = client.get(address.replace("&amp;", "&")).text
+
+        assert Decimal(figures_in(text)[0]) == selectors.total(CostQuery(filled.account_id, days))
+        assert "without both of its days" in client.get(f"/dashboards/{board.pk}/?from={days.start}").text
+
 
 class TestRates:
     @pytest.fixture(autouse=True)
@@ -261,8 +287,12 @@ class TestRates:
 
         query = CostQuery(filled.account_id, ranges.period("7d", today()).days)
         tokens = usage.summarise(query).totals["total_tokens"]
-        rate = figures.dollars(figures.per_million(selectors.total(query), tokens))
-        assert f'<span class="big">{rate}</span>' in text
+        exact = figures.per_million(selectors.total(query), tokens)
+        rate = figures.rate(exact)
+        assert (
+            f'<span class="big"><data value="{exact}" title="{exact} USD per million tokens">{rate}</data>'
+            in text
+        )
 
 
 class TestHome:

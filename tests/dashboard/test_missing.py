@@ -161,6 +161,16 @@ class TestReportsOnTheirWay:
             in text
         )
 
+    def test_a_report_that_has_not_come_for_any_day_explains_nothing(self, viewer, visit, connection):
+        DayDigest.objects.filter(source="analytics_cost").delete()
+
+        moved = visit(viewer).get("/explore/movers/?range=7d").text
+        groups = visit(viewer).get("/explore/?range=7d&group_by=api_key_id").text
+
+        assert "Not looked at: the report that states person and API key is not stored" in moved
+        assert "is not stored for every day yet: what it will name is in the line without one." in groups
+        assert 'class="share"' not in groups
+
     def test_groups_of_which_some_days_say_nothing_have_no_share(self, viewer, visit, connection):
         client = visit(viewer)
 

@@ -93,6 +93,19 @@ class TestTotals:
         assert "provisional, not in the total" in text
         assert exact in [Decimal(figure) for figure in figures_in(text)]
 
+    def test_are_those_of_the_address_as_the_api_reads_them(self, viewer, visit, filled):
+        end = database_now().date() - dt.timedelta(days=3)
+        days = DayRange(end - dt.timedelta(days=2), end)
+
+        text = visit(viewer).get(f"/?from={days.start}&to={days.end}").text
+
+        assert Decimal(figures_in(text)[0]) == selectors.total(CostQuery(filled.account_id, days))
+        assert f'href="/explore/?from={days.start}&amp;to={days.end}&amp;group_by=api_key_id"' in text
+
+    @pytest.mark.parametrize("path", ["/", "/overview/", "/explore/", "/usage/"])
+    def test_that_cannot_be_followed_are_told(self, viewer, visit, filled, path):
+        assert "a range without both of its days" in visit(viewer).get(f"{path}?from=2026-10-01").text
+
     def test_are_not_compared_with_days_that_are_not_stored(self, viewer, visit, filled):
         assert "No comparison: not every day of" in visit(viewer).get("/?range=30d").text
         assert "No comparison" not in visit(viewer).get("/?range=7d").text

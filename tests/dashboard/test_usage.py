@@ -16,7 +16,7 @@ from costs.selectors import CostQuery
 from costs.usage_records import TOKEN_COUNTS
 from dashboard import figures, ranges
 from dashboard.models import Dashboard, SavedView, Tile
-from tests.dashboard.conftest import today
+from tests.dashboard.conftest import figures_in, today
 
 FEW = 24
 USAGE_REPORTS = ("usage_report", "analytics_usage", "analytics_usage_serving")
@@ -152,6 +152,63 @@ class TestMetric:
         rate = selectors.total(of_last_week(filled)) * 1_000_000 / tokens
         assert not chart["stacked"]
         assert abs(Decimal(chart["totals"][-1]) - rate) < Decimal("0.01")
+
+
+class TestRate:
+    """One day in one bar: whatever shows a rate shows the same one."""
+
+    @pytest.fixture
+    def query(self) -> str:
+        day = today() - dt.timedelta(days=3)
+        return f"from={day}&to={day + DAY}&metric=usd_per_million&group_by=model&compare=none"
+
+    def read(self, text: str) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+
+    def test_is_the_same_in_chart_table_and_both_files(self, viewer, visit, filled, query):
+        client = visit(viewer)
+        page = client.get(f"/explore/?{query}").text
+        chart = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page)[1])
+        lines = self.read(client.get(f"/explore/table.csv?{query}").text)
+        (bar,) = self.read(client.get(f"/explore/chart.csv?{query}").text)
+
+        unit = "USD per million tokens"
+        of_table = {line["Model"]: line[unit] for line in lines if line[unit]}
+        assert len(of_table) > 2
+        assert {one["label"]: one["amounts"][0] for one in chart["series"] if one["amounts"][0]} | {
+            "Total": chart["totals"][0]
+        } == of_table
+        assert {name: bar[f"{name} ({unit})"] for name in of_table} == of_table
+        assert [f'<data value="{rate}"' in page for rate in of_table.values()] == [True] * len(of_table)
+
+    def test_is_what_the_figures_and_the_sentence_say(self, viewer, visit, filled, query):
+        client = visit(viewer)
+        page = client.get(f"/explore/?{query}").text
+        (whole,) = [
+            line
+            for line in self.read(client.get(f"/explore/table.csv?{query}").text)
+            if line["Model"] == "Total"
+        ]
+        chart = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page)[1])
+
+        dearest = max(Decimal(one["amounts"][0]) for one in chart["series"] if one["amounts"][0])
+        assert Decimal(figures_in(page)[0]) == Decimal(whole["USD per million tokens"])
+        assert (
+            f"{figures.rate(Decimal(figures_in(page)[0]))} over all days, highest {figures.rate(dearest)} for "
+            in page
+        )
+        assert "Daily average" not in page
+
+    def test_of_groups_that_usage_does_not_know_is_said_to_be_missing(self, viewer, visit, filled):
+        page = visit(viewer).get("/explore/?range=7d&metric=usd_per_million&group_by=description").text
+
+        assert "No report of usage knows these groups" in page
+        assert "Total cost" in page
+
+    def test_draws_no_earlier_period_and_no_key_for_it(self, viewer, visit, filled, query):
+        page = visit(viewer).get(f"/explore/?{query.replace('&compare=none', '')}").text
+
+        assert "</svg>previous period</span>" not in page
 
 
 class TestCaching:

@@ -23,6 +23,7 @@ import psycopg
 import pytest
 from celery import Celery
 
+from config.queues import KEY_PREFIX
 from demo.api import Api
 from integrations.simulator.process import Simulator
 from runtime import environment, folders, processes, stack
@@ -224,6 +225,7 @@ class Lab:
         """Put a task message on the broker by hand."""
         path = f"redis+socket://:{self.servers.redis.password}@{self.servers.redis.socket_path}"
         with Celery(broker=path, set_as_current=False) as sender:
+            sender.conf.broker_transport_options = {"global_keyprefix": KEY_PREFIX}
             for _ in range(times):
                 sender.send_task(task, kwargs=arguments, queue=queue)
 

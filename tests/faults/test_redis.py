@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from config.queues import key_of
 from tests.faults.lab import BURST, IS_FULL, MONTH, WAKE_SECONDS, Lab, long_form
 from tests.faults.verdict import judge
 
@@ -117,17 +118,17 @@ def test_messages_lost_doubled_reordered_and_old(lab: Lab) -> None:
     lane = lab.value("SELECT min(id) FROM workers_lane")
     with lab.servers.redis.client() as client:
         with lab.frozen(lab.processes["worker-1"].pid):
-            lab.eventually(lambda: client.llen("ticks") >= 3, "messages wait")
-            waiting = client.lrange("ticks", 0, -1)
-            client.delete("ticks", "lanes")
-            client.rpush("ticks", *waiting[::-1], *waiting)
+            lab.eventually(lambda: client.llen(key_of("ticks")) >= 3, "messages wait")
+            waiting = client.lrange(key_of("ticks"), 0, -1)
+            client.delete(key_of("ticks"), key_of("lanes"))
+            client.rpush(key_of("ticks"), *waiting[::-1], *waiting)
         lab.send("workers.run_lane", lane_id=lane, colour="a parameter of a later release")
         lab.send("workers.run_lane", lane_id=10**9)
         lab.send("workers.tick", queue="ticks", since="an earlier release's")
         lab.send("workers.forgotten_task", lane_id=lane)
         deadline = time.monotonic() + 4
         while time.monotonic() < deadline:
-            client.delete("lanes")
+            client.delete(key_of("lanes"))
             time.sleep(0.02)
 
     judge(lab, *connections)

@@ -1,5 +1,6 @@
 """The decisions of the preamble, and its messages, without installing anything from an index."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ class TestRequiredSet:
             (["up"], SERVERS, "runtime"),
             (["up"], {"DATABASE_URL_FILE": "/run/d", "REDIS_URL_FILE": "/run/r"}, "runtime"),
             (["demo"], SERVERS, "demo"),
+            (["demo"], {"TALLYSTICK_IMAGE": "1"}, "runtime"),
             ([], {}, "demo"),
         ],
     )
@@ -158,6 +160,14 @@ class TestEntryPoint:
         messages = "".join(process.communicate(timeout=120)[1] for process in both)
 
         assert messages.count("Preparing .venv") == 1
+
+    def test_knows_the_servers_that_are_written_down(self, copy):
+        """Whoever has servers of their own needs none in wheels."""
+        (copy / ".env").write_text("DATABASE_URL=postgres://u@h/d\nREDIS_URL=redis://h/0\n")
+
+        _outside_any_venv("check", folder=copy)
+
+        assert set(json.loads((copy / ".venv/tallystick-stamp.json").read_text())) == {"python", "runtime"}
 
     def test_says_what_a_given_interpreter_lacks(self, copy):
         (copy / "requirements/demo.txt").write_text("no-such-thing==2.0\n")

@@ -1,5 +1,6 @@
 """What each command needs, and whole commands through manage.py's launcher with a tiny project."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.launcher import Need, need_of
+from runtime.launcher import GIVEN, Need, need_of, refusal_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 # A script's background jobs inherit an ignored SIGINT, and whoever wants may ignore SIGTERM, too.
@@ -47,6 +48,51 @@ class TestNeedOf:
     )
     def test_follows_the_command_line(self, arguments, need):
         assert need_of(["manage.py", *arguments]) is need
+
+
+class TestRefusal:
+    ALL = dict.fromkeys(GIVEN, "x")
+    IMAGE = {"TALLYSTICK_IMAGE": "1"}
+
+    @pytest.mark.parametrize(
+        ("command", "environ"),
+        [
+            ("release", ALL),
+            ("release", {**ALL, "SECRET_KEY": "", "SECRET_KEY_FILE": "/run/secret"}),
+            ("doctor", {}),
+            ("up", {}),
+            ("doctor", {**ALL, **IMAGE}),
+            ("check", IMAGE),
+            ("collectstatic", IMAGE),
+        ],
+    )
+    def test_is_nothing_where_it_can_run(self, command, environ):
+        assert refusal_of(command, need_of(["manage.py", command]), environ) == ""
+
+    @pytest.mark.parametrize(
+        ("command", "environ", "told"),
+        [
+            ("release", {}, "release: DATABASE_URL, REDIS_URL, SECRET_KEY, CREDENTIAL_KEYS must be set"),
+            ("release", {**ALL, "CREDENTIAL_KEYS": ""}, "release: CREDENTIAL_KEYS must be set"),
+            ("connect", {**ALL, **IMAGE, "SECRET_KEY": ""}, "connect: SECRET_KEY must be set"),
+            ("up", {**ALL, **IMAGE}, "`up` is not for the image"),
+            ("demo", {**ALL, **IMAGE}, "`demo` is not for the image"),
+            ("test", {**ALL, **IMAGE}, "`test` is not for the image"),
+        ],
+    )
+    def test_names_what_is_missing(self, command, environ, told):
+        assert refusal_of(command, need_of(["manage.py", command]), environ).startswith(told)
+
+    @pytest.mark.parametrize("command", ["up", "demo", "test"])
+    def test_in_the_image_is_a_sentence(self, command):
+        ended = subprocess.run(
+            [sys.executable, "manage.py", command],
+            cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60,
+            env={"PATH": os.environ["PATH"], "TALLYSTICK_IMAGE": "1", "TALLYSTICK_NO_VENV": "1"},
+        )  # fmt: skip
+
+        assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+        assert ended.stderr.startswith(f"`{command}` is not for the image")
 
 
 class TestSignals:

@@ -52,6 +52,16 @@ class TestGiven:
             assert services.servers == []
             assert set(services.environment()) == {"SECRET_KEY", "CREDENTIAL_KEYS", "TALLYSTICK_HOME"}
 
+    def test_secrets_given_leaves_no_others_in_a_file(self, project, monkeypatch):
+        monkeypatch.setenv("SECRET_KEY", "s")
+        monkeypatch.setenv("CREDENTIAL_KEYS_FILE", "/run/ring")
+        monkeypatch.setenv("DATABASE_URL", "postgres://u@h/d")
+        monkeypatch.setenv("REDIS_URL", "redis://h/0")
+
+        with attach_or_start(project, durable=True, name="shell") as services:
+            assert set(services.environment()) == {"TALLYSTICK_HOME"}
+        assert not (project / ".tallystick/secrets.env").exists()
+
     def test_one_given_starts_the_other(self, project, monkeypatch):
         monkeypatch.setenv("DATABASE_URL", "postgres://u@h/d")
 

@@ -12,12 +12,12 @@ from django.db import connection as database
 from django.db import transaction
 from django.db.models import Count, Sum
 
-from accounts.models import Plan
+from accounts.models import AuditEvent, Plan
 from alerts.models import OutboxMessage
 from costs.models import CostFact, Resource
 from integrations.anthropic.client import AnthropicClient
-from integrations.models import Connection, Report, Status
-from tests.others import Other
+from integrations.models import Connection, Credential, Report, Status
+from tests.others import Other, at_once
 from workers import lanes, lifecycle, outcomes, runs, schedule, turn
 from workers.clock import database_now
 from workers.lifecycle import ConnectionStandsStillError
@@ -162,6 +162,102 @@ class TestTwoPeopleAtOnce:
 
         assert others[0].error is None or isinstance(others[0].error, ConnectionStandsStillError)
         assert not stranded()
+
+
+class TestSecondPerson:
+    """Acts on the same connection while the first has not committed yet, each with a copy of the row read before."""
+
+    @pytest.fixture
+    def live(self, connect) -> Connection:
+        return connect(label="Main")
+
+    @pytest.fixture
+    def stale(self, live) -> Connection:
+        return Connection.objects.select_related("account").get(pk=live.pk)
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            ("pause", lambda stale: lifecycle.force_sync(stale, None, actor="bob")),
+            ("disconnect", lambda stale: lifecycle.pause(stale, actor="bob")),
+            ("disconnect", lambda stale: lifecycle.resume(stale, actor="bob")),
+            ("disconnect", lambda stale: lifecycle.force_sync(stale, None, actor="bob")),
+            ("disconnect", lambda stale: lifecycle.edit(stale, label="Other", actor="bob")),
+            ("erase", lambda stale: lifecycle.edit(stale, label="Other", actor="bob")),
+            ("erase", lambda stale: lifecycle.resume(stale, actor="bob")),
+        ],
+    )
+    def test_is_refused_what_the_first_has_ended(self, live, stale, first, second):
+        deeds = {
+            "pause": lambda: lifecycle.pause(live, actor="alice"),
+            "disconnect": lambda: lifecycle.disconnect(live, erase=False, actor="alice"),
+            "erase": lambda: lifecycle.disconnect(live, erase=True, actor="alice"),
+        }
+
+        refused = at_once(deeds[first], lambda: second(stale))
+
+        assert isinstance(refused, ConnectionStandsStillError)
+        assert stranded() == []
+
+    def test_leaves_no_key_behind_that_is_rotated_while_the_first_disconnects(self, live, stale, simulator):
+        key = simulator.world("acorn-studio", "new_key")["key"]
+
+        refused = at_once(
+            lambda: lifecycle.disconnect(live, erase=False, actor="alice"),
+            lambda: lifecycle.rotate_key(stale, key, actor="bob"),
+        )
+
+        assert isinstance(refused, ConnectionStandsStillError)
+        assert not Credential.objects.exists()
+
+    def test_leaves_no_run_open_that_was_asked_for_just_before_the_end(self, live, stale):
+        refused = at_once(
+            lambda: lifecycle.force_sync(live, None, actor="alice"),
+            lambda: lifecycle.disconnect(stale, erase=False, actor="bob"),
+        )
+
+        assert refused is None
+        assert not SyncRun.objects.filter(status__in=SyncRun.ACTIVE).exists()
+
+    @pytest.mark.parametrize(
+        ("deed", "action"),
+        [
+            (lambda row, who: lifecycle.pause(row, actor=who), "connection.paused"),
+            (lambda row, who: lifecycle.disconnect(row, erase=False, actor=who), "connection.disconnected"),
+            (lambda row, who: lifecycle.disconnect(row, erase=True, actor=who), "connection.erased"),
+            (lambda row, who: lifecycle.force_sync(row, None, actor=who), "connection.sync_forced"),
+        ],
+        ids=["pause", "disconnect", "erase", "force_sync"],
+    )
+    def test_changes_nothing_by_the_same_deed(self, live, stale, deed, action):
+        refused = at_once(lambda: deed(live, "alice"), lambda: deed(stale, "bob"))
+
+        assert refused is None
+        assert list(AuditEvent.objects.filter(action=action).values_list("actor", flat=True)) == ["alice"]
+
+    def test_resumes_once(self, live, stale, run_due):
+        run_due()
+        lifecycle.pause(live, actor="alice")
+
+        refused = at_once(
+            lambda: lifecycle.resume(live, actor="alice"), lambda: lifecycle.resume(stale, actor="bob")
+        )
+
+        assert refused is None
+        assert SyncRun.objects.filter(trigger=Trigger.REREAD).count() == 1
+        assert AuditEvent.objects.filter(action="connection.resumed").count() == 1
+
+    def test_cancels_no_run_that_the_first_has_cancelled(self, live):
+        run, again = (SyncRun.objects.select_related("connection", "lane").get() for _ in range(2))
+        ended: list[bool] = []
+
+        refused = at_once(
+            lambda: runs.cancel(run, now=database_now()),
+            lambda: ended.append(runs.cancel(again, now=database_now())),
+        )
+
+        assert refused is None
+        assert ended == [False]
 
 
 class TestTwoLanesOfOneConnection:

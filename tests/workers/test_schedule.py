@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from config.queues import key_of
 from integrations.models import Connection
 from workers import lifecycle, schedule, tasks
 from workers.bucket import redis_client
@@ -138,7 +139,7 @@ class TestTick:
 
         waiting.refresh_from_db()
         assert waiting.state == Lane.State.WOKEN
-        assert redis_client().llen("lanes") == 1
+        assert redis_client().llen(key_of("lanes")) == 1
 
     def test_wakes_the_lane_of_a_daily_run_at_once(self, connect, run_due):
         connection = connect()

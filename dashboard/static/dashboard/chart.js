@@ -4,12 +4,13 @@
   "use strict";
   if (!window.echarts) return;
   const money = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" });
+  const small = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", minimumFractionDigits: 4, maximumFractionDigits: 4 });
   const compact = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", notation: "compact", maximumFractionDigits: 1 });
   const counts = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 2 });
   const charts = new Map();
   const UNITS = {
     usd: { full: (value) => money.format(value), axis: (value) => compact.format(value) },
-    usd_per_million: { full: (value) => money.format(value), axis: (value) => money.format(value) },
+    usd_per_million: { full: (value) => (Math.abs(value) >= 1 || Number(value) === 0 ? money : small).format(value), axis: (value) => money.format(value) },
     tokens: { full: (value) => counts.format(value), axis: (value) => counts.format(value) },
   };
 
@@ -96,9 +97,10 @@
             .map((point) => `${point.marker} ${data.series[point.seriesIndex].label}  ${this.unit.full(data.series[point.seriesIndex].amounts[at])}`)
             .reverse();
           const state = data.missing[at] ? "  (missing)" : data.provisional[at] ? "  (provisional)" : "";
-          if (data.totals[at] === null) return `{b|${data.labels[at]}${state}}\nNot stored`;
+          if (!data.stored[at]) return `{b|${data.labels[at]}${state}}\nNot stored`;
           const before = data.previous[at] === null ? [] : [`Previous period  ${this.unit.full(data.previous[at])}`];
-          return [`{b|${data.labels[at]}${state}}`, `Total  ${this.unit.full(data.totals[at])}`, ...before, ...lines].join("\n");
+          const whole = data.totals[at] === null ? [] : [`${data.stacked ? "Total" : "All together"}  ${this.unit.full(data.totals[at])}`];
+          return [`{b|${data.labels[at]}${state}}`, ...whole, ...before, ...lines].join("\n");
         },
       };
     }

@@ -76,8 +76,8 @@
     const results = document.querySelector("#results[data-first]");
     const form = document.querySelector("form.controls");
     if (!results || !form || form.elements.range.value === "custom") return;
-    form.elements.from.value = results.dataset.first;
-    form.elements.to.value = results.dataset.last;
+    form.elements.first.value = results.dataset.first;
+    form.elements.last.value = results.dataset.last;
   });
 
   // A request that a person made and that failed must not look as if nothing happened. Polls stay quiet:

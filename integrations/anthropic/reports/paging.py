@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from costs.periods import day_start
+from costs.periods import day_start, utc_day
 from integrations.anthropic import endpoints, wire
 from integrations.errors import Fate, Reason, UpstreamError, advice, unreadable
 
@@ -70,6 +70,21 @@ def refuse_overlap(path: str, body: bytes, earlier: bytes) -> None:
         raise wire.WireError(f"it holds the bucket at {min(common)[:40]} again, which an earlier page has")
     if len(common) >= min(2, len(found)) > 0:
         raise wire.WireError("it holds rows again that an earlier page has")
+
+
+def refuse_other_days(path: str, body: bytes, window: DayRange) -> None:
+    """
+    Refuse a page with a bucket of a day that was not asked for: pages that go on beyond the window need not end.
+
+    Shape:   rows without buckets are judged with the whole window only
+    Raises:  WireError
+    """
+    if not endpoints.ENDPOINTS[path].rows_are_buckets:
+        return
+    for row in wire.get_objects(wire.decode(body), "data"):
+        day = utc_day(wire.get_moment(row, "starting_at"))
+        if day not in window:
+            raise wire.WireError(f"it holds {day}, which was not asked for, and promises more")
 
 
 def _marks(body: bytes, *, is_bucket: bool) -> set[str]:

@@ -1,1 +1,1 @@
-"""`up` and `test`."""
+"""`up`, `release` and `test`."""

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 from typing import Any
 
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from runtime import preparing, services, stack
@@ -37,10 +36,7 @@ class Command(BaseCommand):
         self._serve(port, workers)
 
     def _prepare(self) -> None:
-        call_command("migrate", interactive=False, verbosity=0)
-        # A ring that cannot open what is stored would only end each process after the other.
-        self.check(tags=["database"], databases=["default"])
-        call_command("ensure_admin", stdout=self.stdout)
+        preparing.prepare(self, self.stdout, verbosity=0)
 
     def _serve(self, port: int, workers: int) -> None:
         running = services.current()

@@ -10,6 +10,7 @@ from integrations.anthropic.reports.paging import (
     covered_days,
     data_as_of,
     read_rows,
+    refuse_other_days,
     refuse_overlap,
 )
 from integrations.anthropic.wire import WireError
@@ -109,6 +110,18 @@ class TestRefuseOverlap:
     )
     def test_lets_pass_what_may_be(self, path, earlier, later):
         refuse_overlap(path, later, earlier)
+
+
+class TestRefuseOtherDays:
+    def test_refuses_a_bucket_outside_the_window(self):
+        with pytest.raises(WireError, match="2026-11-20, which was not asked for"):
+            refuse_other_days(BUCKETS, body(bucket(19), bucket(20)), THREE_DAYS)
+
+    @pytest.mark.parametrize(
+        ("path", "page"), [(BUCKETS, body(bucket(17), bucket(19))), (ROWS, body({"n": 1})), (NAMES, body())]
+    )
+    def test_lets_pass_what_may_be(self, path, page):
+        refuse_other_days(path, page, THREE_DAYS)
 
 
 class TestDataAsOf:
