@@ -330,7 +330,7 @@ class UpstreamNovelty(models.Model):
         VALUE = "value", "new value"
         FIELD = "field", "new field"
         COUNT = "count", "new count"
-        UNREAD = "unread", "of another type"
+        UNREAD = "unread", "unreadable"
 
     account_path = "connection__account"
 

@@ -40,7 +40,8 @@ DIMENSIONS: Mapping[str, str] = {
 }
 COUNTS = (*TOKEN_COUNTS, "total_tokens", "web_search_requests", "requests")
 _STORED = (*TOKEN_COUNTS, "web_search_requests", "requests")
-# By name, None where not counted; under `other_counts` those that this version does not know, by their upstream names.
+# By name, None where not counted. Where something was counted that this version does not know, it stands under
+# `other_counts` by its upstream names.
 Counts = Mapping[str, Any]
 OTHERS = "other_counts"
 # More kinds than this would be an accident; what is new is listed in full on the page of its connection.
@@ -75,7 +76,7 @@ class UsageSummary:
     @property
     def left_out(self) -> list[str]:
         """The names of the counts that no total holds."""
-        return sorted(self.totals[OTHERS])
+        return sorted(others_of(self.totals))
 
 
 def list_facts(query: CostQuery, *, dimensions: Sequence[str] = ()) -> QuerySet[UsageFact]:
@@ -171,8 +172,8 @@ def _of_query(table: type[Model], query: CostQuery, chosen: Any) -> QuerySet[Any
 
 _Sums = dict[tuple[dt.date | None, Key], Counts]
 # Of days that are not stored nothing is known, which is not zero.
-UNKNOWN: Counts = {**dict.fromkeys(COUNTS), OTHERS: {}}
-_NOTHING: Counts = {**dict.fromkeys(COUNTS, 0), OTHERS: {}}
+UNKNOWN: Counts = dict.fromkeys(COUNTS)
+_NOTHING: Counts = dict.fromkeys(COUNTS, 0)
 
 
 def _sums(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -> _Sums:
@@ -198,12 +199,13 @@ def _sums(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -
         sums_of = dict(zip(_STORED, values, strict=False))
         counts = {name: int(sums_of[name] or 0) for name in (*TOKEN_COUNTS, "web_search_requests")}
         key = tuple(None if value is None else str(value) for value in values[len(_STORED) :])
+        new = others.get((bucket_day, key))
         found[bucket_day, key] = {
             **counts,
             "total_tokens": sum(counts[name] for name in TOKEN_COUNTS),
             # Half of a sum would be read as the whole.
             "requests": int(sums_of["requests"] or 0) if counted == rows else None,
-            OTHERS: others.get((bucket_day, key), {}),
+            **({OTHERS: new} if new else {}),
         }
     return found
 
@@ -255,8 +257,14 @@ def added(parts: Iterable[Counts]) -> Counts:
     total: dict[str, Any] = dict.fromkeys(COUNTS, 0)
     others: Counter[str] = Counter()
     for counts in parts:
-        others.update(counts[OTHERS])
+        others.update(others_of(counts))
         for name in COUNTS:
             count, so_far = counts[name], total[name]
             total[name] = None if so_far is None or count is None else so_far + count
-    return {**total, OTHERS: dict(others)}
+    return {**total, OTHERS: dict(others)} if others else total
+
+
+def others_of(counts: Counts) -> Mapping[str, int]:
+    """Return what was counted that this version does not know."""
+    found: Mapping[str, int] = counts.get(OTHERS, {})
+    return found

@@ -10,7 +10,7 @@ from dashboard.cards import Capability
 from dashboard.wording import capability_words, origin_words
 from integrations.anthropic.probe import ProbeResult
 from integrations.connections import RefusedError
-from integrations.errors import Advice
+from integrations.errors import PASSING, Advice
 from integrations.models import Connection
 from workers.models import SyncRun
 
@@ -39,7 +39,8 @@ def of_probe(result: ProbeResult) -> Notice:
     """Word what a connection test found."""
     seen = [Capability(capability_words(c.name), c.ok, c.detail) for c in result.capabilities]
     if not result.ok:
-        return Notice("bad", "This key does not work here.", result.detail, result.remedy, seen)
+        title = "Not tested yet." if result.reason in PASSING else "This key does not work here."
+        return Notice("bad", title, result.detail, result.remedy, seen)
     name = result.organization.name if result.organization else "the organisation"
     origin = origin_words(result.origin or "")
     return Notice("good", f"Connected to {name} · {origin}.", result.detail, result.remedy, seen)

@@ -30,10 +30,15 @@ class Reason(StrEnum):
     RATE_LIMITED = "rate_limited"
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
     UPSTREAM_UNREADABLE = "upstream_unreadable"
+    HIPAA_NOT_SERVED = "hipaa_not_served"
     HISTORY_FLOOR = "history_floor"
     NO_USAGE = "no_usage"
     # Ours, not upstream's: the stored key cannot be decrypted with the key ring of this installation.
     KEY_UNREADABLE = "key_unreadable"
+
+
+# What passes by itself: it says nothing of the key.
+PASSING = frozenset({Reason.RATE_LIMITED, Reason.UPSTREAM_UNAVAILABLE})
 
 
 class Fate(StrEnum):
@@ -68,6 +73,11 @@ _NEW_KEY = (
 _PASTE_WHOLE = "Paste the whole key; it starts with sk-ant- and holds no spaces or line breaks."
 _TEMPORARY = "Temporary: the next attempt is {next_attempt}; there is nothing to do."
 _BY_ITSELF = "made automatically"
+# What nobody but the person does again: a test of a key.
+_TRY_AGAIN = "Temporary: try again {when}."
+_SOON = "in a few minutes"
+_ALL_USED = "All requests that this organisation may be sent for the moment are used up."
+_NO_ANSWER = "Anthropic could not be reached or could not answer: {cause}."
 _STORED_UNTOUCHED = (
     "Stored data is untouched. If it stays like this, report it with the request id ({request_id})."
 )
@@ -112,6 +122,12 @@ _TEMPLATES: Mapping[tuple[Reason, str], _Template] = {
         "Create another key with {needed} and use it here.",
         {"got": "other scopes", "needed": "the scope for cost reports"},
     ),
+    # Upstream does not always say which it has.
+    (Reason.SCOPE_MISSING, "needed"): _Template(
+        "This key lacks a scope: it needs {needed}.",
+        "Create another key with {needed} and use it here.",
+        {"needed": "the scope for cost reports"},
+    ),
     (Reason.ORGANIZATION_REQUIRED, ""): _Template(
         "This key belongs to an individual account; cost reports exist for organisations only.",
         "Set up an organisation. Only its admins (Console) or its primary owner (Enterprise) can create such keys.",
@@ -129,10 +145,21 @@ _TEMPLATES: Mapping[tuple[Reason, str], _Template] = {
     (Reason.RATE_LIMITED, ""): _Template(
         "Too many requests at the moment; Anthropic asks to wait.", _TEMPORARY, {"next_attempt": _BY_ITSELF}
     ),
+    (Reason.RATE_LIMITED, "by_person"): _Template(
+        "Too many requests at the moment; Anthropic asks to wait.", _TRY_AGAIN, {"when": _SOON}
+    ),
+    # Our own limiter, not upstream's.
+    (Reason.RATE_LIMITED, "limiter"): _Template(_ALL_USED, _TRY_AGAIN, {"when": _SOON}),
+    (Reason.RATE_LIMITED, "place_kept"): _Template(
+        _ALL_USED,
+        "Temporary: try again {when}; your place is kept until {until}.",
+        {"when": _SOON, "until": "a little later"},
+    ),
     (Reason.UPSTREAM_UNAVAILABLE, ""): _Template(
-        "Anthropic could not be reached or could not answer: {cause}.",
-        _TEMPORARY,
-        {"cause": "no answer", "next_attempt": _BY_ITSELF},
+        _NO_ANSWER, _TEMPORARY, {"cause": "no answer", "next_attempt": _BY_ITSELF}
+    ),
+    (Reason.UPSTREAM_UNAVAILABLE, "by_person"): _Template(
+        _NO_ANSWER, _TRY_AGAIN, {"cause": "no answer", "when": _SOON}
     ),
     (Reason.UPSTREAM_UNREADABLE, ""): _Template(
         "Anthropic's answer cannot be trusted: {cause}.",
@@ -143,6 +170,17 @@ _TEMPLATES: Mapping[tuple[Reason, str], _Template] = {
         "Anthropic refused our request as wrong: {cause}.",
         _STORED_UNTOUCHED,
         {"cause": "no explanation was given", "request_id": "none was sent"},
+    ),
+    # Retired, renamed, or not for this kind of organisation: nothing is wrong with the request.
+    (Reason.UPSTREAM_UNREADABLE, "no_report"): _Template(
+        "Anthropic has no such report for this organisation: {cause}.",
+        _STORED_UNTOUCHED,
+        {"cause": "no explanation was given", "request_id": "none was sent"},
+    ),
+    (Reason.HIPAA_NOT_SERVED, ""): _Template(
+        "Anthropic does not serve this report for an organisation with HIPAA readiness.",
+        "Nothing to do here: the classic reports of a Console organisation are read all the same. The report of a "
+        "parent organisation leaves such organisations out.",
     ),
     (Reason.HISTORY_FLOOR, ""): _Template(
         "Anthropic does not report days this early{cause}.",
@@ -189,12 +227,29 @@ def presentable(text: str) -> str:
     return printable[: MAX_TEXT_CHARACTERS - 1] + "…"
 
 
+@dataclass(frozen=True, slots=True)
+class Particulars:
+    """
+    What upstream said of a failure beside its reason.
+
+    Shape:   `scopes` are those that the key has, empty when nothing is said of them; `quoted` is its own message;
+             `is_absent`: it has no such report, whoever asks
+    """
+
+    scopes: tuple[str, ...] = ()
+    quoted: str = ""
+    is_absent: bool = False
+
+
+NO_PARTICULARS = Particulars()
+
+
 class UpstreamError(Exception):
     """
     A provider did not answer as needed: one reason, one fate, and sentences a person can act on.
 
-    Shape:   `detail` and `remedy` are redacted and bounded here, whatever the caller passes; `scopes` are those
-             upstream says the key has, empty when it says nothing
+    Shape:   `detail` and `remedy` are redacted and bounded here, whatever the caller passes; `particulars` is what upstream
+             said beside them
     """
 
     def __init__(
@@ -207,7 +262,7 @@ class UpstreamError(Exception):
         retry_after_seconds: float | None = None,
         request_id: str | None = None,
         status: int | None = None,
-        scopes: tuple[str, ...] = (),
+        particulars: Particulars = NO_PARTICULARS,
     ) -> None:
         self.reason = reason
         self.detail = presentable(detail)
@@ -216,7 +271,9 @@ class UpstreamError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.request_id = request_id
         self.status = status
-        self.scopes = tuple(presentable(scope) for scope in scopes)
+        self.scopes = tuple(presentable(scope) for scope in particulars.scopes)
+        self.quoted = presentable(particulars.quoted)
+        self.is_absent = particulars.is_absent
         super().__init__(f"{reason}: {self.detail}")
 
     @classmethod
@@ -228,7 +285,7 @@ class UpstreamError(Exception):
         retry_after_seconds: float | None = None,
         request_id: str | None = None,
         status: int | None = None,
-        scopes: tuple[str, ...] = (),
+        particulars: Particulars = NO_PARTICULARS,
     ) -> UpstreamError:
         """Build the error from the words of `advice`."""
         return cls(
@@ -239,7 +296,7 @@ class UpstreamError(Exception):
             retry_after_seconds=retry_after_seconds,
             request_id=request_id,
             status=status,
-            scopes=scopes,
+            particulars=particulars,
         )
 
 

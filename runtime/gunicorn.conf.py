@@ -7,6 +7,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from gunicorn import glogging
+
 from runtime import rooms
 from runtime.child import die_with_parent
 
@@ -34,13 +36,22 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 accesslog = None
 errorlog = "-"
 # From the master's first line on, long before a worker reads Django's settings, which say the same.
-logconfig_dict = _logs.configure(
-    os.environ.get("LOG_FORMAT") or "json", (os.environ.get("LOG_LEVEL") or "INFO").upper()
+_logs.take_over(
+    _logs.configure(os.environ.get("LOG_FORMAT") or "json", (os.environ.get("LOG_LEVEL") or "INFO").upper())
 )
-logconfig_dict["loggers"] |= {
-    name: {"handlers": [], "propagate": True} for name in ("gunicorn.error", "gunicorn.access")
-}
-_logs.take_over(logconfig_dict)
+
+
+class Logger(glogging.Logger):
+    """Hands events on to the log of the process, instead of writing lines of its own."""
+
+    def setup(self, cfg: Any) -> None:
+        """Take away what the options have set up; with `logconfig_dict` gunicorn would log every request."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+logger_class = Logger
 
 
 def post_fork(server: Any, worker: Any) -> None:

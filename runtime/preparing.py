@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
+from io import TextIOBase
 from typing import TypeVar
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, connections
 
 from runtime.embedded import EmbeddedServer
@@ -42,7 +43,7 @@ def patiently(
         time.sleep(_PAUSE_SECONDS)
 
 
-def prepare(command: BaseCommand, out: OutputWrapper, *, verbosity: int) -> None:
+def prepare(command: BaseCommand, out: TextIOBase, *, verbosity: int) -> None:
     """Apply migrations, see that the ring opens what is stored, make the first administrator; repeating it is harmless."""
     call_command("migrate", interactive=False, verbosity=verbosity, stdout=out)
     # A ring that cannot open what is stored would only end each process after the other.

@@ -8,11 +8,13 @@ To see why no step is lost and none is done twice, read in this order:
     outcomes     what an answer changes, in one transaction that proves the lease first
     paging       whether the pages of a window lead to an end, judged when each arrives
     windows      the window of a step: judged from its archived pages, written as facts
+    turned_off   what the operator does not want any more
     runs         why something is fetched, which step comes next
     states       what a connection is after each outcome, and which states only a person ends
     lifecycle    what people do with a connection, under the same locks
     schedule     the daily runs, and the tick that finds what is due (tasks)
-    bucket       the rate, decided in Redis and shadowed in the lane
+    bucket       the rate, decided in Redis and shadowed in the lane; the places of people who wait
+    probe_tokens tokens for connection tests, which are no turns: all that a test needs, or a place
     crashpoints  every place at which a process may die, and what is there then
 
 **Not lost.** A run is committed before anything is done for it, together with a lane that is due (`runs.request_run`,
@@ -21,7 +23,15 @@ whoever held it (`lanes.wake_due`). A lane becomes idle only under its lock, wit
 (`turn._choose`); whoever adds a run takes the same lock first (`lanes.hold`, `lanes.ring`). Steps of a connection that
 is paused or needs a person are passed over, and only what that person does ends this state and rings its lanes
 (`states.STANDING`, `lifecycle._back_to_work`). So an open step is found until it is closed, or its connection says what
-a person must do.
+a person must do. A step is closed without its window only where upstream has no such report for the key, where the
+operator turned it off, or where it was given up (`outcomes._skip`, `turned_off.skip`, `outcomes._fail_step`); of these the bill
+can be given up only, and its days are missing then.
+
+**Not held up.** The order of steps is one query (`runs.open_steps`): who has waited ten minutes, then by priority, in it
+the bill before other reports, and reports in trouble last. An upstream that fails parks the lane, unless it failed a
+report beside the bill and the bill can be asked for now (`outcomes._back_off_lane`). Places of people are seen by every
+decision of the bucket, so that no lane, however urgent, takes what a person was promised; each ends by itself, so that
+no lane waits for who does not come (docs/adr/0007).
 
 **Not doubled.** Facts are written by `outcomes.record_page` only, in the transaction that archives the page and closes
 the step, after the lane's row was locked and fence and token were found unchanged (`lanes.lock`) and the step was found

@@ -1,7 +1,9 @@
 """The token bucket: at most capacity + rate × time requests for one owner, across all processes.
 
 Redis decides atomically on its own clock (`bucket.lua`); no caller's clock matters. A caller that gets no
-token is told how long to wait and goes away. Redis out of reach means no token: it fails closed.
+token is told how long to wait and goes away. A person who is told so has a place: the tokens of the moment named
+are given to nobody else (docs/adr/0007-tests-of-a-key-and-the-bucket.md). Redis out of reach means no token: it fails
+closed.
 """
 
 from contextlib import suppress
@@ -19,8 +21,13 @@ _SECOND = 1_000_000
 # than allowed, so that jitter never makes two requests look too close.
 _SLACK = 1.01
 _OWNER_SECONDS = 86_400
+# What a connection test cannot do without from one bucket: who it is and the bill, or the bill in its newer and its
+# older form. Less would be spent for nothing when the rest is refused.
+PROBE_TOKENS = 2
+# Long enough to read a message and press a button, short enough that who never comes back holds up little.
+KEPT_SECONDS = 120.0
 
-Operation = Literal["acquire", "debit", "penalise", "peek"]
+Operation = Literal["acquire", "debit", "restore", "penalise", "peek"]
 
 
 class BucketUnavailableError(Exception):
@@ -39,6 +46,11 @@ class Rate:
         """Credit of a full bucket."""
         return self.interval_us * self.capacity
 
+    @property
+    def spared(self) -> int:
+        """Tokens that who can wait leaves to people: a connection test's; one of a bucket that has few."""
+        return PROBE_TOKENS if self.capacity >= 4 * PROBE_TOKENS else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Seed:
@@ -49,13 +61,22 @@ class Seed:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Who waits for tokens, under a name without spaces, and for how many at once."""
+
+    name: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """The bucket's decision and its state right after it."""
+    """The bucket's decision and its state right after it; `reserved_us` of the credit is for people who wait."""
 
     granted: bool
     wait_seconds: float
     level_us: int
     blocked_seconds: float
+    reserved_us: int = 0
 
 
 def rate_of(family: str) -> Rate:
@@ -108,9 +129,21 @@ class Bucket:
     def acquire(self, seed: Seed, *, floor: int = 0) -> Answer:
         """Take one token if at least `floor` would be left; else say how long until one can be had.
 
-        `floor` leaves the last tokens to more urgent callers; it never asks for more than a full bucket.
+        `floor` leaves the last tokens to more urgent callers; it never asks for more than a full bucket. A negative
+        one lets the level fall below zero by so much. What is reserved for people who wait is left in any case.
         """
         return self._call("acquire", seed, floor=floor)
+
+    def take(self, seed: Seed, place: Place) -> Answer:
+        """Take all tokens of a place, or none; then they are kept for it, from the moment named on for KEPT_SECONDS.
+
+        More than a full bucket is taken from a full one, and paid by waiting.
+        """
+        return self._call("acquire", seed, place=place)
+
+    def give_back(self, seed: Seed, place: Place) -> Answer:
+        """Return the tokens that were not needed, and give up the place if there still is one."""
+        return self._call("restore", seed, place=place)
 
     def debit(self, seed: Seed) -> Answer:
         """Charge one token for a request already made; the level may become negative."""
@@ -124,14 +157,24 @@ class Bucket:
         """Return the state without changing it."""
         return self._call("peek", seed)
 
-    def _call(self, operation: Operation, seed: Seed, *, floor: int = 0, block_us: int = 0) -> Answer:
-        arguments = [
-            operation, self.rate.interval_us, self.rate.capacity, 1, floor,
+    def _call(
+        self,
+        operation: Operation,
+        seed: Seed,
+        *,
+        floor: int = 0,
+        block_us: int = 0,
+        place: Place | None = None,
+    ) -> Answer:
+        arguments: list[Any] = [
+            operation, self.rate.interval_us, self.rate.capacity, place.tokens if place else 1, floor,
             min(seed.level_us, self.rate.full_us), max(seed.blocked_us, 0), block_us,
         ]  # fmt: skip
+        if place:
+            arguments += [place.name, round(KEPT_SECONDS * _SECOND)]
         try:
             answer: Any = self._script(keys=[self.key], args=arguments)
         except redis.RedisError as error:
             raise BucketUnavailableError(f"Redis does not answer: {type(error).__name__}") from error
-        granted, wait_us, level_us, blocked_us = (int(part) for part in answer)
-        return Answer(bool(granted), wait_us / _SECOND, level_us, blocked_us / _SECOND)
+        granted, wait_us, level_us, blocked_us, reserved_us = (int(part) for part in answer)
+        return Answer(bool(granted), wait_us / _SECOND, level_us, blocked_us / _SECOND, reserved_us)

@@ -26,7 +26,7 @@ from workers import bucket, lanes, plans, reports, runs, schedule, states
 from workers.bucket import BucketUnavailableError
 from workers.clock import database_now
 from workers.models import SyncRun, Trigger
-from workers.probe_tokens import UNSAID_WAIT_SECONDS, ProbeTokens, fingerprint, limiter_down
+from workers.probe_tokens import ProbeTokens, fingerprint, limiter_down
 
 # Two years: more than any plan fills, little enough for one run.
 MOST_DAYS = 731
@@ -40,18 +40,19 @@ def test_key(account: Account, api_key: str, *, actor: str) -> ProbeResult:
     """
     # Before it is used: what happens to this process meanwhile must not hide it.
     audit.record(account, actor, "key.tested", connections.key_hint(api_key))
+    waiting = f"{account.pk} {actor} {api_key}"
     try:
-        tokens = ProbeTokens(owner=bucket.known_owner(fingerprint(api_key)), api_key=api_key)
+        owner = bucket.known_owner(fingerprint(api_key))
+        tokens = ProbeTokens(owner, waiting=waiting, api_key=api_key)
     except BucketUnavailableError:
         return _refusal(limiter_down())
     result = probe(
         connections.client_for(api_key), api_key, today=database_now().date(), take_token=tokens.take
     )
     try:
-        tokens.settle(result)
+        return tokens.settle(result)
     except BucketUnavailableError:
         return _refusal(limiter_down())
-    return result
 
 
 def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connection:
@@ -84,7 +85,7 @@ def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connectio
 def test(connection: Connection, *, actor: str) -> ProbeResult:
     """Probe the stored key and bring the connection's state up to date with what was found."""
     _note(connection, actor, "connection.tested")
-    tokens = ProbeTokens(owner=connection.organization_id)
+    tokens = ProbeTokens(connection.organization_id, waiting=f"{connection.pk} {actor}")
     try:
         result = connections.probe_stored(connection, today=database_now().date(), take_token=tokens.take)
     except VaultError as error:
@@ -93,7 +94,7 @@ def test(connection: Connection, *, actor: str) -> ProbeResult:
     except Credential.DoesNotExist:
         result = _refusal(advice(Reason.KEY_UNREADABLE, cause="No key is stored for this connection."))
     try:
-        tokens.settle(result)
+        result = tokens.settle(result)
     except BucketUnavailableError:
         result = _refusal(limiter_down())
     found = result.organization
@@ -327,10 +328,7 @@ def _advice(result: ProbeResult) -> Advice:
 
 
 def _refused(result: ProbeResult) -> RefusedError:
-    wait_seconds = result.retry_after_seconds
-    if wait_seconds is None and result.reason is Reason.RATE_LIMITED:
-        wait_seconds = UNSAID_WAIT_SECONDS  # for which its bucket is blocked now
-    return RefusedError(_advice(result), retry_after_seconds=wait_seconds)
+    return RefusedError(_advice(result), retry_after_seconds=result.retry_after_seconds)
 
 
 def _refusal(told: Advice) -> ProbeResult:

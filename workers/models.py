@@ -144,7 +144,7 @@ class SyncStep(models.Model):
     class Status(models.TextChoices):
         QUEUED = "queued"
         DONE = "done"
-        SKIPPED = "skipped"  # a report this key may not read; the sync goes on without it
+        SKIPPED = "skipped"  # a report this key may not read, or that is not there or turned off; the sync goes on without it
         FAILED = "failed"  # refused or unreadable too often in a row
 
     run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="steps")

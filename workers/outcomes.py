@@ -17,7 +17,7 @@ from costs import attribution, names
 from costs.ingest import Ingested
 from integrations.anthropic.streams import STREAMS, Stream
 from integrations.errors import Fate, Reason, UpstreamError, unreadable
-from integrations.models import Status
+from integrations.models import Connection, Status
 from integrations.pages import Page as FetchedPage
 from workers import archive, backoff, lanes, paging, reports, runs, states, windows
 from workers.bucket import Answer, BucketUnavailableError
@@ -32,8 +32,12 @@ _log = structlog.get_logger(__name__)
 # step is given up and says so; the next sync of the same days is a fresh start.
 _MOST_STEP_FAILURES = 8
 # Answers that concern one report, not the key; and those to a question that upstream does not know.
-_REFUSED = frozenset({Reason.SCOPE_MISSING, Reason.KEY_WRONG_KIND})
+_REFUSED = frozenset({Reason.SCOPE_MISSING, Reason.KEY_WRONG_KIND, Reason.HIPAA_NOT_SERVED})
 _UNKNOWN = frozenset({400, 404})
+_WITHOUT_WINDOW = (SyncStep.Status.QUEUED, SyncStep.Status.FAILED)
+# What something on the way may say for a moment; so often in a row it is no report either.
+_NOT_FOUND = frozenset({404, 405})
+_NOT_FOUND_OFTEN = 3
 # What this process cannot open is left for a tenth of the time since its run last moved: at first just long enough
 # for another worker to claim the lane, later so long that a ring which nobody has costs next to nothing.
 _OTHERS_LEAST_SECONDS, _OTHERS_MOST_SECONDS, _OTHERS_SHARE = 3.0, 30.0, 0.1
@@ -82,8 +86,7 @@ def record_failure(lease: Lease, step: SyncStep, error: UpstreamError, *, reques
         elif error.reason in states.NEEDS_PERSON or _has_no_such_report(held, error):
             _stop_for_person(held, error)
         elif error.fate is Fate.RETRYABLE:
-            _back_off_lane(lease, held, error)
-            return False
+            return _back_off_lane(lease, held, error)
         else:
             _begin_again(held, error)
     return True
@@ -189,9 +192,12 @@ def _note_progress(step: SyncStep, written: Ingested | None = None) -> None:
         step.failures, step.reason, step.detail = 0, "", ""
     step.save()
     is_open, has_trouble = Q(status=SyncStep.Status.QUEUED), Q(failures__gt=0)
+    is_bill = Q(stream=step.run.connection.cost_source)
     steps = step.run.steps.aggregate(
-        closed=Count("pk", filter=~is_open), in_trouble=Count("pk", filter=is_open & has_trouble)
-    )
+        closed=Count("pk", filter=~is_open), in_trouble=Count("pk", filter=is_open & has_trouble),
+        goes_on=Count("pk", filter=is_open & (is_bill | ~has_trouble)),
+        without_bill=Count("pk", filter=is_bill & Q(status__in=_WITHOUT_WINDOW)),
+    )  # fmt: skip
     changes: dict[str, Any] = {
         "failures": 0, "claims_since_progress": 0, "last_progress_at": now, "steps_done": steps["closed"],
     }  # fmt: skip
@@ -204,18 +210,21 @@ def _note_progress(step: SyncStep, written: Ingested | None = None) -> None:
     SyncRun.objects.filter(pk=step.run_id).update(**changes)
     if steps["closed"] == step.run.steps_total:
         _close_run(step, now)
-    else:
-        states.after_success(step.run.connection)
+        return
+    if written is not None and not steps["without_bill"] and step.stream == step.run.connection.cost_source:
+        # Whatever becomes of the other reports of the run.
+        states.after_bill(step.run.connection, now=now)
+    states.after_success(step.run.connection, goes_on=bool(steps["goes_on"]))
 
 
-def _close_run_if_done(step: SyncStep, now: dt.datetime) -> None:
+def close_run_if_done(step: SyncStep, now: dt.datetime) -> None:
     """Note that a step was closed without its window: skipped, or given up."""
     closed = step.run.steps.exclude(status=SyncStep.Status.QUEUED).count()
     if closed == step.run.steps_total:
         _close_run(step, now)
         return
     SyncRun.objects.filter(pk=step.run_id).update(steps_done=closed)
-    states.after_success(step.run.connection)
+    states.after_success(step.run.connection, goes_on=False)
 
 
 def _close_run(step: SyncStep, now: dt.datetime) -> None:
@@ -263,7 +272,7 @@ def _fail_step(step: SyncStep, error: UpstreamError) -> None:
     _back_off_step(step, error)
     _tell(step, error)
     if step.status == SyncStep.Status.FAILED:
-        _close_run_if_done(step, database_now())
+        close_run_if_done(step, database_now())
 
 
 def _back_off_step(step: SyncStep, error: UpstreamError) -> None:
@@ -276,8 +285,12 @@ def _back_off_step(step: SyncStep, error: UpstreamError) -> None:
     )
 
 
-def _back_off_lane(lease: Lease, step: SyncStep, error: UpstreamError) -> None:
-    """Wait with the whole lane: an upstream that does not answer would not answer another step either."""
+def _back_off_lane(lease: Lease, step: SyncStep, error: UpstreamError) -> bool:
+    """
+    Wait with the whole lane: an upstream that does not answer would not answer another step either.
+
+    Not if the bill could be read now: it is asked for before that is believed of it.
+    """
     failures = step.run.failures + 1
     wait_seconds = max(error.retry_after_seconds or 0.0, backoff.wait(failures).total_seconds())
     # If only this window fails, the others must not stand behind it: it comes again after one of them could.
@@ -288,16 +301,22 @@ def _back_off_lane(lease: Lease, step: SyncStep, error: UpstreamError) -> None:
     step.save()
     SyncRun.objects.filter(pk=step.run_id).update(failures=failures, reason=error.reason, detail=error.detail)
     _tell(step, error)
-    lanes.park(lease, wait_seconds)
+    goes_on = step.stream != step.run.connection.cost_source and runs.ready_bill(lease.lane_id).exists()
+    if not goes_on:
+        lanes.park(lease, wait_seconds)
     crash("failure-noted")
+    return goes_on
 
 
 def _tell(step: SyncStep, error: UpstreamError) -> None:
     """Say at the report that it is in trouble; and at the connection when the bill waits for it."""
     connection = states.hold(step.run.connection)
     reports.note_trouble(connection, step.stream, error)
-    if step.run.lane.family == reports.families(connection)[0] and STREAMS[step.stream].kind == "cost":
+    if step.stream == connection.cost_source:
         states.degrade(connection, error)
+    else:
+        # It may have been the last of which something was still expected.
+        states.end_filling(connection)
 
 
 def _record_rate_limit(lease: Lease, step: SyncStep, error: UpstreamError) -> bool:
@@ -338,7 +357,7 @@ def _skip_before_floor(step: SyncStep, error: UpstreamError) -> None:
         return
     reports.raise_floor(connection, step.stream, step.window_end)
     _skip(step, error)
-    _close_run_if_done(step, database_now())
+    close_run_if_done(step, database_now())
 
 
 def _skip_unfinished(step: SyncStep, error: UpstreamError) -> None:
@@ -348,7 +367,7 @@ def _skip_unfinished(step: SyncStep, error: UpstreamError) -> None:
         _fail_step(step, unreadable("it has nothing of days long over", request_id=error.request_id))
         return
     _skip(step, error)
-    _close_run_if_done(step, database_now())
+    close_run_if_done(step, database_now())
 
 
 def _skip(step: SyncStep, error: UpstreamError) -> None:
@@ -366,10 +385,7 @@ def _stop_for_person(step: SyncStep, error: UpstreamError) -> None:
         now = database_now()
         instead = reports.refuse(connection, stream, error, now.date())
         if stream.name in attribution.MATTERS:
-            # What was expected from it will not come: the days it would have answered for are shared out now.
-            attribution.refresh(
-                reports.connected(connection), reports.billed_days(connection), observed_at=now
-            )
+            share_without(connection, now)
         if instead or not was_bill:
             _do_without(step, error, instead)
             return
@@ -379,9 +395,12 @@ def _stop_for_person(step: SyncStep, error: UpstreamError) -> None:
 
 
 def _has_no_such_report(step: SyncStep, error: UpstreamError) -> bool:
-    """Say whether upstream does not know a report at all, for which there is an older one to read instead."""
+    """Say whether upstream has no such report, and there is an older one to read instead, or the bill is another."""
     has_fallback = any(each.instead_of == step.stream for each in STREAMS.values())
-    return has_fallback and error.fate is Fate.FATAL and error.status in _UNKNOWN
+    if has_fallback and error.fate is Fate.FATAL and error.status in _UNKNOWN:
+        return True
+    is_absent = error.is_absent or (error.status in _NOT_FOUND and step.failures + 1 >= _NOT_FOUND_OFTEN)
+    return is_absent and (has_fallback or step.stream != step.run.connection.cost_source)
 
 
 def _do_without(step: SyncStep, error: UpstreamError, instead: Sequence[Stream]) -> None:
@@ -393,4 +412,9 @@ def _do_without(step: SyncStep, error: UpstreamError, instead: Sequence[Stream])
     runs.extend(run, instead)
     step.run = run
     SyncRun.objects.filter(pk=run.pk).update(claims_since_progress=0)
-    _close_run_if_done(step, database_now())
+    close_run_if_done(step, database_now())
+
+
+def share_without(connection: Connection, now: dt.datetime) -> None:
+    """Share out the days that a report which does not come any more would have answered for."""
+    attribution.refresh(reports.connected(connection), reports.billed_days(connection), observed_at=now)

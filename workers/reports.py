@@ -103,9 +103,8 @@ def raise_floor(connection: Connection, stream: str, first: dt.date) -> None:
 def settle(connection: Connection, today: dt.date) -> None:
     """Work out how far each report, and with them the connection, is settled; the caller saves the connection."""
     settled = freshness.settled_through(connection.pk, DayRange(dt.date.min, today))
-    reports = [
-        report for report in connection.reports.filter(wanted_from__isnull=False) if not report.is_refused
-    ]
+    read = connection.reports.exclude(stream__in=settings.REPORTS_OFF).filter(wanted_from__isnull=False)
+    reports = [report for report in read if not report.is_refused]
     for report in reports:
         if report.settled_through != settled.get(report.stream):
             report.settled_through = settled.get(report.stream)
@@ -139,7 +138,8 @@ def revive(connection: Connection, today: dt.date) -> None:
 
 def connected(connection: Connection) -> Connected:
     """Return what the shares of keys and people depend on."""
-    native = connection.reports.filter(stream="analytics_cost", is_refused=False).first()
+    known = connection.reports.exclude(stream__in=settings.REPORTS_OFF)
+    native = known.filter(stream="analytics_cost", is_refused=False).first()
     return Connected(connection.pk, connection.cost_source, native.wanted_from if native else None)
 
 

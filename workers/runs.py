@@ -57,8 +57,8 @@ def trailing_range(
 
 
 def find_backfill(connection: Connection) -> SyncRun | None:
-    """Return an open backfill of the connection, of whichever family."""
-    return _open_runs(connection, Trigger.CONNECT).first()
+    """Return a backfill of the connection that goes on, of whichever family."""
+    return states.filling(connection).first()
 
 
 def _open_runs(connection: Connection, trigger: Trigger) -> QuerySet[SyncRun]:
@@ -91,6 +91,8 @@ def _request(
     )
     found = covering.first()
     if found:
+        if trigger == Trigger.FORCE:
+            _read_bill_again(found, days)
         return found, False
     run = SyncRun.objects.create(
         connection=connection,
@@ -106,12 +108,26 @@ def _request(
     return run, True
 
 
+def _read_bill_again(run: SyncRun, days: DayRange) -> None:
+    """
+    Ask for the bill of a forced sync anew that was read long ago, while other reports of the run still wait.
+
+    Who asks again wants the bill of today, not of when a report began to be in trouble; who asks without end must not
+    keep the other reports from being read.
+    """
+    bill = run.steps.filter(stream=run.connection.cost_source)
+    is_fresh = Q(status=SyncStep.Status.QUEUED) | Q(finished_at__gt=Now() - _PATIENCE)
+    if run.steps_total and bill.exists() and not bill.filter(is_fresh).exists():
+        extend(run, [STREAMS[run.connection.cost_source]], days)
+        lanes.ring(run.lane_id)
+
+
 def plan(run: SyncRun) -> None:
     """
     Write the run's steps, each one window of one report; a run that has nothing to read is done at once.
 
     The newest month is what people look at first, and names make it readable; older months can wait, and what
-    is read day by day waits for all of them.
+    is read day by day waits for all of them. In what order they are asked for in the end, see `open_steps`.
     """
     today = database_now().date()
     days = DayRange(run.from_day, run.to_day)
@@ -130,9 +146,9 @@ def plan(run: SyncRun) -> None:
     run.save(update_fields=["steps_total", "status", "finished_at"])
 
 
-def extend(run: SyncRun, streams: Sequence[Stream]) -> None:
-    """Add the windows of further reports to a run: those read instead of one that was just refused."""
-    days = DayRange(run.from_day, run.to_day)
+def extend(run: SyncRun, streams: Sequence[Stream], days: DayRange | None = None) -> None:
+    """Add windows to a run: of the reports read instead of one that was just refused, or of some days once more."""
+    days = days or DayRange(run.from_day, run.to_day)
     known = {report.stream: report for report in run.connection.reports.all()}
     steps = [
         SyncStep(run=run, position=run.steps_total + n, stream=stream.name,
@@ -210,15 +226,30 @@ def ready_steps(lane_id: int) -> QuerySet[SyncStep]:
     return open_steps(lane_id).filter(Q(not_before__isnull=True) | Q(not_before__lte=Now()))
 
 
+def ready_bill(lane_id: int) -> QuerySet[SyncStep]:
+    """Return those of `ready_steps` that read the bill of their connection."""
+    return ready_steps(lane_id).filter(stream=F("run__connection__cost_source"))
+
+
 def open_steps(lane_id: int) -> QuerySet[SyncStep]:
     """
     Return the lane's steps that can be done without a person, the most urgent first.
 
     Steps of a run that is starved (`starved_since`) go before all others, of several such runs those of the one
     that has waited longest: docs/adr/0011-nobody-waits-for-ever.md.
+
+    Among runs of one priority the bill goes first, of whichever connection; only a backfill fills month by month, with
+    all that makes a month readable. A report in trouble beside the bill is tried when nothing else is left to do.
     """
+    is_side = ~Q(stream=F("run__connection__cost_source"))
     is_long = Q(pages_read__gte=_MANY_PAGES) | Q(
         run__lane__family="classic", pages_read__gte=_MANY_CLASSIC_PAGES
+    )
+    behind = Case(
+        When(is_long, then=3),
+        When(is_side & Q(failures__gt=0), then=2),
+        When(is_side & ~Q(run__trigger=Trigger.CONNECT), then=1),
+        default=0,
     )
     is_starved = Q(served_at__lt=Now() - _PATIENCE)
     return (
@@ -232,11 +263,9 @@ def open_steps(lane_id: int) -> QuerySet[SyncStep]:
         .exclude(run__connection__status__in=states.STANDING)
         .alias(served_at=Coalesce("run__last_request_at", "run__requested_at"))
         .annotate(starved_since=Case(When(is_starved, then=F("served_at"))))
-        .alias(comes_last=Case(When(is_long, then=1), default=0))
         .order_by(
             F("starved_since").asc(nulls_last=True),
-            "run__priority",
-            "comes_last",
+            F("run__priority") + behind,
             "run__requested_at",
             "position",
         )
@@ -343,11 +372,11 @@ def _seconds_for(run: SyncRun, left: int) -> float:
     seed = lanes.seed_of(run.lane.organization_id, run.lane.family)
     try:
         state = bucket.peek(seed)
-        level_us, blocked = state.level_us, state.blocked_seconds
+        level_us, blocked = state.level_us - state.reserved_us, state.blocked_seconds
     except BucketUnavailableError:
         level_us, blocked = seed.level_us, seed.blocked_us / 1_000_000
-    # The last token is left to connection tests (floor 1), so one more has to be earned.
-    short_us = max(0, (requests + 1) * rate.interval_us - level_us)
+    # What a connection test needs is left, and so has to be earned once.
+    short_us = max(0, (requests + rate.spared) * rate.interval_us - level_us)
     # Windows that are tried again later, and the lane when upstream does not answer: none ends before its wait is over.
     waits = [run.steps.filter(status=SyncStep.Status.QUEUED).aggregate(last=Max("not_before"))["last"]]
     waits += [run.lane.due_at] if run.failures else []

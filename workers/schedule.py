@@ -16,7 +16,7 @@ from django.db import transaction
 from integrations.models import Connection
 from workers import lanes, reports, runs, states
 from workers.clock import database_now
-from workers.models import PRIORITY, Lane, SyncRun, Trigger
+from workers.models import PRIORITY, Lane, Trigger
 
 _BATCH = 1000
 
@@ -133,11 +133,7 @@ def _hold_free_lanes(cursor: Any, connections: list[Connection]) -> set[tuple[st
 
 def _insert_runs(cursor: Any, connections: list[Connection], now: dt.datetime) -> list[int]:
     """Write the runs of the date that are missing; return the lanes that got one."""
-    backfilling = set(
-        SyncRun.objects.filter(
-            connection__in=connections, trigger=Trigger.CONNECT, status__in=SyncRun.ACTIVE
-        ).values_list("connection_id", flat=True)
-    )
+    backfilling = set(states.filling(*connections).values_list("connection_id", flat=True))
     ranges = [
         runs.trailing_range(each, now.date(), with_today=False, is_backfilling=each.pk in backfilling)
         for each in connections

@@ -5,6 +5,8 @@ Call inside the transaction of the outcome: state and message are committed with
 
 import datetime as dt
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 from alerts.outbox import enqueue
 from integrations import connections
 from integrations.errors import Advice, Reason, UpstreamError, advice
@@ -20,6 +22,7 @@ NEEDS_PERSON = frozenset(
         Reason.KEY_REJECTED,
         Reason.KEY_UNREADABLE,
         Reason.SCOPE_MISSING,
+        Reason.HIPAA_NOT_SERVED,
         Reason.ORGANIZATION_REQUIRED,
         Reason.ORGANIZATION_MISMATCH,
     }
@@ -50,11 +53,24 @@ def hold(connection: Connection) -> Connection:
     return current
 
 
-def after_success(connection: Connection) -> None:
-    """A step got further or was closed: leave trouble behind, unless a window of the bill still has some."""
+def after_success(connection: Connection, *, goes_on: bool = True) -> None:
+    """
+    A step got further or was closed: leave trouble behind, unless a window of the bill still has some.
+
+    `goes_on` is False when nothing but reports in trouble beside the bill may be left of the run.
+    """
     if connection.status in _WORKING and connection.reason in _UNTROUBLED:
+        if not goes_on and connection.status == Status.BACKFILLING:
+            end_filling(hold(connection))
         return
     _leave_trouble_behind(hold(connection))
+
+
+def end_filling(connection: Connection) -> None:
+    """Say that a backfill is over of which only reports in trouble beside the bill are left; hold the connection."""
+    if connection.status == Status.BACKFILLING:
+        connection.status = working_status(connection)
+        connection.save(update_fields=["status"])
 
 
 def _leave_trouble_behind(current: Connection) -> None:
@@ -76,11 +92,23 @@ def enqueue_recovered(connection: Connection, now: dt.datetime) -> None:
     enqueue(connection.account, notices.recovered(connection, now), now=now)
 
 
+def filling(*connections: Connection) -> QuerySet[SyncRun]:
+    """
+    Return the open backfills of these connections that go on, the oldest first.
+
+    One of which nothing is left but reports beside the bill, and these in trouble, goes on no more: they may never come.
+    """
+    left = SyncStep.objects.filter(run=OuterRef("pk"), status=SyncStep.Status.QUEUED)
+    is_expected = Exists(
+        left.filter(Q(stream=OuterRef("connection__cost_source")) | Q(failures=0, run__failures=0))
+    )
+    backfills = SyncRun.objects.filter(trigger=Trigger.CONNECT, status__in=SyncRun.ACTIVE)
+    return backfills.filter(is_expected, connection__in=connections).order_by("requested_at")
+
+
 def working_status(connection: Connection) -> Status:
     """Return what a connection without trouble is: backfilling, active, or pending before its first run."""
-    if SyncRun.objects.filter(
-        connection=connection, trigger=Trigger.CONNECT, status__in=SyncRun.ACTIVE
-    ).exists():
+    if filling(connection).exists():
         return Status.BACKFILLING
     return Status.ACTIVE if connection.last_synced_at else Status.PENDING
 
@@ -90,6 +118,12 @@ def after_window(connection: Connection, *, has_rows: bool, now: dt.datetime) ->
     if has_rows and connection.first_data_at is None:
         Connection.objects.filter(pk=connection.pk).update(first_data_at=now)
         enqueue(connection.account, notices.first_data(connection), now=now)
+
+
+def after_bill(connection: Connection, *, now: dt.datetime) -> None:
+    """Every window of a run's bill was stored: a success, however long its other reports take; hold the connection."""
+    connection.last_synced_at = now
+    connection.save(update_fields=["last_synced_at"])
 
 
 def after_run(run: SyncRun, *, now: dt.datetime) -> None:

@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import replace
 
 import structlog
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.db import connection as database
 from django.db.models import Case, F, Value, When
@@ -26,8 +27,8 @@ from integrations.errors import Fate, Reason, UpstreamError, advice
 from integrations.models import Credential
 from integrations.pages import PageRequest
 from integrations.vault import VaultError
-from workers import backoff, lanes, outcomes, runs
-from workers.bucket import BucketUnavailableError
+from workers import backoff, lanes, outcomes, runs, turned_off
+from workers.bucket import BucketUnavailableError, rate_of
 from workers.clock import database_now
 from workers.crashpoints import crash
 from workers.lanes import Lease, LeaseLostError
@@ -40,8 +41,6 @@ _log = structlog.get_logger(__name__)
 REQUESTS_A_TURN = 4
 # A step that was started so often without any outcome kills its worker every time (poison).
 _MOST_CLAIMS = 5
-# Backfill and daily sync leave one token to connection tests and to force syncs of people who wait.
-_FLOOR = {Trigger.FORCE: 0, Trigger.DAILY: 1, Trigger.REREAD: 1, Trigger.CONNECT: 1}
 # Lane → how often in a row our own servers failed it. Of this process only: a row cannot be trusted to count what
 # keeps rows from being written, and who forgets it waits two seconds once more.
 _own_trouble: Counter[int] = Counter()
@@ -134,8 +133,10 @@ def _wait_for_token(lease: Lease, step: SyncStep, wait_seconds: float) -> bool:
 
 
 def _floor(step: SyncStep) -> int:
-    """Return how many tokens the step's request must leave."""
-    return 0 if runs.is_starved(step) else _FLOOR[Trigger(step.run.trigger)]
+    """Return how many tokens the step's request must leave to people who wait for a connection test or a force sync."""
+    if step.run.trigger == Trigger.FORCE or runs.is_starved(step):
+        return 0
+    return rate_of(step.run.lane.family).spared
 
 
 def _choose(lease: Lease) -> SyncStep | None:
@@ -143,17 +144,19 @@ def _choose(lease: Lease) -> SyncStep | None:
     Return the step to do next; with none, give the lane back until one can be done.
 
     Looking takes no lock: whoever lost the lane meanwhile is refused when the grant is noted, before the request.
-    Only what changes rows does: planning, stopping a poisoned run, giving back.
+    Only what changes rows does: planning, skipping what was turned off, stopping a poisoned run, giving back.
     """
     if not runs.unplanned(lease.lane_id).exists():
         # One row at a time: a year's backfill has hundreds of open steps, and only the first is needed.
         step = runs.ready_steps(lease.lane_id).first()
-        if step is not None and not _is_poisoned(step):
+        if step is not None and not _is_poisoned(step) and step.stream not in settings.REPORTS_OFF:
             return step
     with transaction.atomic():
         lanes.lock(lease)
         runs.plan_missing(lease.lane_id)
         crash("steps-planned")
+        if settings.REPORTS_OFF:
+            turned_off.skip(lease.lane_id)
         while (step := runs.ready_steps(lease.lane_id).first()) is not None:
             if not _is_poisoned(step):
                 return step

@@ -95,8 +95,8 @@ class UsageSummaryView(ApiView):
             "days": wanted.days,
             "granularity": query["granularity"],
             "group_by": summary.group_by,
-            "totals": summary.totals if covered.is_stored else usage.UNKNOWN,
-            "previous_totals": summary.previous_totals,
+            "totals": _shown(summary.totals if covered.is_stored else usage.UNKNOWN),
+            "previous_totals": _shown(summary.previous_totals),
             "complete_through": covered.complete_through,
             "state": covered.state,
             "missing": covered.missing,
@@ -113,9 +113,18 @@ class UsageSummaryView(ApiView):
         words = summaries.namer(self.account.pk, summary.group_by)
         naming = Naming(query["names"] == "as_of_day", query["granularity"])
         return [
-            {"bucket": row.bucket, "group": row.group, "counts": row.value, "previous": row.previous}
+            {
+                "bucket": row.bucket,
+                "group": row.group,
+                "counts": _shown(row.value),
+                "previous": _shown(row.previous),
+            }
             for row in summaries.worded(summary.rows, words, naming, _COUNTS)
         ]
+
+
+def _shown(counts: Counts | None) -> Counts | None:
+    return None if counts is None else {**counts, usage.OTHERS: usage.others_of(counts)}
 
 
 class ActivityView(ApiView):

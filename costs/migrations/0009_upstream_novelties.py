@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('source', models.CharField(help_text='The report (stream) that says it.', max_length=40)),
-                ('kind', models.CharField(choices=[('value', 'new value'), ('field', 'new field'), ('count', 'new count'), ('unread', 'of another type')], max_length=8)),
+                ('kind', models.CharField(choices=[('value', 'new value'), ('field', 'new field'), ('count', 'new count'), ('unread', 'unreadable')], max_length=8)),
                 ('field', models.TextField(help_text='Its name upstream.')),
                 ('value', models.TextField(blank=True, help_text='Empty for counts.')),
                 ('first_day', models.DateField(help_text='Null: in a list of names, which has no days.', null=True)),

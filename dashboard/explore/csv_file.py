@@ -6,7 +6,7 @@ from typing import Any
 from config import csv_text
 from config.csv_text import Number
 from costs.coverage import Coverage
-from costs.usage import COUNTS, OTHERS
+from costs.usage import COUNTS, others_of
 from dashboard.chart import Chart
 from dashboard.explore.table import Table
 from dashboard.explore.usage import UsageReport
@@ -66,7 +66,7 @@ def of_usage(report: UsageReport) -> str:
     for line in (*report.lines, *([report.rest] if report.rest else []), report.total):
         labels = _filled(line.labels, len(report.heads))
         previous = line.previous["total_tokens"] if line.previous else None
-        new = (line.counts[OTHERS].get(name, 0) for name in others)
+        new = (others_of(line.counts).get(name, 0) for name in others)
         covered = report.caveats.coverage
         counts = [line.counts[name] if covered.is_stored else None for name in COUNTS]
         lines.append([*labels, *counts, previous, *new, covered.state.value])

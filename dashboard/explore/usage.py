@@ -83,7 +83,7 @@ class UsageReport:
     @property
     def others(self) -> list[str]:
         """The names of the counts that this version does not know, and that no total holds."""
-        return sorted(self.total.counts[usage.OTHERS])
+        return sorted(usage.others_of(self.total.counts))
 
     @property
     def period(self) -> Period:

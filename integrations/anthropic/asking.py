@@ -26,7 +26,11 @@ _SHOWN_ID_CHARACTERS = 8
 
 def is_refusal(error: UpstreamError) -> bool:
     """Whether upstream says no to this report, so that others may still be read; anything else is about the key."""
-    if error.reason in {Reason.KEY_WRONG_KIND, Reason.SCOPE_MISSING}:
+    if error.is_absent or error.reason in {
+        Reason.KEY_WRONG_KIND,
+        Reason.SCOPE_MISSING,
+        Reason.HIPAA_NOT_SERVED,
+    }:
         return True
     return error.reason is Reason.UPSTREAM_UNREADABLE and error.fate is Fate.FATAL
 
@@ -100,7 +104,7 @@ class Asking:
 
     def _note_failure(self, path: str, family: Family, error: UpstreamError) -> None:
         # What passes by itself does not say that the key may not; nothing to read yet says that it may.
-        passes = None if error.fate is not Fate.FATAL else False
+        passes = False if error.fate is Fate.FATAL or error.is_absent else None
         ok = True if error.reason is Reason.NO_USAGE else passes
         self._note(path, Outcome(ok, error.reason, error.detail), error.request_id)
         if error.reason is Reason.RATE_LIMITED:

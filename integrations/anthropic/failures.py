@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from integrations.anthropic.wire import WireError, decode, read_moment
-from integrations.errors import Fate, Reason, UpstreamError, advice
+from integrations.errors import Fate, Particulars, Reason, UpstreamError, advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +30,26 @@ _SCOPES = re.compile(
     r"Got:\s*\[(?P<got>[^\]]*)\].*?Needed:\s*\[(?P<needed>[^\]]*)\]", re.IGNORECASE | re.DOTALL
 )
 _SCOPE = re.compile(r"[\w:.\-]{1,60}", re.ASCII)
+# Other forms name scopes in a sentence: "Missing required scopes: read:analytics", "… does not meet scope requirement
+# user:profile" (anthropics/claude-code #12529). Words between tell which are there and which are missing.
+_SPEAKS_OF_SCOPES = re.compile(r"\bscopes?\b", re.IGNORECASE)
+_SCOPE_WORDS = re.compile(
+    r"\b(?P<got>got|has|have|having|granted|given|provided)\b"
+    r"|\b(?P<needed>need\w*|requir\w+|miss\w+|lack\w*|without)\b"
+    r"|(?<![\w:.\-])(?P<scope>[a-z][\w\-]{0,30}:[a-z][\w\-:]{0,30})",
+    re.IGNORECASE | re.ASCII,
+)
+_CLAUSE_ENDS = re.compile(r"[.;](?:\s|$)")
+# Statuses of a report that is not there, if Anthropic itself says so; with a cursor, 410 is about the cursor.
+_NOT_THERE = frozenset({404, 405, 410, 501})
+_BAD_REQUEST = 400
+# "Unexpected value(s) `…` for the `anthropic-beta` header": of a beta that ended or that this organisation is not in.
+_NOT_OFFERED = re.compile(
+    r"anthropic-beta|\bbeta (header|flag)"
+    r"|\bnot (available|supported|enabled|offered) (for|on|in|to) (your|this) (organi[sz]ation|plan|account)",
+    re.IGNORECASE,
+)
+_HIPAA = re.compile(r"hipaa", re.IGNORECASE)
 _CURSOR = re.compile(r"cursor|page|token|after_id", re.IGNORECASE)
 _INDIVIDUAL = re.compile(r"\b(individual|personal) (account|user|tier|plan)", re.IGNORECASE)
 # Upstream ends a range where its finished days end: of today alone nothing is left. The relatives are other spellings.
@@ -57,6 +77,7 @@ class _Said:
     code: str
     request_id: str | None
     is_json: bool
+    is_anthropics: bool = False
 
     @property
     def quoted(self) -> str:
@@ -84,6 +105,7 @@ def failure(
     """
     said = _read_error(response)
     told, fate = _verdict(response.status, said, has_cursor=cursor is not None)
+    is_absent = fate is not Fate.RESTART and _is_absent(response.status, said)
     wait = None if fate is Fate.FATAL else retry_after_seconds(response.headers, now)
     return UpstreamError.told(
         told,
@@ -91,7 +113,7 @@ def failure(
         retry_after_seconds=wait,
         request_id=said.request_id,
         status=response.status,
-        scopes=_scopes(said).get("got", ()),
+        particulars=Particulars(_scopes(said).get("got", ()), said.quoted, is_absent),
     )
 
 
@@ -145,6 +167,7 @@ def _read_error(response: RawResponse) -> _Said:
         return _Said("", "", request_id, is_json=False)
     error = document.get("error")
     error = error if isinstance(error, dict) else {}
+    is_anthropics = isinstance(error.get("type") or error.get("message"), str)
     details = error.get("details")
     details = details if isinstance(details, dict) else {}
     return _Said(
@@ -152,6 +175,7 @@ def _read_error(response: RawResponse) -> _Said:
         code=str(details.get("error_code") or ""),
         request_id=request_id or identifier(document.get("request_id")),
         is_json=True,
+        is_anthropics=is_anthropics,
     )
 
 
@@ -180,7 +204,6 @@ def _verdict(status: int, said: _Said, *, has_cursor: bool) -> tuple[Advice, Fat
 
 def _refusal(status: int, said: _Said) -> Advice:  # noqa: PLR0911 - a table
     """Statuses 400 to 499 that another attempt would not change."""
-    scopes = _scopes(said)
     match status:
         case 401:
             return advice(Reason.KEY_REJECTED)
@@ -188,9 +211,11 @@ def _refusal(status: int, said: _Said) -> Advice:  # noqa: PLR0911 - a table
             return advice(Reason.KEY_REJECTED, "billing")
         case 400 | 403 if _INDIVIDUAL.search(said.message):
             return advice(Reason.ORGANIZATION_REQUIRED)
-        case 403 if scopes or said.code == "api_key_scope_missing":
-            facts = {name: ", ".join(listed) or "none" for name, listed in scopes.items()}
-            return advice(Reason.SCOPE_MISSING, **facts)
+        case 400 | 403 | 404 if _HIPAA.search(said.message + said.code):
+            return advice(Reason.HIPAA_NOT_SERVED)
+        case 403 if said.code == "api_key_scope_missing" or _SPEAKS_OF_SCOPES.search(said.message):
+            facts = {name: ", ".join(listed) or "none" for name, listed in _scopes(said).items()}
+            return advice(Reason.SCOPE_MISSING, "" if "got" in facts else "needed", **facts)
         case 400 | 403 if said.code in _BY_CODE:
             return advice(*_BY_CODE[said.code])
         case 403:
@@ -200,18 +225,44 @@ def _refusal(status: int, said: _Said) -> Advice:  # noqa: PLR0911 - a table
         case 400 if _NOTHING_YET.search(said.message):
             return advice(Reason.NO_USAGE)
         case _:
-            return _unreadable(f"status {status}{said.quoted}", said, "refused")
+            variant = "no_report" if _is_absent(status, said) else "refused"
+            return _unreadable(f"status {status}{said.quoted}", said, variant)
 
 
 def _list_changed(status: int) -> Advice:
     return advice(Reason.UPSTREAM_UNAVAILABLE, cause=f"the list changed while it was being read ({status})")
 
 
+def _is_absent(status: int, said: _Said) -> bool:
+    """Say whether there is no such report, in Anthropic's words: those of a proxy on the way say nothing of it."""
+    if status in _NOT_THERE:
+        return said.is_anthropics
+    return status == _BAD_REQUEST and (
+        said.code == "organization_not_enrolled_in_beta" or bool(_NOT_OFFERED.search(said.message))
+    )
+
+
 def _scopes(said: _Said) -> dict[str, tuple[str, ...]]:
+    """Return the scopes that a refusal names: those the key has and those it needs; neither when it speaks of none."""
     found = _SCOPES.search(said.message)
-    if found is None:
+    if found:
+        return {name: tuple(_SCOPE.findall(text)) for name, text in found.groupdict().items()}
+    if not _SPEAKS_OF_SCOPES.search(said.message):
         return {}
-    return {name: tuple(_SCOPE.findall(text)) for name, text in found.groupdict().items()}
+    scopes: dict[str, list[str]] = {}
+    kind = "needed"
+    for clause in _CLAUSE_ENDS.split(said.message):
+        words = [(word.lastgroup, word[0]) for word in _SCOPE_WORDS.finditer(clause)]
+        kinds = {name for name, _ in words if name != "scope"}
+        if len(kinds) == 1:
+            # Also a word that follows: "the scope read:analytics is required".
+            kind = str(kinds.pop())
+        for name, text in words:
+            if name == "scope":
+                scopes.setdefault(kind, []).append(text)
+            else:
+                kind = str(name)
+    return {name: tuple(listed) for name, listed in scopes.items()}
 
 
 def _unreadable(cause: str, said: _Said, variant: str = "") -> Advice:

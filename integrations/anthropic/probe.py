@@ -181,7 +181,7 @@ def _recognise(error: UpstreamError, api_key: str) -> UpstreamError:
     if keys.looks_like_inference(api_key) and (is_forbidden or error.reason is Reason.KEY_REJECTED):
         told = advice(Reason.KEY_WRONG_KIND, "inference")
     elif keys.looks_like_enterprise(api_key) and error.reason is Reason.KEY_WRONG_KIND:
-        told = advice(Reason.KEY_WRONG_KIND, "enterprise", cause=error.detail)
+        told = advice(Reason.KEY_WRONG_KIND, "enterprise", cause=error.quoted)
     else:
         return error
     return UpstreamError.told(told, Fate.FATAL, request_id=error.request_id, status=error.status)

@@ -13,7 +13,10 @@ from integrations.anthropic import wire
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from costs.news import Kind
     from costs.records import Record
+
+    _Thing = tuple[Kind, str, str]
 
 # Official Python SDK 2.14.0 and documents, read 2026-11.
 _KNOWN: Mapping[str, frozenset[str]] = {
@@ -53,7 +56,7 @@ _EXPECTED = frozenset(
 def list_news(records: Iterable[Record]) -> list[News]:
     """Return what the records say that this version does not know, each thing once."""
     found: dict[tuple[str, str, str], News] = {}
-    known: dict[tuple[str, Any], Sequence[tuple[str, str, str]]] = {}
+    known: dict[tuple[str, Any], Sequence[_Thing]] = {}
     for record in records:
         columns = _columns(record)
         # Rows repeat: a day of ten thousand has a few hundred combinations of these words.
@@ -78,7 +81,7 @@ def _has_more(record: Record) -> bool:
     return bool(record.extra) or (isinstance(record, UsageRecord) and bool(record.other_counts))
 
 
-def _new_words(columns: Sequence[str], values: Sequence[str | None]) -> list[tuple[str, str, str]]:
+def _new_words(columns: Sequence[str], values: Sequence[str | None]) -> list[_Thing]:
     return [
         ("value", name, value)
         for name, value in zip(columns, values, strict=True)
@@ -86,7 +89,7 @@ def _new_words(columns: Sequence[str], values: Sequence[str | None]) -> list[tup
     ]
 
 
-def _new_fields(record: Record) -> list[tuple[str, str, str]]:
+def _new_fields(record: Record) -> list[_Thing]:
     found = [
         (
             "unread" if name in _EXPECTED else "field",
@@ -100,3 +103,7 @@ def _new_fields(record: Record) -> list[tuple[str, str, str]]:
     if isinstance(record, UsageRecord):
         found += [("count", name, "") for name, count in record.other_counts.items() if count]
     return found
+
+
+def _kind(name: str) -> Kind:
+    return "unread" if name in _EXPECTED else "field"

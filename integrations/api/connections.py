@@ -174,7 +174,7 @@ class KeyTestView(ConnectionApiView):
         operation_id="connections_test_key",
         summary="Test a key",
         tags=["connections"],
-        description="Says what a key is and can see. Nothing is stored. Uses up to two requests upstream.",
+        description="Says what a key is and can see. Nothing is stored. Uses a few requests upstream.",
         request=KeySerializer,
         responses=OpenApiResponse(TestResultSerializer, "`ok` tells.", examples=examples.TEST_RESULTS),
         examples=[examples.KEY],

@@ -1,6 +1,7 @@
 """The documents of connections and runs as the API writes and reads them; no rule of the domain."""
 
 import datetime as dt
+import math
 from typing import Any, ClassVar
 
 from django.core.validators import RegexValidator
@@ -41,6 +42,13 @@ class CapabilitySerializer(serializers.Serializer[Any]):
     detail = TextOrNullField()
 
 
+class WaitField(serializers.IntegerField):
+    """Whole seconds, rounded up: who comes back in between would be early."""
+
+    def to_representation(self, value: float) -> int:
+        return math.ceil(value)
+
+
 class TestResultSerializer(serializers.Serializer[Any]):
     """What a key turned out to be."""
 
@@ -51,6 +59,9 @@ class TestResultSerializer(serializers.Serializer[Any]):
     reason = TextOrNullField(help_text=_REASON)
     detail = TextOrNullField()
     remedy = TextOrNullField()
+    retry_after_seconds = WaitField(
+        allow_null=True, help_text="When a test that failed for a while can be made again; nobody else does."
+    )
 
 
 class BackfillSerializer(serializers.Serializer[Any]):

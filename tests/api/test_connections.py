@@ -34,7 +34,9 @@ class TestTestKey:
 
         found = answer.json()
         assert answer.status_code == 200
-        assert found.keys() == {"ok", "origin", "organization", "capabilities", "reason", "detail", "remedy"}
+        assert found.keys() == {
+            "ok", "origin", "organization", "capabilities", "reason", "detail", "remedy", "retry_after_seconds"
+        }  # fmt: skip
         assert found["ok"] is True
         assert found["origin"] == "claude_platform"
         assert found["organization"].keys() == {"id", "name"}
@@ -254,6 +256,13 @@ class TestStoredKeyTest:
         shown = editor.get(f"connections/{connected.pk}/").json()
         assert found["ok"] is False
         assert (shown["status"], shown["reason"]) == ("error", "key_rejected")
+
+    def test_says_when_it_can_be_made_again(self, editor, connected, simulator):
+        simulator.fault("rate_limit_retry_after", seconds=70, times=-1)
+
+        found = editor.post(f"connections/{connected.pk}/test/").json()
+
+        assert (found["reason"], found["retry_after_seconds"]) == ("rate_limited", 70)
 
     def test_takes_no_body(self, editor, account):
         connection = stored_connection(account)

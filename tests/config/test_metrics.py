@@ -36,6 +36,16 @@ class TestMetrics:
         assert after["tallystick_lanes_active"] == after["tallystick_lane_overdue_seconds"] == 0
         assert after["tallystick_outbox_waiting"] == 1
 
+    def test_count_what_upstream_says_that_nobody_knows(self, client, connected, simulator, run_due):
+        simulator.fault("new_field", times=-1)
+        run_due()
+        simulator.clear_faults()
+
+        found = scrape(client)
+
+        assert found["tallystick_new_upstream_values/field"] >= 1
+        assert found["tallystick_new_upstream_values/unread"] == 0
+
     def test_without_a_stored_day_no_age_is_told(self, client, connected, run_due):
         before = scrape(client)
         run_due()

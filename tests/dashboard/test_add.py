@@ -79,7 +79,11 @@ class TestTest:
     def test_words_an_outage_as_temporary(self, admin, visit, simulator, key_of):
         simulator.fault("overloaded", times=-1)
 
-        assert "could not be reached" in visit(admin).post(TEST, {"api_key": key_of("acorn-studio")}).text
+        text = visit(admin).post(TEST, {"api_key": key_of("acorn-studio")}).text
+
+        assert "could not be reached" in text
+        assert "Not tested yet." in text
+        assert "try again in a few minutes" in text
 
 
 class TestAdd:

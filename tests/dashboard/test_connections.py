@@ -172,6 +172,22 @@ class TestDetail:
         assert "Admin API" in text
         assert "Requests possible now" in text
 
+    def test_says_what_is_new_in_the_reports(self, viewer, visit, simulator, filled, run_due):
+        quiet = visit(viewer).get(at(filled)).text
+        simulator.fault("new_field", value="<standard>", times=-1)
+        lifecycle.force_sync(filled, None, actor="alice")
+        run_due()
+        simulator.clear_faults()
+
+        text = visit(viewer).get(at(filled)).text
+
+        assert "New in Anthropic's reports" not in quiet
+        assert "New in Anthropic's reports" in text
+        assert (
+            '<td><code>new_dimension</code></td><td><span class="under wrap"><code>&lt;standard&gt;</code>'
+            in text
+        )
+
     def test_says_that_a_run_waits_for_a_person(self, viewer, admin, visit, simulator, filled, run_due):
         simulator.fault("revoked", times=-1)
         lifecycle.force_sync(filled, None, actor="alice")

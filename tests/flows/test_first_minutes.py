@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from accounts import tokens
-from accounts.models import Role
+from accounts.models import Plan, Role
 from accounts.tokens import Terms
 from costs.periods import DayRange
 from demo.api import Api
@@ -101,12 +101,39 @@ def test_burst_is_used_and_then_the_lane_waits_for_its_minute(account, simulator
     simulator.clear_requests()
 
     lifecycle.connect(account, NewConnection(key), actor="alice")
-    # Ten saved up: two for the probe, seven for the backfill, the last is left to connection tests.
-    eventually(lambda: SyncRun.objects.get().requests == 7, "the burst is used")
+    # Ten saved up: two for the probe, six for the backfill, and two are left to the next connection test.
+    eventually(lambda: SyncRun.objects.get().requests == 6, "the burst is used")
     eventually(lambda: Lane.objects.get().state == Lane.State.WAITING, "the lane waits")
 
     # Those of the classic reports: the analytics family has a limit of its own.
-    assert len([each for each in simulator.requests() if "/analytics/" not in each["path"]]) == 9
+    assert len([each for each in simulator.requests() if "/analytics/" not in each["path"]]) == 8
     assert simulator.rate(per_minute=1, burst=10, path="/organizations/cost_report")["ok"]
     wait = (Lane.objects.get().due_at - timezone.now()).total_seconds()
     assert 30 < wait <= 61
+
+
+def test_a_person_gets_the_moment_they_were_promised_while_everything_asks(
+    account, simulator, engine, settings
+):
+    """Ten times as fast as the default, so that a minute is six seconds; a forced sync may use the last token."""
+    rate = {"ANTHROPIC_REQUESTS_PER_MINUTE": "10", "ANTHROPIC_BURST": "4"}
+    settings.ANTHROPIC_REQUESTS_PER_MINUTE, settings.ANTHROPIC_BURST = 10, 4
+    simulator.clear_requests()
+    account.plan = Plan.PRO
+    account.save()
+    key = simulator.organisations(organisation="acorn-studio")[0]["admin_key"]
+    connection = lifecycle.connect(account, NewConnection(key), actor="alice")
+    today = timezone.now().date()
+    forced, _ = lifecycle.force_sync(connection, DayRange(today - dt.timedelta(days=360), today), actor="bob")
+    engine.beat(**rate)
+    engine.worker(**rate)
+    eventually(lambda: SyncRun.objects.get(pk=forced.pk).requests >= 2, "the forced sync takes every token")
+
+    refused = lifecycle.test(connection, actor="alice")
+    assert refused.reason == "rate_limited"
+    due = time.monotonic() + refused.retry_after_seconds
+    eventually(lambda: time.monotonic() >= due, "the moment promised", seconds=30)
+
+    assert lifecycle.test(connection, actor="alice").ok
+    assert SyncRun.objects.get(pk=forced.pk).status == SyncRun.Status.RUNNING
+    assert simulator.rate(per_minute=10, burst=4, path="/organizations/cost_report")["ok"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +46,20 @@ def test_when_it_cannot_start(engine, tmp_path, kind):
 
     assert process.wait(60) != 0
     assert "PostgreSQL is the only database supported" in json.dumps(events(tmp_path))
+
+
+def test_holds_no_line_of_gunicorns_own_for_a_request(engine, tmp_path):
+    """One line a request is ours, without the query; gunicorn's would hold it."""
+    port = free_port()
+    engine.web(port)
+    eventually(lambda: answers(port), "it answers")
+
+    assert [each for each in events(tmp_path) if each["logger"] == "gunicorn.access"] == []
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz/live?code=secret", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False

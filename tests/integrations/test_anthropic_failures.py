@@ -125,6 +125,103 @@ class TestFailure:
         assert failure(answer(403, message), cursor=None).scopes == ("read:analytics", "read:members")
         assert failure(answer(403, "Not allowed"), cursor=None).scopes == ()
 
+    @pytest.mark.parametrize(
+        ("message", "detail"),
+        [
+            ("Missing required scopes: read:analytics", "it needs read:analytics."),
+            ("missing scope 'read:analytics'", "it needs read:analytics."),
+            ("OAuth token does not meet scope requirement read:analytics", "it needs read:analytics."),
+            (
+                "Missing required scopes: read:analytics, read:members.",
+                "it needs read:analytics, read:members.",
+            ),
+            (
+                "This API key has the scopes api:admin; the scope read:analytics is required",
+                "it has api:admin, and needs read:analytics.",
+            ),
+            (
+                "Required scopes: read:analytics. Granted: api:admin",
+                "it has api:admin, and needs read:analytics.",
+            ),
+            (
+                "The key has api:admin but needs read:analytics scope",
+                "it has api:admin, and needs read:analytics.",
+            ),
+            ("Insufficient scope", "it needs the scope for cost reports."),
+        ],
+    )
+    def test_reads_scopes_in_whatever_form_they_are_named(self, message, detail):
+        error = failure(answer(403, message), cursor=None)
+
+        assert error.reason is Reason.SCOPE_MISSING
+        assert error.detail == f"This key lacks a scope: {detail}"
+
+    def test_keeps_the_scopes_of_a_sentence(self):
+        message = "Required scopes: read:analytics. Granted: api:admin"
+
+        assert failure(answer(403, message), cursor=None).scopes == ("api:admin",)
+
+    @pytest.mark.parametrize(
+        "response",
+        [
+            answer(404, "Not found"),
+            answer(405),
+            answer(410),
+            answer(501),
+            answer(
+                400,
+                "Unexpected value(s) `analytics-usage-cost-2026-08-24` for the `anthropic-beta` header. Please consult "
+                "our documentation or try again without the header.",
+            ),
+            answer(400, "invalid beta flag"),
+            answer(400, "This endpoint is not available on your plan."),
+            answer(400, code="organization_not_enrolled_in_beta"),
+        ],
+    )
+    def test_knows_a_report_that_is_not_there(self, response):
+        assert failure(response, cursor=None).is_absent
+
+    @pytest.mark.parametrize(
+        "response",
+        [
+            answer(404, body=GATEWAY),
+            answer(404, body=b"{}"),
+            answer(404, body=b'{"error": "not found"}'),
+            answer(501, body=GATEWAY),
+            answer(400, "limit must be at most 31"),
+            answer(400, "Invalid date range: ending date must be after starting date"),
+            answer(403, "Not allowed"),
+            answer(500),
+            answer(503),
+        ],
+    )
+    def test_takes_nothing_else_for_one(self, response):
+        """What a proxy says on the way, a question that was wrong, and trouble."""
+        assert not failure(response, cursor=None).is_absent
+
+    def test_takes_a_cursor_that_is_gone_for_none(self):
+        assert not failure(answer(410), cursor="page_2").is_absent
+
+    def test_says_that_there_is_no_such_report(self):
+        detail = failure(answer(404, "Not found"), cursor=None).detail
+
+        assert detail == "Anthropic has no such report for this organisation: status 404: Not found."
+
+    @pytest.mark.parametrize(
+        "response",
+        [
+            answer(400, "This endpoint is not available for organizations with HIPAA readiness enabled."),
+            answer(403, "not available to hipaa-ready organizations"),
+            answer(400, code="hipaa_not_supported"),
+        ],
+    )
+    def test_has_a_cause_of_its_own_for_hipaa(self, response):
+        error = failure(response, cursor=None)
+
+        assert (error.reason, error.fate) == (Reason.HIPAA_NOT_SERVED, Fate.FATAL)
+        assert "HIPAA readiness" in error.detail
+        assert "parent" in error.remedy
+
     def test_quotes_upstream_shortly_and_without_keys(self):
         error = failure(answer(400, f"bad {KEY} " + "x" * 5000), cursor=None)
 

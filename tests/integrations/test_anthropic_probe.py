@@ -499,6 +499,64 @@ class TestAgainstTheSimulator:
 
         assert (result.ok, result.origin) == (ok, origin)
 
+    def test_that_lacks_its_scope_says_so_in_one_sentence(self, upstream):
+        refuse(upstream, ANALYTICS_COST, 403, "Missing required scopes: read:analytics")
+        refuse(upstream, OLDER_COST, 403, "Missing required scopes: read:analytics")
+        refuse(upstream, ME, 403, "Missing required scopes: api:admin")
+
+        result = try_key(SCOPED)
+
+        assert (result.reason, result.detail) == (
+            Reason.SCOPE_MISSING,
+            "This key lacks a scope: it needs read:analytics.",
+        )
+
+    def test_that_may_not_says_so_in_one_sentence(self, upstream):
+        for url in (ANALYTICS_COST, OLDER_COST, ME):
+            refuse(upstream, url, 403, "Not for you")
+
+        result = try_key(SCOPED)
+
+        assert (result.reason, result.detail) == (
+            Reason.KEY_WRONG_KIND,
+            "This Claude Enterprise key cannot read cost reports: Not for you.",
+        )
+
+    def test_of_an_organisation_with_hipaa_readiness_reads_its_classic_report(self, upstream):
+        give_organization(upstream)
+        give(upstream, COST, WITH_COST)
+        refuse(upstream, ANALYTICS_COST, 400, "Not available for organizations with HIPAA readiness")
+        refuse(upstream, ANALYTICS_USAGE, 400, "Not available for organizations with HIPAA readiness")
+
+        result = try_key()
+
+        found = {one.name: (one.ok, one.reason) for one in result.capabilities}
+        assert result.ok
+        assert found["cost_report"] == (True, None)
+        assert found["analytics_cost"] == found["analytics_usage"] == (False, Reason.HIPAA_NOT_SERVED)
+
+    def test_of_an_enterprise_with_hipaa_readiness_names_the_cause(self, upstream):
+        for url in (ANALYTICS_COST, OLDER_COST):
+            refuse(upstream, url, 400, "Not available for organizations with HIPAA readiness")
+        refuse(upstream, ME, 403, "Not for you")
+
+        result = try_key(SCOPED)
+
+        assert (result.ok, result.reason) == (False, Reason.HIPAA_NOT_SERVED)
+        assert result.detail.count(".") == 1
+
+    @pytest.mark.parametrize("status", [404, 405, 410, 501])
+    def test_does_without_a_report_that_is_gone(self, upstream, status):
+        give_organization(upstream)
+        give(upstream, COST, WITH_COST)
+        refuse(upstream, ANALYTICS_COST, status, "gone")
+        refuse(upstream, ANALYTICS_USAGE, status, "gone")
+
+        result = try_key()
+
+        assert result.ok
+        assert (answers(result)["analytics_cost"], answers(result)["analytics_usage"]) == (False, False)
+
     def test_sees_members_only_with_their_scope(self, simulator):
         without = try_key(key_text("acorn-studio", ENTERPRISE), base=simulator.base_url)
         with_scope = try_key(key_text("acorn-studio", MEMBERS), base=simulator.base_url)

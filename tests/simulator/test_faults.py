@@ -250,6 +250,22 @@ class TestDocuments:
         assert ("quantum_tokens" in {row["cost_type"] for row in rows(page["data"])}) == bool(groups)
         assert total_usd(page["data"]) == true_usd
 
+    def test_new_field_leaves_every_number(self, acorn, strike, true_usd):
+        strike("new_field", name="lane", value="fast")
+
+        buckets = acorn.report(*WINDOW, *FULL).json["data"]
+
+        assert {row["lane"] for row in rows(buckets)} == {"fast"}
+        assert total_usd(buckets) == true_usd
+
+    def test_open_bucket_ends_the_last_day_early(self, acorn, strike):
+        strike("open_bucket", hour=9)
+
+        *before, last = acorn.report(*WINDOW).json["data"]
+
+        assert last["ending_at"] == f"{last['starting_at'][:10]}T09:00:00Z"
+        assert {bucket["ending_at"][11:] for bucket in before} == {"00:00:00Z"}
+
 
 class TestBodies:
     def test_wrong_content_type(self, acorn, strike):

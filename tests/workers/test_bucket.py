@@ -11,7 +11,17 @@ from django.conf import settings as django_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.bucket import _SCRIPT, Bucket, BucketUnavailableError, Rate, Seed, rate_of, redis_client
+from workers.bucket import (
+    _SCRIPT,
+    KEPT_SECONDS,
+    Bucket,
+    BucketUnavailableError,
+    Place,
+    Rate,
+    Seed,
+    rate_of,
+    redis_client,
+)
 
 SECOND = 1_000_000
 SLOW = Rate(interval_us=60 * SECOND, capacity=3)
@@ -191,12 +201,12 @@ class ClockedBucket(Bucket):
         client = redis.Redis.from_url(django_settings.REDIS_URL)
         super().__init__(uuid.uuid4().hex, rate, client)
 
-    def _call(self, operation, seed, *, floor=0, block_us=0):
+    def _call(self, operation, seed, **options):
         seconds, micros = divmod(self.now_us, SECOND)
         text = _SCRIPT.replace("redis.call('TIME')", f"{{'{seconds}', '{micros}'}}")
         assert text != _SCRIPT
         self._script = lambda keys, args: self._client.eval(text, 1, *keys, *args)
-        return super()._call(operation, seed, floor=floor, block_us=block_us)
+        return super()._call(operation, seed, **options)
 
 
 RATE = Rate(interval_us=SECOND, capacity=5)
@@ -296,3 +306,232 @@ class TestAnyClock:
         limited.now_us += max(0, penalty * SECOND - early_us)
 
         assert not limited.acquire(Seed(RATE.full_us)).granted
+
+
+MINUTE = Rate(interval_us=60 * SECOND, capacity=10)
+EMPTY = Seed(0)
+ALICE, BOB, CAROL = (Place(name, 2) for name in ("alice", "bob", "carol"))
+
+
+class Minutes(ClockedBucket):
+    """One token a minute, ten saved up, and none of them there now."""
+
+    def __init__(self, rate: Rate = MINUTE) -> None:
+        super().__init__(rate)
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.now_us += round(seconds * SECOND)
+
+    def lane_takes(self, seconds: int, *, floor: int = 0) -> int:
+        """Let a lane ask every second for so long; return how many tokens it got."""
+        taken = 0
+        for _ in range(seconds):
+            self.pass_seconds(1)
+            taken += self.acquire(EMPTY, floor=floor).granted
+        return taken
+
+
+class TestPlace:
+    def test_is_given_all_its_tokens_or_none(self):
+        limited = Minutes()
+        limited.take(EMPTY, ALICE)
+        limited.pass_seconds(60)
+
+        refused = limited.take(EMPTY, ALICE)
+
+        assert (refused.granted, refused.level_us) == (False, MINUTE.interval_us)
+
+    def test_keeps_its_moment_though_a_lane_asks_all_the_time(self):
+        limited = Minutes()
+        wait_seconds = limited.take(EMPTY, ALICE).wait_seconds
+
+        assert wait_seconds == 120
+        assert limited.lane_takes(120) == 0
+        assert limited.take(EMPTY, ALICE).granted
+
+    def test_is_no_longer_in_the_way_of_a_lane_once_it_was_used(self):
+        limited = Minutes()
+        limited.take(EMPTY, ALICE)
+        limited.pass_seconds(120)
+        limited.take(EMPTY, ALICE)
+
+        assert limited.lane_takes(120) == 2
+
+    def test_holds_nobody_up_for_long_when_nobody_comes(self):
+        limited = Minutes()
+        wait_seconds = limited.take(EMPTY, ALICE).wait_seconds
+
+        assert limited.lane_takes(round(wait_seconds + KEPT_SECONDS) - 1) == 1
+        assert limited.lane_takes(1) == 1
+        assert limited.peek(EMPTY).reserved_us == 0
+
+    def test_makes_a_lane_look_again_when_it_ends(self):
+        limited = Minutes(Rate(interval_us=60 * SECOND, capacity=1))
+        limited.take(EMPTY, ALICE)
+
+        wait_seconds = limited.acquire(EMPTY, floor=1).wait_seconds
+
+        limited.pass_seconds(wait_seconds)
+        assert limited.acquire(EMPTY, floor=1).granted
+
+    def test_stays_where_it_was_however_often_its_owner_asks(self):
+        limited = Minutes()
+        limited.take(EMPTY, ALICE)
+        limited.pass_seconds(30)
+
+        assert [limited.take(EMPTY, ALICE).wait_seconds for _ in range(3)] == [90, 90, 90]
+        assert limited.peek(EMPTY).reserved_us == 2 * MINUTE.interval_us
+
+    def test_is_served_in_turn(self):
+        limited = Minutes()
+        waits = [limited.take(EMPTY, who).wait_seconds for who in (ALICE, BOB, CAROL)]
+
+        assert waits == [120, 240, 360]
+        assert limited.lane_takes(120) == 0
+        assert [limited.take(EMPTY, who).granted for who in (CAROL, BOB, ALICE)] == [False, False, True]
+        assert limited.lane_takes(120) == 0
+        assert [limited.take(EMPTY, who).granted for who in (CAROL, BOB)] == [False, True]
+
+    def test_is_kept_for_the_second_when_the_first_comes_late(self):
+        limited = Minutes()
+        limited.take(EMPTY, ALICE)
+        limited.take(EMPTY, BOB)
+        limited.pass_seconds(239)
+        assert limited.take(EMPTY, ALICE).granted
+        limited.pass_seconds(1)
+
+        assert limited.take(EMPTY, BOB).granted
+
+    def test_is_served_earlier_when_the_one_before_gives_up(self):
+        limited = Minutes()
+        limited.take(EMPTY, ALICE)
+        limited.take(EMPTY, BOB)
+        limited.give_back(EMPTY, Place("alice", 0))
+        limited.pass_seconds(120)
+
+        assert limited.take(EMPTY, BOB).granted
+
+    def test_goes_before_somebody_who_asks_for_the_first_time(self):
+        limited = Minutes()
+        limited.take(EMPTY, ALICE)
+        limited.pass_seconds(120)
+
+        assert not limited.take(EMPTY, BOB).granted
+        assert limited.take(EMPTY, ALICE).granted
+
+    def test_keeps_its_moment_though_a_debit_came_in_between(self):
+        limited = Minutes()
+        limited.take(EMPTY, ALICE)
+        limited.debit(EMPTY)
+        limited.pass_seconds(120)
+
+        answer = limited.take(EMPTY, ALICE)
+
+        assert (answer.granted, answer.level_us) == (True, -MINUTE.interval_us)
+
+    def test_waits_as_long_as_upstream_asks_in_the_same_order(self):
+        limited = Minutes()
+        limited.take(EMPTY, ALICE)
+        limited.take(EMPTY, BOB)
+        limited.penalise(EMPTY, 300)
+        limited.pass_seconds(299)
+        waits = [limited.take(EMPTY, who).wait_seconds for who in (BOB, ALICE)]
+
+        assert waits == [1, 1]
+        limited.pass_seconds(1)
+        assert [limited.take(EMPTY, who).granted for who in (ALICE, BOB)] == [True, True]
+
+    def test_of_more_than_a_full_bucket_is_paid_by_waiting(self):
+        limited = Minutes(Rate(interval_us=60 * SECOND, capacity=1))
+
+        assert limited.take(EMPTY, ALICE).wait_seconds == 60
+        limited.pass_seconds(60)
+        assert limited.take(EMPTY, ALICE).level_us == -60 * SECOND
+
+    def test_keeps_what_was_left_of_its_wait_when_the_clock_steps_back(self):
+        limited = Minutes()
+        limited.take(EMPTY, ALICE)
+        limited.pass_seconds(-3600)
+
+        assert limited.take(EMPTY, ALICE).wait_seconds == 120
+
+    def test_is_lost_with_redis_and_holds_nobody_up_then(self):
+        limited = Minutes()
+        limited.take(EMPTY, ALICE)
+        limited._client.delete(limited.key)
+
+        assert limited.acquire(Seed(MINUTE.interval_us)).granted
+
+    def test_gives_back_what_was_not_needed(self):
+        limited = Minutes()
+        limited.pass_seconds(0)
+        limited.take(Seed(2 * MINUTE.interval_us), ALICE)
+
+        assert limited.give_back(EMPTY, Place("alice", 1)).level_us == MINUTE.interval_us
+
+    def test_fills_no_more_than_the_bucket_with_what_is_given_back(self):
+        limited = Minutes()
+
+        assert limited.give_back(Seed(MINUTE.full_us), ALICE).level_us == MINUTE.full_us
+
+
+class TestAcquireInAdvance:
+    def test_lets_the_level_fall_as_far_below_zero_as_it_says(self):
+        limited = Minutes()
+
+        assert [limited.acquire(EMPTY, floor=-2).granted for _ in range(3)] == [True, True, False]
+
+    def test_takes_nothing_that_somebody_waits_for(self):
+        limited = Minutes()
+        limited.take(EMPTY, ALICE)
+
+        assert [limited.acquire(EMPTY, floor=-2).granted for _ in range(2)] == [False, False]
+
+
+people = st.sampled_from([ALICE, BOB, CAROL])
+events = st.one_of(
+    st.tuples(st.just("pass"), st.integers(1, 90)),
+    st.tuples(st.just("ask"), people),
+    st.tuples(st.just("lane"), st.integers(0, 2)),
+    st.tuples(st.just("debit"), st.just(0)),
+)
+
+
+def play(limited: Minutes, what: str, value, promised: dict[Place, int]) -> int:
+    """Make one call, and note what it promises to whom; return how many requests it allowed."""
+    if what == "pass":
+        limited.pass_seconds(value)
+    elif what == "lane":
+        return int(limited.acquire(EMPTY, floor=value).granted)
+    elif what == "debit":
+        limited.debit(EMPTY)
+    elif (answer := limited.take(EMPTY, value)).granted:
+        promised.pop(value, None)
+        return value.tokens
+    else:
+        promised[value] = limited.now_us + round(answer.wait_seconds * SECOND)
+    return 0
+
+
+class TestAnyQueue:
+    @settings(max_examples=200)
+    @given(calls=st.lists(events, max_size=40), whose=people)
+    def test_keeps_each_moment_it_named_last(self, calls, whose):
+        """Whatever others did meanwhile; unless somebody lets it pass, which is then a new beginning."""
+        limited, promised = Minutes(), {}
+        for what, value in [*calls, ("ask", whose)]:
+            play(limited, what, value, promised)
+        due = promised.get(whose, limited.now_us)
+        limited.now_us = max(limited.now_us, due)
+
+        assert whose not in promised or limited.take(EMPTY, whose).granted
+
+    @settings(max_examples=200)
+    @given(calls=st.lists(events, max_size=60))
+    def test_never_grants_more_than_capacity_plus_rate_times_time_in_any_interval(self, calls):
+        limited, grants = Minutes(), []
+        start = limited.now_us
+        for what, value in calls:
+            grants += [limited.now_us - start] * play(limited, what, value, {})
+
+        assert exceeded(grants, MINUTE) == []

@@ -16,7 +16,7 @@ from integrations.errors import Fate, Reason, UpstreamError, advice
 from integrations.models import Connection, Status
 from integrations.simulator.process import Simulator
 from tests.workers.locking import BELONGINGS, CONNECTIONS, LANES, locks_taken
-from workers import lanes, lifecycle, outcomes, runs, schedule, turn
+from workers import billing, lanes, lifecycle, outcomes, plans, runs, schedule, turn
 from workers.clock import database_now
 from workers.lifecycle import NewConnection
 from workers.models import Lane, SyncStep
@@ -50,10 +50,6 @@ class Stage:
         lease = lanes.claim(step.run.lane_id)
         assert lease is not None
         return lease, step
-
-
-def pure(_stage: Stage, act: Act) -> Act:
-    return act
 
 
 # ---- what people do
@@ -144,6 +140,19 @@ def cancel(stage: Stage) -> Act:
     return lambda: runs.cancel(run, now=database_now())
 
 
+def larger_plan(_stage: Stage) -> Act:
+    Connection.objects.update(backfill_days=1, wanted_from=database_now().date())
+    return plans.follow
+
+
+def choose_bill(stage: Stage) -> Act:
+    def act() -> None:
+        with pytest.raises(billing.GenerationsDifferError):
+            billing.choose(stage.connection, "analytics_cost", actor="alice")
+
+    return act
+
+
 BOTH = {LANES, CONNECTIONS}
 ALL = {LANES, CONNECTIONS, BELONGINGS}
 # Function → what is done → what it locks. A public function that is missing here fails the test.
@@ -192,6 +201,13 @@ SCENES: dict[str, dict[str, tuple[Callable[[Stage], Act], set[str]]]] = {
         "": (lambda stage: lambda: schedule.next_daily(stage.connection.pk, after=database_now()), set())
     },
     "schedule.start_due": {"": (daily, BOTH)},
+    "plans.first_allowed_day": {
+        "": (
+            lambda stage: lambda: plans.first_allowed_day(stage.connection, database_now().date()), set()
+        )
+    },
+    "plans.follow": {"": (larger_plan, BOTH)},
+    "billing.choose": {"": (choose_bill, BOTH)},
     "runs.cancel": {"": (cancel, BOTH)},
 }  # fmt: skip
 
@@ -215,7 +231,9 @@ def stage(connect, account, simulator, settings) -> Stage:
 
 
 class TestEveryPublicFunction:
-    @pytest.mark.parametrize("module", [lifecycle, outcomes, schedule], ids=lambda module: module.__name__)
+    @pytest.mark.parametrize(
+        "module", [lifecycle, outcomes, schedule, plans, billing], ids=lambda module: module.__name__
+    )
     def test_is_looked_at(self, module):
         assert public_functions(module) - SCENES.keys() == set()
 

@@ -103,6 +103,26 @@ class TestPausedWhileAnAnswerIsUnderWay:
         assert SyncRun.objects.get().status == SyncRun.Status.SUCCEEDED
         assert connection.status == Status.PAUSED
 
+    @pytest.mark.parametrize("kind", ["server_error", "rate_limit_bare", "bad_amount", "revoked"])
+    def test_stays_paused_whatever_is_wrong_with_the_answer(
+        self, connect, run_due, simulator, monkeypatch, kind
+    ):
+        """It was asked for before the pause; who resumes it finds out by asking again."""
+        connection = connect()
+        simulator.fault(kind, path="cost_report", times=-1)
+        original = AnthropicClient.fetch
+
+        def paused_meanwhile(self, request):
+            lifecycle.pause(Connection.objects.get(), actor="alice")
+            return original(self, request)
+
+        monkeypatch.setattr(AnthropicClient, "fetch", paused_meanwhile)
+        run_due()
+
+        connection.refresh_from_db()
+        assert (connection.status, connection.reason) == (Status.PAUSED, "")
+        assert not OutboxMessage.objects.filter(kind="connection.needs_you").exists()
+
     def test_asks_a_refused_bill_again_when_resumed(self, connect, run_due, simulator, monkeypatch):
         connection = connect()
         simulator.fault("missing_scope", path="cost_report", times=1)

@@ -91,6 +91,26 @@ def unknown_values(answer: Answer, struck: Struck) -> bool:  # noqa: ARG001 — 
     return True
 
 
+def new_field(answer: Answer, struck: Struck) -> bool:
+    """Give every row a field that it never had; no number changes."""
+    name, value = struck.options.text("name", "new_dimension"), struck.options.text("value", "standard")
+    rows = list(_rows(answer))
+    for holder, place, row in rows:
+        # Beside the dimensions where those stand apart from the numbers.
+        holder[place].get("group", row)[name] = value
+    return bool(rows)
+
+
+def open_bucket(answer: Answer, struck: Struck) -> bool:
+    """Let the last bucket end at an hour of its day, as one does whose day still runs."""
+    buckets = [bucket for bucket in answer.document["data"] if bucket.get("ending_at")]
+    if not buckets or answer.document["has_more"]:
+        return False
+    day = buckets[-1]["starting_at"][:10]
+    buckets[-1]["ending_at"] = f"{day}T{struck.options.whole('hour', 14):02}:00:00Z"
+    return True
+
+
 def _rows(answer: Answer) -> Iterator[tuple[list[Any], int, _Row]]:
     """Yield every row with numbers, the list that holds its item and its place there, last first."""
     data = answer.document["data"]

@@ -32,6 +32,8 @@ KINDS = {
     "duplicate_rows": Kind(spoil=documents.duplicate_rows),
     "negative_rows": Kind(spoil=documents.negative_rows),
     "unknown_values": Kind(spoil=documents.unknown_values),
+    "new_field": Kind(spoil=documents.new_field, options=("name", "value")),
+    "open_bucket": Kind(spoil=documents.open_bucket, options=("hour",)),
     "wrong_content_type": Kind(alter=bodies.wrong_content_type, options=("value",)),
     "invalid_utf8": Kind(alter=bodies.invalid_utf8),
     "nan_json": Kind(alter=bodies.nan_json, options=("value", "as_string")),

@@ -6,7 +6,8 @@ import os
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand, OutputWrapper
+from django.core.management.base import BaseCommand
+from django.db import connections
 
 from runtime import preparing
 
@@ -34,9 +35,10 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *_: Any, **__: Any) -> None:
-        out = OutputWrapper(_Log())
+        out = _Log()
         preparing.patiently(lambda: preparing.prepare(self, out, verbosity=1), (), _log.warning)
         _log.info("The database is ready for this release.")
         if os.environ.get("HONCHO_PROCESS_NAME"):
             _log.info("Started by honcho beside the others; staying, as it would end them with this process.")
+            connections.close_all()
             threading.Event().wait()
