@@ -130,6 +130,11 @@ class Coverage:
         return tuple(Gap(DayRange(own[0].day, own[-1].day + _DAY), reason) for reason, own in found)
 
     @property
+    def is_patchy(self) -> bool:
+        """True when a day is stored for some connections and missing for others: their parts are not of the same days."""
+        return any(day.is_stored and day.is_missing for day in self.days)
+
+    @property
     def missing_days(self) -> tuple[dt.date, ...]:
         """The missing days, oldest first."""
         return tuple(day.day for day in self.days if day.is_missing)

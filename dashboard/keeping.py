@@ -6,11 +6,11 @@ alone, whatever role others have.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Manager, Q, QuerySet
 
 from accounts import audit
 from accounts.models import Account, User
@@ -216,7 +216,7 @@ def _hold(kept: Kept | Tile) -> None:
 
     Raises:  GoneError
     """
-    rows = type(kept)._default_manager  # noqa: SLF001 - the public way to a model's rows
+    rows: Manager[Any] = type(kept)._default_manager  # noqa: SLF001 - the public way to a model's rows
     if rows.select_for_update().filter(pk=kept.pk).first() is None:
         raise GoneError(kept)
 

@@ -203,17 +203,19 @@ def _workspaces(account_id: UUID) -> dict[str | None, str]:
     named: dict[str | None, str] = {}
     defaults: dict[str | None, str] = {}
     owners: dict[str | None, str] = {}
-    owned_by = organisations(account_id)
+    users: defaultdict[str, set[str]] = defaultdict(set)
     for (connection, workspace), name in found.current.items():
-        (defaults if workspace is None or workspace in found.defaults else named)[workspace] = name
-        owners[workspace] = owned_by.get(connection, "") if workspace is not None else ""
+        if workspace is None or workspace in found.defaults:
+            defaults[workspace] = name
+        else:
+            named[workspace], owners[workspace] = name, connection
+            users[name].add(connection)
     # The default workspaces of several organisations are one group here, with a name of their own if they differ.
     if defaults:
         of_all = {name for (_, workspace), name in found.current.items() if workspace is None}
         named[None] = of_all.pop() if len(of_all) == 1 else null_label("workspace_id")
     # The organisation is said only of a name that several of them use.
-    users: defaultdict[str, set[str]] = defaultdict(set)
-    for workspace, name in named.items():
-        users[name].add(owners.get(workspace, ""))
-    of_organisation = {key: owners.get(key, "") for key, name in named.items() if len(users[name]) > 1}
+    shared = [key for key, name in named.items() if len(users[name]) > 1 and key is not None]
+    owned_by = organisations(account_id) if shared else {}
+    of_organisation = {key: owned_by.get(owners[key], "") for key in shared}
     return {**defaults, **told_apart(named, of_organisation, _marks(found))}

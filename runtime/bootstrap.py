@@ -70,7 +70,10 @@ def _written_down(root: Path) -> dict[str, str]:
         return {}
     from runtime import environment  # noqa: PLC0415 - most commands find no such file
 
-    return environment.parse_env_file((root / ".env").read_text(encoding="utf-8"))
+    try:
+        return environment.parse_env_file((root / ".env").read_text(encoding="utf-8"))
+    except OSError as error:
+        sys.exit(f"{root / '.env'} cannot be read: {error.strerror}. Let this user read it, or remove it.")
 
 
 def _install(venv: "VirtualEnvironment", needed: str) -> None:

@@ -16,6 +16,8 @@ from runtime.child import die_with_parent
 _found = importlib.util.spec_from_file_location(
     "gunicorn_logs", Path(__file__).resolve().parent.parent / "config/logs.py"
 )
+assert _found  # noqa: S101 - the path ends in .py
+assert _found.loader  # noqa: S101 - so it has one
 _logs = importlib.util.module_from_spec(_found)
 _found.loader.exec_module(_logs)
 
@@ -46,7 +48,7 @@ class Logger(glogging.Logger):
 
     def setup(self, cfg: Any) -> None:
         """Take away what the options have set up; with `logconfig_dict` gunicorn would log every request."""
-        super().setup(cfg)
+        super().setup(cfg)  # type: ignore[no-untyped-call]
         self.error_log.handlers.clear()
         self.error_log.propagate = True
 

@@ -7,6 +7,7 @@ To see why no step is lost and none is done twice, read in this order:
     turn         one turn of a lane: claim, choose, take a token, note it, one request
     outcomes     what an answer changes, in one transaction that proves the lease first
     paging       whether the pages of a window lead to an end, judged when each arrives
+    absent       which answers mean that there is no such report
     windows      the window of a step: judged from its archived pages, written as facts
     turned_off   what the operator does not want any more
     runs         why something is fetched, which step comes next

@@ -17,9 +17,9 @@ from costs import attribution, names
 from costs.ingest import Ingested
 from integrations.anthropic.streams import STREAMS, Stream
 from integrations.errors import Fate, Reason, UpstreamError, unreadable
-from integrations.models import Connection, Status
+from integrations.models import Status
 from integrations.pages import Page as FetchedPage
-from workers import archive, backoff, lanes, paging, reports, runs, states, windows
+from workers import absent, archive, backoff, lanes, paging, reports, runs, states, windows
 from workers.bucket import Answer, BucketUnavailableError
 from workers.clock import database_now
 from workers.crashpoints import crash
@@ -31,13 +31,8 @@ _log = structlog.get_logger(__name__)
 # A refused or unreadable answer is asked for again with growing waits (about two hours in all), then the
 # step is given up and says so; the next sync of the same days is a fresh start.
 _MOST_STEP_FAILURES = 8
-# Answers that concern one report, not the key; and those to a question that upstream does not know.
-_REFUSED = frozenset({Reason.SCOPE_MISSING, Reason.KEY_WRONG_KIND, Reason.HIPAA_NOT_SERVED})
-_UNKNOWN = frozenset({400, 404})
+# Steps whose windows are not stored, unless upstream has none of their days.
 _WITHOUT_WINDOW = (SyncStep.Status.QUEUED, SyncStep.Status.FAILED)
-# What something on the way may say for a moment; so often in a row it is no report either.
-_NOT_FOUND = frozenset({404, 405})
-_NOT_FOUND_OFTEN = 3
 # What this process cannot open is left for a tenth of the time since its run last moved: at first just long enough
 # for another worker to claim the lane, later so long that a ring which nobody has costs next to nothing.
 _OTHERS_LEAST_SECONDS, _OTHERS_MOST_SECONDS, _OTHERS_SHARE = 3.0, 30.0, 0.1
@@ -83,7 +78,7 @@ def record_failure(lease: Lease, step: SyncStep, error: UpstreamError, *, reques
             _skip_before_floor(held, error)
         elif error.reason is Reason.NO_USAGE:
             _skip_unfinished(held, error)
-        elif error.reason in states.NEEDS_PERSON or _has_no_such_report(held, error):
+        elif error.reason in states.NEEDS_PERSON or absent.is_refused(held, error):
             _stop_for_person(held, error)
         elif error.fate is Fate.RETRYABLE:
             return _back_off_lane(lease, held, error)
@@ -379,28 +374,18 @@ def _skip(step: SyncStep, error: UpstreamError) -> None:
 def _stop_for_person(step: SyncStep, error: UpstreamError) -> None:
     """Leave the run open and the connection in error until its key is replaced; or do without one report."""
     stream, connection = STREAMS[step.stream], states.hold(step.run.connection)
-    is_refused = error.reason in _REFUSED or _has_no_such_report(step, error)
-    if is_refused:
+    if absent.is_refused(step, error):
         was_bill = connection.cost_source == stream.name
         now = database_now()
         instead = reports.refuse(connection, stream, error, now.date())
         if stream.name in attribution.MATTERS:
-            share_without(connection, now)
+            reports.share_out(connection, now)
         if instead or not was_bill:
             _do_without(step, error, instead)
             return
     SyncRun.objects.filter(pk=step.run_id).update(reason=error.reason, detail=error.detail)
     if connection.status != Status.PAUSED:
         states.break_down(connection, error, now=database_now())
-
-
-def _has_no_such_report(step: SyncStep, error: UpstreamError) -> bool:
-    """Say whether upstream has no such report, and there is an older one to read instead, or the bill is another."""
-    has_fallback = any(each.instead_of == step.stream for each in STREAMS.values())
-    if has_fallback and error.fate is Fate.FATAL and error.status in _UNKNOWN:
-        return True
-    is_absent = error.is_absent or (error.status in _NOT_FOUND and step.failures + 1 >= _NOT_FOUND_OFTEN)
-    return is_absent and (has_fallback or step.stream != step.run.connection.cost_source)
 
 
 def _do_without(step: SyncStep, error: UpstreamError, instead: Sequence[Stream]) -> None:
@@ -413,8 +398,3 @@ def _do_without(step: SyncStep, error: UpstreamError, instead: Sequence[Stream])
     step.run = run
     SyncRun.objects.filter(pk=run.pk).update(claims_since_progress=0)
     close_run_if_done(step, database_now())
-
-
-def share_without(connection: Connection, now: dt.datetime) -> None:
-    """Share out the days that a report which does not come any more would have answered for."""
-    attribution.refresh(reports.connected(connection), reports.billed_days(connection), observed_at=now)

@@ -78,9 +78,9 @@ class ProbeTokens:
         Raises:  BucketUnavailableError
         """
         is_waiting = not result.ok and result.reason is Reason.RATE_LIMITED and not result.rate_limited
-        for family, owner in self._asked.items():
+        for family, asked in self._asked.items():
             if self._in_hand[family] or not is_waiting:
-                self._give_back(owner, family)
+                self._give_back(asked, family)
         owner = result.organization.id if result.organization else self._owner
         if owner is not None:
             self._pay(owner)

@@ -4,7 +4,7 @@ import datetime as dt
 
 from django.conf import settings
 
-from costs import freshness, sources
+from costs import attribution, freshness, sources
 from costs.attribution import Connected
 from costs.models import DayDigest
 from costs.periods import DayRange
@@ -141,6 +141,11 @@ def connected(connection: Connection) -> Connected:
     known = connection.reports.exclude(stream__in=settings.REPORTS_OFF)
     native = known.filter(stream="analytics_cost", is_refused=False).first()
     return Connected(connection.pk, connection.cost_source, native.wanted_from if native else None)
+
+
+def share_out(connection: Connection, now: dt.datetime) -> None:
+    """Share out the days that a report would have answered for which does not come any more."""
+    attribution.refresh(connected(connection), billed_days(connection), observed_at=now)
 
 
 def deepen(connection: Connection, today: dt.date) -> None:

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from workers import outcomes, states
+from workers import outcomes, reports, states
 from workers.clock import database_now
 from workers.models import SyncRun, SyncStep
 
@@ -18,5 +18,5 @@ def skip(lane_id: int) -> None:
         now = database_now()
         connection = states.hold(step.run.connection)
         off.filter(run_id=step.run_id).update(status=SyncStep.Status.SKIPPED, finished_at=now)
-        outcomes.share_without(connection, now)
+        reports.share_out(connection, now)
         outcomes.close_run_if_done(step, now)

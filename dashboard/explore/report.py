@@ -280,7 +280,7 @@ def _layout(ground: Ground, chart: Chart, tokens: Mapping[Key, int] | None, most
         slots=chart.slots,
         link=ground.drill,
         compare=ground.compare,
-        has_shares=not ground.untold,
+        has_shares=not (ground.untold or ground.covered.is_patchy),
         sort=state.sort,
         most=most,
         tokens=tokens,

@@ -169,6 +169,15 @@ class TestEntryPoint:
 
         assert set(json.loads((copy / ".venv/tallystick-stamp.json").read_text())) == {"python", "runtime"}
 
+    def test_says_that_what_is_written_down_cannot_be_read(self, copy):
+        # Unreadable for root, too.
+        (copy / ".env").symlink_to("/proc/self/mem")
+
+        answer = _outside_any_venv("check", folder=copy)
+
+        assert (answer.returncode, answer.stderr.count("\n")) == (1, 1)
+        assert ".env cannot be read" in answer.stderr
+
     def test_says_what_a_given_interpreter_lacks(self, copy):
         (copy / "requirements/demo.txt").write_text("no-such-thing==2.0\n")
 

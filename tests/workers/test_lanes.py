@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import transaction
 
+from tests.others import Other, at_once
 from workers import lanes
 from workers.bucket import Answer, rate_of
 from workers.clock import database_now
@@ -44,27 +45,16 @@ class TestWakeDue:
         assert lanes.wake_due() == [held.pk]
 
     def test_leaves_a_lane_that_another_dispatcher_has_locked(self):
-        # Needs two connections; a second thread has its own.
-        import threading
-
-        locked = lane()
+        locked, free = lane(), lane()
         found: list[int] = []
         with transaction.atomic():
             Lane.objects.select_for_update().get(pk=locked.pk)
-            thread = threading.Thread(target=lambda: found.extend(_wake_in_thread()))
-            thread.start()
-            thread.join()
+            other = Other(lambda: found.extend(lanes.wake_due()))
+            waits = other.is_blocked_at_last()
+        other.join()
 
-        assert found == []
-
-
-def _wake_in_thread() -> list[int]:
-    from django.db import connection
-
-    try:
-        return lanes.wake_due()
-    finally:
-        connection.close()
+        assert not waits
+        assert found == [free.pk]
 
 
 class TestClaim:
@@ -138,6 +128,17 @@ class TestRing:
         lanes.ring(waiting.pk)
 
         assert lanes.wake_due() == [waiting.pk]
+
+    def test_wakes_a_lane_that_its_holder_is_about_to_let_rest(self):
+        """The holder has seen no step and not committed yet; what it did not see would be found by nobody."""
+        held = lane(state="leased", due_in=60)
+
+        refused = at_once(
+            lambda: Lane.objects.update(state=Lane.State.IDLE, due_at=None), lambda: lanes.ring(held.pk)
+        )
+
+        assert refused is None
+        assert lanes.wake_due() == [held.pk]
 
     def test_leaves_a_lane_to_its_holder(self):
         held = lane(state="leased", due_in=60)

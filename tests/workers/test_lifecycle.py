@@ -22,7 +22,7 @@ from integrations.anthropic.client import Organization
 from integrations.connections import LabelTakenError, RefusedError
 from integrations.models import Connection, Credential, Status
 from workers import lanes, lifecycle
-from workers.bucket import redis_client
+from workers.bucket import rate_of, redis_client
 from workers.clock import database_now
 from workers.lanes import LeaseLostError
 from workers.lifecycle import ConnectionStandsStillError, NewConnection
@@ -268,6 +268,17 @@ class TestTest:
 
         assert found.reason == "key_unreadable"
         assert "CREDENTIAL_KEYS" in found.remedy
+
+
+    def test_notes_its_tokens_where_a_flush_of_redis_does_not_reach(self, connect, settings):
+        settings.ANTHROPIC_REQUESTS_PER_MINUTE, settings.ANTHROPIC_BURST = 1, 20
+        connection = connect()
+        before = lanes.seed_of(connection.organization_id, "classic").level_us
+
+        lifecycle.test(connection, actor="alice")
+
+        after = lanes.seed_of(connection.organization_id, "classic").level_us
+        assert before - after > 1.9 * rate_of("classic").interval_us
 
 
 class TestRotateKey:

@@ -69,6 +69,24 @@ class TestBrokenWhileAnAnswerIsUnderWay:
         assert OutboxMessage.objects.filter(kind="connection.needs_you").count() == 1
         assert not OutboxMessage.objects.filter(kind="connection.recovered").exists()
 
+    def test_is_told_once_though_both_lanes_hear_it(self, connect, simulator, settings, monkeypatch):
+        settings.REPORTS_OFF = frozenset()
+        connect()
+        classic, analytics = Lane.objects.order_by("-family")
+        original, left = AnthropicClient.fetch, [classic.pk]
+
+        def refused_meanwhile(self, request):
+            if left:
+                turn.run_turn(left.pop())
+            return original(self, request)
+
+        simulator.fault("revoked", times=-1)
+        lanes.wake_due()
+        monkeypatch.setattr(AnthropicClient, "fetch", refused_meanwhile)
+        turn.run_turn(analytics.pk)
+
+        assert OutboxMessage.objects.filter(kind="connection.needs_you").count() == 1
+
     def test_strands_no_step_on_another_lane(self, connect, run_due, simulator, under_way, settings):
         settings.REPORTS_OFF = frozenset()
         connection = connect()
@@ -122,6 +140,20 @@ class TestPausedWhileAnAnswerIsUnderWay:
         connection.refresh_from_db()
         assert (connection.status, connection.reason) == (Status.PAUSED, "")
         assert not OutboxMessage.objects.filter(kind="connection.needs_you").exists()
+
+    def test_stays_paused_though_its_last_window_is_given_up(self, connect, run_due, simulator, under_way):
+        connection = connect()
+        bill = SyncStep.objects.filter(stream="cost_report").order_by("position").last()
+        SyncStep.objects.exclude(pk=bill.pk).update(status="done")
+        SyncStep.objects.update(failures=7)
+        simulator.fault("bad_amount", path="cost_report", times=-1)
+
+        under_way(lambda: lifecycle.pause(connection, actor="alice"))
+        run_due()
+
+        connection.refresh_from_db()
+        assert SyncRun.objects.get().status == SyncRun.Status.FAILED
+        assert (connection.status, connection.reason) == (Status.PAUSED, "")
 
     def test_asks_a_refused_bill_again_when_resumed(self, connect, run_due, simulator, monkeypatch):
         connection = connect()

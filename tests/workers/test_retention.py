@@ -4,10 +4,12 @@ import datetime as dt
 
 import pytest
 from django.db import connection as database
+from django.db import transaction
 from django.db.models import F
 
 from config.celery import app
 from costs.models import CostFact
+from tests.others import Other
 from workers import lifecycle, retention
 from workers.clock import database_now
 from workers.models import Page, SyncRun, SyncStep
@@ -31,6 +33,19 @@ class TestPrune:
         assert retention.prune(database_now() + LATER) == pages
 
         assert Page.objects.count() == 0
+
+    def test_leaves_to_another_pruner_what_that_one_deletes(self, connect, run_due):
+        connect()
+        run_due()
+        found: list[int] = []
+        with transaction.atomic():
+            retention.prune(database_now() + LATER)
+            other = Other(lambda: found.append(retention.prune(database_now() + LATER)))
+            waits = other.is_blocked_at_last()
+        other.join()
+
+        assert not waits
+        assert found == [0]
 
     def test_keeps_runs_steps_and_facts(self, connect, run_due):
         connect()

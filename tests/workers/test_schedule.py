@@ -7,7 +7,7 @@ import pytest
 
 from config.queues import key_of
 from integrations.models import Connection
-from workers import lifecycle, schedule, tasks
+from workers import lanes, lifecycle, schedule, tasks
 from workers.bucket import redis_client
 from workers.clock import database_now
 from workers.models import Lane, SyncRun, Trigger
@@ -113,6 +113,27 @@ class TestStartDue:
         assert started == 0
         assert not SyncRun.objects.filter(trigger=Trigger.DAILY).exists()
         assert synced.next_sync_at is None
+
+    def test_leaves_a_lane_to_its_holder(self, synced):
+        """Made to wait, it would be claimed by a second worker while the first one's request is under way."""
+        Lane.objects.update(state=Lane.State.WAITING, due_at=database_now())
+        lease = lanes.claim(Lane.objects.get().pk)
+        self.overdue(synced, minutes=1)
+
+        assert schedule.start_due() == 1
+
+        assert lease is not None
+        assert Lane.objects.get().state == Lane.State.LEASED
+        assert lanes.wake_due() == []
+
+    def test_keeps_the_place_of_a_lane_that_has_waited_longer(self, synced):
+        since = database_now() - dt.timedelta(hours=1)
+        Lane.objects.update(state=Lane.State.WAITING, due_at=since)
+        self.overdue(synced, minutes=1)
+
+        schedule.start_due()
+
+        assert Lane.objects.get().due_at == since
 
     def test_leaves_paused_and_disconnected_connections_alone(self, synced):
         lifecycle.pause(synced, actor="alice")
