@@ -91,16 +91,22 @@ def choose_account(request: HttpRequest, account: Account) -> None:
     request.session[_CHOSEN] = str(account.pk)
 
 
+def is_reading(method: str | None, view: Any) -> bool:
+    """Say whether a method of a REST view changes nothing."""
+    return method in SAFE_METHODS or getattr(view, "changes_nothing", False)
+
+
 class HasRole(BasePermission):
     """REST permission: reading needs viewer, anything else admin, unless the view says otherwise.
 
-    A view sets `required_role` (for writing methods) to lower it to editor, `reading_role` to raise reading.
+    A view sets `required_role` (for writing methods) to lower it to editor, `reading_role` to raise reading; and
+    `changes_nothing` where each of its methods only reads.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not isinstance(request.auth, ApiToken):
             return False
         principal = principal_of_token(request.auth)
-        if request.method in SAFE_METHODS:
+        if is_reading(request.method, view):
             return principal.may(getattr(view, "reading_role", Role.VIEWER))
         return principal.may_change(getattr(view, "required_role", Role.ADMIN))

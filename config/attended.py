@@ -46,7 +46,7 @@ class _Attended:
     def __init__(self, request: HttpRequest, database: BaseDatabaseWrapper) -> None:
         self._socket = request.META[_SOCKET]
         # Who writes is not stopped by leaving: they have clicked, and may well close the page.
-        self._is_reading = request.method in _SAFE_METHODS
+        self._is_reading = _is_reading(request)
         self._ends_at = time.monotonic() + _seconds_of(request)
         self._database = database
         self._lock = threading.Lock()
@@ -88,7 +88,11 @@ class _Attended:
 def _seconds_of(request: HttpRequest) -> float:
     if rooms.kind_of(request.path) == "files":
         return FILE_SECONDS
-    return READING_SECONDS if request.method in _SAFE_METHODS else WRITING_SECONDS
+    return READING_SECONDS if _is_reading(request) else WRITING_SECONDS
+
+
+def _is_reading(request: HttpRequest) -> bool:
+    return request.method in _SAFE_METHODS or request.path.endswith("/search/")
 
 
 class _Watch:

@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.utils.http import parse_header_parameters
 
 from config.problems import ProblemError, is_api, response
+from runtime import refusals
 
 # Longer than any address that our pages write: saved views keep 4,000 characters.
 MAX_QUERY_BYTES = 6_144
@@ -108,7 +109,7 @@ def size_middleware(get_response: View) -> View:
 def too_large(meta: Mapping[str, Any]) -> ProblemError | None:
     """Return what is too large about a request; the query is measured as it was sent, the body by its length."""
     if len(str(meta.get("QUERY_STRING", ""))) > MAX_QUERY_BYTES:
-        told = f"The query of an address may hold at most {MAX_QUERY_BYTES} bytes."
+        told = f"The query of an address may hold at most {MAX_QUERY_BYTES} bytes. {refusals.WITH_A_BODY}"
         return ProblemError(HTTPStatus.BAD_REQUEST, "query_too_large", told)
     length = str(meta.get("CONTENT_LENGTH") or "0")
     if not (length.isascii() and length.isdigit()):

@@ -19,7 +19,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from config.places import Places
 from config.problems import ProblemError
 
-# Of eight threads of a web process: clients that read slowly must leave some to everybody else.
+# Files have threads of their own (runtime.rooms), one more than this, so that whoever finds no place is told why.
 MOST_AT_ONCE = 4
 MOST_AN_ACCOUNT = 2
 MOST_SECONDS = 900

@@ -1,4 +1,8 @@
-"""What the web process answers before the product is asked: a problem document to programs, a page to people."""
+"""
+What the web process answers before the product is asked: that it lives, and what it refuses.
+
+A refusal is a problem document to programs and a page to people.
+"""
 
 import html
 import json
@@ -19,6 +23,13 @@ _PAGE = """<!doctype html>
 # As config.settings has it for every other answer.
 _POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+# As config.health has it for who does not ask at the door: HEAD, and connections that are enciphered up to here.
+ALIVE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 30\r\nCache-Control: no-store\r\n"
+    b"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+    b'{"status": "ok", "checks": {}}'
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -38,11 +49,14 @@ BUSY = Refusal(
     f"More is being asked than can be answered at once. Try again in {RETRY_AFTER_SECONDS} seconds.",
     RETRY_AFTER_SECONDS,
 )
+WITH_A_BODY = (
+    "Costs and usage can be asked for with a body as well: POST to …/search/ with the parameters as JSON."
+)
 LONG_ADDRESS = Refusal(
     HTTPStatus.REQUEST_URI_TOO_LONG,
     "address_too_long",
     "The address is too long",
-    "The address is longer than any that is read here. Costs and usage can be asked for with POST and a body instead.",
+    f"The address is longer than any that is read here. {WITH_A_BODY}",
 )
 LARGE_HEADERS = Refusal(
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -3,7 +3,8 @@ Rooms of the web process: how much of it each kind of request may take, who wait
 
 Knows no socket and no server. Everything but `People` is used by the one thread that accepts connections.
 
-health · liveness    each has a thread that nothing else can take
+liveness             answered at the door, without a thread
+health               a thread that nothing else can take
 pages · API · files  so many at once, so many waiting, and of both no more than a share for one person
 """
 
@@ -14,16 +15,16 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Generic, Literal, TypeVar
 
-Kind = Literal["live", "health", "pages", "api", "files"]
+Kind = Literal["health", "pages", "api", "files"]
 # Everybody whom the product has not recognised yet: they share one share, or invented cookies would be many people.
 NOBODY = "nobody"
 # A person who is forgotten is recognised again with the next answer.
 _MOST_KNOWN = 10_000
 
+_LIVE = re.compile(rb"GET (?:https?://[^/ ]*)?/healthz/live(?:\?[^ ]*)? HTTP/1\.[01]\r\n")
 _LINE = re.compile(rb"[A-Z]+ (?:https?://[^/ ]*)?(/[^ ?#]*)")
 _TOKEN = re.compile(rb"\r\nauthorization:[ \t]*bearer[ \t]+([^\r\n]*)", re.IGNORECASE)
 _COOKIE = re.compile(rb"\r\ncookie:(?:[^\r\n]*[;, \t])?sessionid=([^;,\s]+)", re.IGNORECASE)
-_ANY_COOKIE = re.compile(rb"\r\ncookie:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,8 @@ class Size:
     share_waiting: int
 
 
-# Each thread keeps a connection to PostgreSQL, except that of liveness, which asks nothing.
+# Each thread keeps a connection to PostgreSQL.
 SIZES: dict[Kind, Size] = {
-    "live": Size(threads=1, share=1, waiting=256, share_waiting=256),
     "health": Size(threads=1, share=1, waiting=16, share_waiting=16),
     "pages": Size(threads=5, share=3, waiting=64, share_waiting=32),
     "api": Size(threads=4, share=2, waiting=64, share_waiting=32),
@@ -61,17 +61,17 @@ def read_head(head: bytes) -> Asked:
     line = _LINE.match(head)
     path = line[1] if line else b""
     kind = kind_of(path.decode("latin-1"))
-    if kind == "live" and _ANY_COOKIE.search(head):
-        # Middleware would look up whose session it is, and wait for a database that hangs.
-        kind = "health"
     found = (_TOKEN if path.startswith(b"/api/") else _COOKIE).search(head)
     return Asked(kind, key_of(found[1].strip()) if found else None)
 
 
+def is_liveness(head: bytes) -> bool:
+    """Say whether somebody asks whether the process answers at all."""
+    return _LIVE.match(head) is not None
+
+
 def kind_of(path: str) -> Kind:
     """Say which room answers a path."""
-    if path == "/healthz/live":
-        return "live"
     if path.startswith(("/healthz/", "/metrics")):
         return "health"
     if path.startswith("/api/v1/exports/") or path == "/settings/audit.csv":

@@ -2,6 +2,7 @@
 Gunicorn's threaded worker with a door: who comes in, who waits, who is refused; knows no answer of the product.
 
 accept ─▶ the head arrives, without a thread ─▶ its room (runtime.rooms) ─▶ a thread of that room, the line, or 503
+       └▶ liveness is answered there and then
 ─▶ the connection is kept for the next request, or says farewell, without a thread
 
 Gunicorn has one pool and one line without end: whoever fills it keeps everybody waiting, the health check too.
@@ -52,9 +53,11 @@ _PARSE_REFUSALS = {
 }
 
 
-class Visitor(TConn):  # type: ignore[misc]  # gunicorn has no types
+class Visitor(TConn):
     """A connection with what has arrived of its next request, and whose it is."""
 
+    parser: Any
+    timeout: Any
     head = b""
     kind: Kind = "pages"
     who = rooms.NOBODY
@@ -77,7 +80,7 @@ class _Pools:
             pool.shutdown(wait=wait)
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(ThreadWorker):
     """
     Gives each kind of request a room of its own, and an end to waiting, on both sides.
 
@@ -89,6 +92,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     to each read of a body. What the answer holds, such as a place among the exports and a transaction, is given back
     while the answer is closed.
     """
+
+    # None until the process has begun.
+    poller: Any
+    tpool: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -158,7 +165,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._listen(conn)
 
     def enqueue_req(self, conn: Visitor) -> None:
-        """Let a request into its room, into the line before it, or refuse it."""
+        """Let a request into its room, into the line before it, or answer it here."""
+        if rooms.is_liveness(conn.head):
+            self._answer(conn, refusals.ALIVE)
+            return
         asked = rooms.read_head(conn.head)
         conn.kind, conn.who = asked.kind, rooms.people.who(asked.key)
         room, now = self._rooms[conn.kind], time.monotonic()
@@ -224,9 +234,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if now - self._said_at.get(visitor.kind, -_SAID_EVERY_SECONDS) >= _SAID_EVERY_SECONDS:
             self._said_at[visitor.kind] = now
             self.log.warning("Too many requests at once (%s): some are answered with 503.", visitor.kind)
+        self._answer(visitor, refusals.answer(refusals.BUSY, visitor.head))
+
+    def _answer(self, visitor: Visitor, answer: bytes) -> None:
+        """Answer without a thread: what is this short a new connection takes at once."""
         visitor.sock.setblocking(False)
         with contextlib.suppress(OSError):
-            visitor.sock.send(refusals.answer(refusals.BUSY, visitor.head))
+            visitor.sock.send(answer)
         self._say_farewell(visitor)
 
     def _say_farewell(self, visitor: Visitor) -> None:

@@ -61,6 +61,18 @@ class WholeNumberField(serializers.IntegerField):
         return int(data)
 
 
+class NumberField(serializers.IntegerField):
+    """A whole number of a body: a number there, of which JSON does not tell 1.0 from 1, and no text of digits."""
+
+    def to_internal_value(self, data: Any) -> int:
+        is_whole = data.is_integer() if isinstance(data, float) else isinstance(data, int)
+        if not is_whole or isinstance(data, bool):  # a boolean is an int to Python
+            raise serializers.ValidationError(
+                "This is not a whole number. Write it without quotes.", "invalid"
+            )
+        return int(data)
+
+
 class Choice(serializers.ChoiceField):
     """One of a few values; a refusal names them."""
 

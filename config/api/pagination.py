@@ -8,8 +8,9 @@ import binascii
 import json
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError
@@ -94,6 +95,11 @@ class Page:
     previous: str | None
 
 
+# Position of the cursor as texts or None, how many rows are wanted, and whether they are read backwards → the rows in parts,
+# which follow each other in the order that is read.
+Parts = Callable[[Sequence[str] | None, int, bool], Iterator[QuerySet[Any]]]
+
+
 @dataclass(frozen=True, slots=True)
 class KeysetPaginator:
     """
@@ -107,16 +113,24 @@ class KeysetPaginator:
 
     def page(self, rows: QuerySet[Any], request: HttpRequest, query: dict[str, Any]) -> Page:
         """Return the page the checked parameters ask for; ProblemError when the cursor is not ours."""
+        return self.page_of_parts(lambda *_: iter((rows,)), request, query)
+
+    def page_of_parts(self, parts: Parts, request: HttpRequest, query: dict[str, Any]) -> Page:
+        """Return the same page of rows that come in parts, of which no more are read than the page needs."""
         size = query["page_size"]
         text = query.get("cursor")
         cursor = _Cursor.decode(text, columns=len(self.columns)) if text else None
         backwards = cursor is not None and cursor.backwards
         down = self.descending != backwards
-        ordered = rows.order_by(*(f"-{column}" if down else column for column in self.columns))
-        if cursor:
-            ordered = ordered.filter(self._beyond(rows.model, cursor.position, down=down))
         # One row more than asked for tells whether there is a further page.
-        found = list(ordered[: size + 1])
+        found: list[Any] = []
+        for rows in parts(cursor.position if cursor else None, size + 1, backwards):
+            ordered = rows.order_by(*(f"-{column}" if down else column for column in self.columns))
+            if cursor:
+                ordered = ordered.filter(self._beyond(rows.model, cursor.position, down=down))
+            found += ordered[: size + 1 - len(found)]
+            if len(found) > size:
+                break
         has_more = len(found) > size
         found = found[:size]
         if backwards:
@@ -182,6 +196,7 @@ def page_response(page: Page, kind: type[serializers.Serializer[Any]]) -> Respon
     )
 
 
+@cache  # one class, or the registry sees two components of one name
 def page_of(kind: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
     """Return the serializer of a page for the OpenAPI document."""
     # One object for each: a serializer takes a field that stands under two names for the second only.

@@ -144,9 +144,11 @@ class NullableListField(serializers.ListField):
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("child", FilterTextField())
-        super().__init__(required=False, **kwargs)
+        super().__init__(required=False, allow_empty=False, **kwargs)
 
     def to_internal_value(self, data: Any) -> list[Any]:
+        if not isinstance(data, list) or not data:
+            return list(super().to_internal_value(data))  # which says what is wrong
         named = [value for value in data if value != "null"]
         values = super().to_internal_value(named) if named else []
         return [*values, None] if len(named) < len(data) else values

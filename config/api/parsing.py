@@ -96,6 +96,13 @@ class QuerySerializer(StrictSerializer):
     def __init__(self, query: QueryDict | None = None, **kwargs: Any) -> None:
         super().__init__(data=self._values(query) if query is not None else {}, **kwargs)
 
+    @classmethod
+    def of_body(cls, body: Mapping[str, Any]) -> "QuerySerializer":
+        """Read the same parameters from the members of a JSON object."""
+        query = cls()
+        query.initial_data = dict(body)
+        return query
+
     def _values(self, query: QueryDict) -> dict[str, Any]:
         errors: dict[str, Any] = {}
         values: dict[str, Any] = {}

@@ -9,6 +9,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
+from rest_framework.fields import ListField
 
 from config.api.parsing import StrictSerializer, UniqueListField
 from config.api.problem_examples import EXAMPLES
@@ -37,14 +38,13 @@ _MEANING = {
     HTTPStatus.CONFLICT: "The connection stands still, or the first request with this key is still running.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than 64 KiB.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not application/json.",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "The Idempotency-Key came with another request before; or the amounts do not fit the "
-    "format exactly.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The Idempotency-Key came with another request before.",
     HTTPStatus.UPGRADE_REQUIRED: "Files are sent with HTTP/1.1 only.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests with this token, or too many exports of its account at once; see "
     "Retry-After.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "A fault of Tallystick; `request_id` finds it in the log.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "The database or Redis does not answer, or too many exports are running; see "
-    "Retry-After.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database or Redis does not answer, more is asked than can be answered at once, it took "
+    "too long, or too many exports are running; see Retry-After.",
 }
 _HEADERS: dict[str, dict[str, Any]] = {
     "ETag": {"schema": {"type": "string"}, "description": "A weak tag of the answer, for If-None-Match."},
@@ -118,6 +118,8 @@ class ProblemSchema(AutoSchema):
 
     def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:
         found = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]
+        if isinstance(field, ListField) and not field.allow_empty:
+            found = {**found, "minItems": 1}
         return {**found, "uniqueItems": True} if isinstance(field, UniqueListField) else found
 
     def _headers(self, *names: str) -> dict[str, Any]:

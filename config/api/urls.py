@@ -9,7 +9,7 @@ from rest_framework.exceptions import NotFound
 from accounts.api import views as tokens
 from config import problems
 from config.api import docs
-from costs.api import export_views, generation_views, resource_views, usage_views
+from costs.api import export_views, generation_views, resource_views, searches, usage_views
 from costs.api import views as costs
 from integrations.api import connections, runs
 
@@ -48,12 +48,16 @@ urlpatterns = [
     path("v1/runs/<uuid:run_id>/", runs.RunView.as_view()),
     path("v1/costs/", costs.CostsView.as_view()),
     path("v1/costs/summary/", costs.SummaryView.as_view()),
+    path("v1/costs/search/", searches.CostsSearchView.as_view()),
+    path("v1/costs/summary/search/", searches.SummarySearchView.as_view()),
     path("v1/restatements/", costs.RestatementsView.as_view()),
     path("v1/tokens/", tokens.TokensView.as_view()),
     path("v1/tokens/<uuid:token_id>/", tokens.TokenView.as_view()),
     path("v1/audit-events/", tokens.AuditEventsView.as_view()),
     path("v1/usage/", usage_views.UsageView.as_view()),
     path("v1/usage/summary/", usage_views.UsageSummaryView.as_view()),
+    path("v1/usage/search/", searches.UsageSearchView.as_view()),
+    path("v1/usage/summary/search/", searches.UsageSummarySearchView.as_view()),
     path("v1/activity/", usage_views.ActivityView.as_view()),
     path("v1/exports/costs.csv", export_views.CostsCsvView.as_view()),
     path("v1/exports/usage.csv", export_views.UsageCsvView.as_view()),

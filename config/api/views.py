@@ -5,14 +5,13 @@ from functools import cached_property
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
-from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from accounts.models import Account, ApiToken, Role
-from accounts.permissions import Principal, principal_of_token
+from accounts.permissions import Principal, is_reading, principal_of_token
 from config.api import caching
 from config.api.negotiation import JsonOnly
 from config.api.parsing import (
@@ -102,9 +101,9 @@ class ApiView(APIView):
     ) -> NoReturn:
         if request.authenticators and not request.successful_authenticator:
             raise NotAuthenticated
-        is_reading = request.method in SAFE_METHODS
-        needed = self.reading_role if is_reading else self.required_role
-        if not is_reading and self.principal.is_read_only and self.principal.may(needed):
+        is_look = is_reading(request.method, self)
+        needed = self.reading_role if is_look else self.required_role
+        if not is_look and self.principal.is_read_only and self.principal.may(needed):
             raise PermissionDenied("This token is read-only; changing something needs one that is not.")
         raise PermissionDenied(
             f"This needs the role {needed.value}; the token has {self.principal.role.value}."

@@ -12,6 +12,9 @@ def _page(row: dict[str, Any], following: str | None = None) -> dict[str, Any]:
     return {"next": following, "previous": None, "results": [row]}
 
 
+_ASKED = {"from": "2026-11-01", "to": "2026-11-08", "workspace_id": ["wrkspc_01Jq", "null"]}
+ROW_SEARCH = OpenApiExample("RowSearch", {**_ASKED, "page_size": 500}, request_only=True)
+SUM_SEARCH = OpenApiExample("SumSearch", {**_ASKED, "group_by": ["model"]}, request_only=True)
 COSTS = OpenApiExample(
     "Costs",
     _page(

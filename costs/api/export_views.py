@@ -13,7 +13,6 @@ from rest_framework.request import Request
 
 from config import csv_text, streaming
 from config.api.views import ApiView
-from config.problems import ProblemError
 from config.streaming import Export
 from costs import selectors, usage
 from costs.api import examples, exported, focus, parquet_file
@@ -178,12 +177,13 @@ class CostsParquetView(ExportView):
     name = "costs.parquet"
     media_type = _PARQUET
     renderer_classes = (_Parquet,)
-    more_problems: ClassVar = {"GET": (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.UPGRADE_REQUIRED)}
 
     @extend_schema(
         operation_id="exports_costs_parquet",
         summary="Export cost rows as Parquet",
-        description=f"{_ABOUT} Amounts are exact: decimal(38, 16), or decimal(76, 38) where one of them has more digits.",
+        description=f"{_ABOUT} Amounts are exact: decimal(38, 16), with more "
+        "digits after the point where one of them needs them. One that 38 digits do not hold is null there, and text in "
+        "`amount_usd_text` or `list_amount_usd_text`.",
         parameters=[CostExportQuery],
         responses={(200, _PARQUET): OpenApiResponse(OpenApiTypes.BINARY, "The file.")},
         tags=["exports"],
@@ -192,14 +192,6 @@ class CostsParquetView(ExportView):
         return self.export(request)
 
     def chunks(self, asked: File) -> Generator[bytes, None, None]:
-        facts = selectors.list_facts(asked.query, dimensions=asked.dimensions)
-        try:
-            digits = parquet_file.digits_of(facts)
-        except parquet_file.NotExactError as error:
-            raise ProblemError(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                "not_exact",
-                f"An amount among these rows has {error}, more than Parquet can hold exactly. The CSV has every digit.",
-            ) from error
+        after = parquet_file.digits_after(selectors.list_facts(asked.query, dimensions=asked.dimensions))
         rows, about = _costs(asked), exported.state_texts(asked.covered)
-        return parquet_file.write(rows, exported.COSTS.columns, digits, about=about)
+        return parquet_file.write(rows, exported.COSTS.columns, after, about=about)

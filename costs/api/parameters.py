@@ -12,6 +12,7 @@ from config.api.fields import Choice, IdField
 from config.api.pagination import PageQuery
 from config.api.parameters import DayField, MomentField, NullableListField, RangeFields, day_range
 from config.api.parsing import QuerySerializer, UniqueListField
+from config.api.search import PageSize
 from config.problems import invalid
 from costs import sources, usage
 from costs.coverage import Scope
@@ -40,14 +41,19 @@ _DIMENSIONS = (
 class ConnectionFilter(QuerySerializer):
     """Which connections."""
 
-    connection = serializers.ListField(child=IdField(), required=False, help_text="Repeatable.")
+    connection = serializers.ListField(
+        child=IdField(), required=False, allow_empty=False, help_text="Repeatable."
+    )
 
 
 class FactFilters(RangeFields, ConnectionFilter):
     """Which days and which rows; every dimension can be filtered, several values of one are alternatives."""
 
     origin = serializers.ListField(
-        child=Choice([origin.value for origin in Origin]), required=False, help_text="Repeatable."
+        child=Choice([origin.value for origin in Origin]),
+        required=False,
+        allow_empty=False,
+        help_text="Repeatable.",
     )
     kind: Kind = "cost"
     known: Mapping[str, str] = DIMENSIONS
@@ -75,7 +81,11 @@ class UsageFilters(FactFilters):
 
 def _dimensions() -> serializers.ListField:
     return serializers.ListField(
-        child=Choice(sorted(sources.DIMENSIONS)), required=False, max_length=5, help_text=_DIMENSIONS
+        child=Choice(sorted(sources.DIMENSIONS)),
+        required=False,
+        allow_empty=False,
+        max_length=5,
+        help_text=_DIMENSIONS,
     )
 
 
@@ -83,6 +93,10 @@ class CostExportQuery(CostFilters):
     """Parameters of the files of costs."""
 
     dimensions = _dimensions()
+
+
+class CostSearch(CostExportQuery, PageSize):
+    """Body of a search for rows."""
 
 
 class CostRowQuery(CostExportQuery, PageQuery):
@@ -93,6 +107,10 @@ class UsageExportQuery(UsageFilters):
     """Parameters of the files of usage."""
 
     dimensions = _dimensions()
+
+
+class UsageSearch(UsageExportQuery, PageSize):
+    """Body of a search for usage rows."""
 
 
 class UsageRowQuery(UsageExportQuery, PageQuery):
@@ -116,6 +134,7 @@ class _Sums(FactFilters):
         group_by = UniqueListField(
             child=Choice(list(self.known)),
             required=False,
+            allow_empty=False,
             max_length=MOST_GROUPS,
             help_text="Repeatable, up to three.",
         )

@@ -2,12 +2,13 @@
 
 import io
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import F, Func, IntegerField, Max, QuerySet
+
+from costs.money import usd_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -15,31 +16,30 @@ if TYPE_CHECKING:
 _AMOUNTS = ("amount_usd", "list_amount_usd")
 # Rows of one row group, which is written as a whole: some 10 MB of memory while it is.
 _ROWS_A_GROUP = 10_000
+# Taking noughts off the end of an amount must not round it; what the table can hold has fewer digits.
+_EXACT = Context(prec=1000)
 
 
-class NotExactError(Exception):
-    """An amount has more digits than the widest decimal of the format holds."""
+# Of the widest decimal that DuckDB, Spark, BigQuery, Athena and Snowflake read; a wider one they refuse, or round.
+_MOST_DIGITS = 38
+# After the point where nothing needs more: the digits that Anthropic documents are 16 at most, in dollars.
+_USUAL_AFTER = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Digits:
-    """How many digits an amount may have before and after its point."""
-
-    before: int
-    after: int
+def text_column(name: str) -> str:
+    """Return the column that holds, as text, the amounts that the decimal one cannot."""
+    return f"{name}_text"
 
 
-# What Spark, DuckDB and BigQuery read at full speed; the digits that Anthropic documents are 16 at most, in dollars.
-USUAL = Digits(22, 16)
-# Everything that passes our door (18 before, 32 after) and shares of it, in the 256 bits of the format's widest.
-WIDEST = Digits(38, 38)
+TEXT_COLUMNS = tuple(text_column(name) for name in _AMOUNTS)
 
 
-def digits_of(facts: QuerySet[Any]) -> Digits:
+def digits_after(facts: QuerySet[Any]) -> int:
     """
-    Return the narrower of two layouts that holds every amount of the rows exactly; the same for almost every query.
+    Return how many digits after the point the amounts of a file have.
 
-    Raises:  NotExactError
+    Shape:   as many as the finest amount needs where the largest still fits before the point, so that each is exact;
+             else the usual number, and what does not fit goes into the text column
     """
     measured: dict[str, Any] = {}
     for name in _AMOUNTS:
@@ -47,16 +47,19 @@ def digits_of(facts: QuerySet[Any]) -> Digits:
         measured[f"{name}_after"] = Max(Func(trimmed, function="scale", output_field=IntegerField()))
         measured[f"{name}_most"] = Max(Func(F(name), function="abs"))
     found = facts.order_by().aggregate(**measured)
-    after = max(found[f"{name}_after"] or 0 for name in _AMOUNTS)
+    after = max(_USUAL_AFTER, *(found[f"{name}_after"] or 0 for name in _AMOUNTS))
     before = max(_whole_digits(found[f"{name}_most"]) for name in _AMOUNTS)
-    for digits in (USUAL, WIDEST):
-        if before <= digits.before and after <= digits.after:
-            return digits
-    raise NotExactError(f"{before} digits before and {after} after the point")
+    return after if before + after <= _MOST_DIGITS else _USUAL_AFTER
 
 
 def _whole_digits(amount: Decimal | None) -> int:
     return 0 if amount is None else max(amount.adjusted() + 1, 0)
+
+
+def fits(amount: Decimal, after: int) -> bool:
+    """Say whether a decimal with so many digits after its point holds the amount to the last digit."""
+    finest = amount.normalize(_EXACT).as_tuple().exponent
+    return -int(finest) <= after and _whole_digits(amount) <= _MOST_DIGITS - after
 
 
 class _Sink(io.RawIOBase):
@@ -86,19 +89,21 @@ class _Sink(io.RawIOBase):
 
 
 def write(
-    rows: Iterator[Mapping[str, Any]], columns: Sequence[str], digits: Digits, *, about: Mapping[str, str]
+    rows: Iterator[Mapping[str, Any]], columns: Sequence[str], after: int, *, about: Mapping[str, str]
 ) -> Generator[bytes, None, None]:
     """
     Write the rows in groups, the format's index last: a file that broke off in the middle cannot be opened.
 
-    Shape:   day is a date, observed_at a moment in UTC, amounts are decimals, everything else is text; null is null;
+    Shape:   day is a date, observed_at a moment in UTC, amounts are decimals, everything else is text; null is null.
+             An amount that does not fit is null in its own column and text in the one beside it;
              `about` stands in the metadata of the file
     """
     # Only who asks for such a file pays the library's 50 MB of memory.
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import parquet  # noqa: PLC0415
 
-    schema = pa.schema([(name, _type_of(name, digits)) for name in columns], metadata=dict(about))
+    names = (*columns, *TEXT_COLUMNS)
+    schema = pa.schema([(name, _type_of(name, after)) for name in names], metadata=dict(about))
     sink = _Sink()
     with parquet.ParquetWriter(sink, schema, compression="zstd") as writer:
         while group := list(islice(rows, _ROWS_A_GROUP)):
@@ -108,23 +113,30 @@ def write(
     yield sink.take()
 
 
-def _type_of(name: str, digits: Digits) -> "pa.DataType":
+def _type_of(name: str, after: int) -> "pa.DataType":
     import pyarrow as pa  # noqa: PLC0415 - as above
 
     if name in _AMOUNTS:
-        kind = pa.decimal128 if digits == USUAL else pa.decimal256
-        return kind(digits.before + digits.after, digits.after)
+        return pa.decimal128(_MOST_DIGITS, after)
     return {"day": pa.date32(), "observed_at": pa.timestamp("us", tz="UTC")}.get(name, pa.string())
 
 
 def _table(group: Sequence[Mapping[str, Any]], schema: "pa.Schema") -> "pa.Table":
     import pyarrow as pa  # noqa: PLC0415 - as above
 
-    arrays = []
-    for column in schema:
-        values = [row[column.name] for row in group]
-        if column.name == "connection":
-            values = [str(value) for value in values]
-        # An amount that would lose a digit is an error here, not a rounding.
-        arrays.append(pa.array(values, column.type))
+    after = schema.field(_AMOUNTS[0]).type.scale
+    # An amount that would lose a digit is an error in a decimal column, not a rounding.
+    arrays = [pa.array(_values(group, column.name, after), column.type) for column in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _values(group: Sequence[Mapping[str, Any]], name: str, after: int) -> list[Any]:
+    if name in _AMOUNTS:
+        return [
+            value if value is None or fits(value, after) else None for value in (row[name] for row in group)
+        ]
+    if name in TEXT_COLUMNS:
+        amounts = [row[name.removesuffix("_text")] for row in group]
+        return [None if value is None or fits(value, after) else usd_text(value) for value in amounts]
+    values = [row[name] for row in group]
+    return [str(value) for value in values] if name == "connection" else values

@@ -1,20 +1,23 @@
 """Joins stored costs with the names and states the API shows beside them; reads only."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from accounts.permissions import rows_of
+from config.api.pagination import Parts
 from costs import freshness
 from costs.api import lookups
 from costs.freshness import DayState
 from costs.models import Restatement
 from costs.periods import DayRange, day_start
 from costs.restated import of_the_bill
+from costs.selectors import CostQuery
+from costs.spans import Spans
 
 _DAY = dt.timedelta(days=1)
 
@@ -48,6 +51,31 @@ def fact_rows(account_id: UUID, facts: Sequence[Any]) -> list[FactRow]:
         )
         for fact in facts
     ]
+
+
+def parts_by_day(spans: Spans, facts_of: Callable[[CostQuery], QuerySet[Any]]) -> Parts:
+    """Return the facts of a question in parts by day, for a paginator whose first column is the day."""
+
+    def parts(position: Sequence[str] | None, rows: int, backwards: bool) -> Iterator[QuerySet[Any]]:
+        days = _from(spans.query.days, position, backwards=backwards)
+        for span in spans.walk(days, rows, backwards=backwards):
+            facts = facts_of(replace(spans.query, days=span.days))
+            yield facts if span.only is None else facts.filter(day__in=span.only)
+
+    return parts
+
+
+def _from(days: DayRange, position: Sequence[str] | None, *, backwards: bool) -> DayRange:
+    """Return the days that lie at the position and beyond it; a position that is no day of ours the paginator refuses."""
+    try:
+        day = dt.date.fromisoformat(position[0]) if position else None
+    except ValueError:
+        day = None
+    if day is None:
+        return days
+    if backwards:
+        return DayRange(days.start, max(min(day + _DAY, days.end), days.start))
+    return DayRange(min(max(day, days.start), days.end), days.end)
 
 
 def list_restatements(account_id: UUID, query: Mapping[str, Any]) -> QuerySet[Restatement]:

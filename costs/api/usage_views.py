@@ -17,6 +17,7 @@ from costs.comparison import range_before, read_comparability
 from costs.coverage import read_coverage
 from costs.models import ActivityFact
 from costs.snapshots import one_look
+from costs.spans import Spans
 from costs.usage import Counts, UsageSummary
 from workers.clock import database_now
 
@@ -46,8 +47,11 @@ class UsageView(ApiView):
     def get(self, request: Request) -> Response:
         query = self.read_query()
         wanted = cost_query(self.account.pk, query, "usage")
-        facts = usage.list_facts(wanted, dimensions=query.get("dimensions", ()))
-        page = _BY_DAY.page(facts, request, query)
+        dimensions = query.get("dimensions", ())
+        parts = rows.parts_by_day(
+            Spans(wanted, "usage", dimensions), lambda part: usage.list_facts(part, dimensions=dimensions)
+        )
+        page = _BY_DAY.page_of_parts(parts, request, query)
         shown = rows.fact_rows(self.account.pk, page.rows)
         return page_response(Page(shown, page.next, page.previous), UsageRowSerializer)
 

@@ -34,6 +34,7 @@ from costs.coverage import read_coverage
 from costs.money import sum_usd
 from costs.selectors import Summary
 from costs.snapshots import one_look
+from costs.spans import Spans
 from workers import lifecycle
 from workers.clock import database_now
 
@@ -62,8 +63,11 @@ class CostsView(ApiView):
     def get(self, request: Request) -> Response:
         query = self.read_query()
         wanted = cost_query(self.account.pk, query)
-        facts = selectors.list_facts(wanted, dimensions=query.get("dimensions", ()))
-        page = _BY_DAY.page(facts, request, query)
+        dimensions = query.get("dimensions", ())
+        parts = rows.parts_by_day(
+            Spans(wanted, "cost", dimensions), lambda part: selectors.list_facts(part, dimensions=dimensions)
+        )
+        page = _BY_DAY.page_of_parts(parts, request, query)
         shown = rows.fact_rows(self.account.pk, page.rows)
         return page_response(Page(shown, page.next, page.previous), CostRowSerializer)
 

@@ -104,8 +104,8 @@ class TestRows:
         assert [(row["description"], row["cost_center"]) for row in rows] == [("z", None)]
 
     def test_count_their_queries(self, viewer, two_models, django_assert_max_num_queries):
-        # The rows, three kinds of names, the default workspaces, the states of the days.
-        with django_assert_max_num_queries(SIGN_IN_QUERIES + 6):
+        # How many rows each day has, the rows, three kinds of names, the default workspaces, the states of the days.
+        with django_assert_max_num_queries(SIGN_IN_QUERIES + 7):
             viewer.get("costs/", **OCTOBER)
 
     @pytest.mark.parametrize(

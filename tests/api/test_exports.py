@@ -18,10 +18,9 @@ from pyarrow import parquet
 from config import csv_text, streaming
 from config.places import Places
 from config.streaming import Export, Stream
-from costs.api.parquet_file import Digits, NotExactError, digits_of
 from costs.ingest import Window, replace_window
 from costs.models import CostFact, UsageFact
-from costs.money import sum_usd
+from costs.money import sum_usd, usd_text
 from costs.names import record_names
 from costs.records import NameRecord, Origin
 from costs.tables import USAGE
@@ -149,6 +148,12 @@ class TestUsageCsv:
         assert (line["total_tokens"], line["requests"]) == ("12", "")
 
 
+def whole(table: pa.Table, name: str) -> list[str | None]:
+    """The amounts of a file as a reader puts them together."""
+    both = zip(table[name].to_pylist(), table[f"{name}_text"].to_pylist(), strict=True)
+    return [text or (None if amount is None else usd_text(amount)) for amount, text in both]
+
+
 class TestUnknownFields:
     @pytest.fixture
     def told(self, filled):
@@ -190,33 +195,49 @@ class TestParquet:
         assert table["speed"].to_pylist() == [None, "", None]
         assert table["description"].to_pylist()[0] == "-a"
 
-    def test_has_the_columns_of_the_list(self, viewer, filled):
+    def test_has_the_columns_of_the_list_and_two_for_what_no_decimal_holds(self, viewer, filled):
         row = viewer.get("costs/", **OCTOBER).json()["results"][0]
 
-        assert table_of(fetched(viewer, "costs.parquet")).column_names == list(row)
+        names = table_of(fetched(viewer, "costs.parquet")).column_names
 
-    def test_widens_where_an_amount_has_more_digits(self, viewer, filled):
+        assert names == [*row, "amount_usd_text", "list_amount_usd_text"]
+
+    def test_has_more_digits_after_the_point_where_an_amount_needs_them(self, viewer, filled):
+        finest = "12345678." + "0" * 27 + "1"
+        store(filled, record(FIRST + 2 * DAY, finest, description="fine"))
+
+        table = table_of(fetched(viewer, "costs.parquet"))
+
+        assert table.schema.field("amount_usd").type == pa.decimal128(38, 28)
+        assert table["amount_usd"].to_pylist()[-1] == Decimal(finest)
+        assert table["amount_usd_text"].null_count == table.num_rows
+
+    def test_holds_as_text_what_no_decimal_of_38_digits_holds(self, viewer, filled):
         finest = "123456789012345678." + "0" * 31 + "1"
         store(filled, record(FIRST + 2 * DAY, finest, description="fine"))
 
         table = table_of(fetched(viewer, "costs.parquet"))
 
-        assert table.schema.field("amount_usd").type == pa.decimal256(76, 38)
-        assert table["amount_usd"].to_pylist()[-1] == Decimal(finest)
+        assert table.schema.field("amount_usd").type == pa.decimal128(38, 16)
+        assert table["amount_usd"].to_pylist()[-2:] == [Decimal("-0.30"), None]
+        assert table["amount_usd_text"].to_pylist()[-2:] == [None, finest]
 
-    def test_refuses_what_it_cannot_hold_exactly(self, viewer, filled):
+    def test_loses_no_digit_of_any_amount(self, viewer, filled):
+        """Both columns together are the list, whatever a row needs."""
         CostFact.objects.filter(description="credit").update(list_amount_usd=Decimal("0." + "0" * 40 + "1"))
+        store(filled, record(FIRST + 2 * DAY, "1234567890123456789012.5", description="large"))
 
-        refused = problem(viewer.get("exports/costs.parquet", **OCTOBER), 422)
+        table = table_of(fetched(viewer, "costs.parquet"))
 
-        assert refused["code"] == "not_exact"
-        assert "41 after the point" in refused["detail"]
-        with pytest.raises(NotExactError):
-            digits_of(CostFact.objects.all())
+        listed = viewer.get("costs/", **OCTOBER).json()["results"]
+        assert whole(table, "amount_usd") == [row["amount_usd"] for row in listed]
+        assert whole(table, "list_amount_usd") == [row["list_amount_usd"] for row in listed]
 
     def test_is_a_table_without_rows(self, viewer, account):
-        assert table_of(fetched(viewer, "costs.parquet")).num_rows == 0
-        assert digits_of(CostFact.objects.all()) == Digits(22, 16)
+        table = table_of(fetched(viewer, "costs.parquet"))
+
+        assert table.num_rows == 0
+        assert table.schema.field("amount_usd").type == pa.decimal128(38, 16)
 
 
 class TestFocus:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.serializers import ValidationError
 
-from config.api.fields import Choice, IdField, TextField, WholeNumberField
+from config.api.fields import Choice, IdField, NumberField, TextField, WholeNumberField
 from config.api.parameters import DayField, MomentField
 from config.api.parsing import StrictSerializer
 from integrations.api.connections import ConnectionApiView
@@ -19,7 +19,7 @@ from tests.api.conftest import DAY, pointers, problem, record, store, stored_con
 from workers import lifecycle
 
 OCTOBER = {"from": "2026-10-01", "to": "2026-10-02"}
-STRICT = (Choice, DayField, IdField, MomentField, TextField, WholeNumberField)
+STRICT = (Choice, DayField, IdField, MomentField, NumberField, TextField, WholeNumberField)
 NOBODY = "0b8a4f1e-6d0b-4f5e-9d3c-2f6f5a1f7c11"
 
 

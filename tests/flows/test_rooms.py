@@ -184,7 +184,7 @@ def test_headers_may_arrive_in_pieces(port):
 
 
 def test_requests_that_arrive_together_are_answered_one_after_the_other(port):
-    one = b"GET /healthz/live HTTP/1.1\r\nHost: localhost\r\n"
+    one = b"GET /healthz/ready HTTP/1.1\r\nHost: localhost\r\n"
     with closing(socket.create_connection(("127.0.0.1", port), timeout=60)) as client:
         client.sendall(one + b"\r\n" + one + b"Connection: close\r\n\r\n")
 
