@@ -12,6 +12,7 @@ from accounts import second_factor
 from accounts.models import AuditEvent
 from accounts.second_factor import MfaAdapter, SecondFactorUnreadableError
 from tests.accounts.test_sign_in import add_app, code_of, sign_in
+from tests.others import at_once
 
 OLD, NEW = ("old", b"o" * 32), ("new", b"n" * 32)
 pytestmark = pytest.mark.django_db
@@ -63,6 +64,24 @@ class TestRotation:
 
         with pytest.raises(CommandError, match="'old' is missing"):
             call_command("rotate_credentials")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_code_that_is_used_while_factors_are_moved_stays_used(alice, settings):
+    settings.CREDENTIAL_KEYS = (OLD,)
+    data = {"seed": MfaAdapter().encrypt("seed"), "used_mask": 0}
+    row = Authenticator.objects.create(user=alice.user, type=Authenticator.Type.RECOVERY_CODES, data=data)
+    settings.CREDENTIAL_KEYS = (NEW, OLD)
+
+    refused = at_once(
+        lambda: Authenticator.objects.filter(pk=row.pk).update(data=data | {"used_mask": 1}),
+        second_factor.reseal_all,
+    )
+
+    row.refresh_from_db()
+    assert refused is None
+    assert row.data["seed"].startswith("new:")
+    assert row.data["used_mask"] == 1
 
 
 class TestAdapter:

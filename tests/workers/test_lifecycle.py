@@ -15,6 +15,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Plan
+from alerts.models import OutboxMessage
 from costs.models import CostFact
 from costs.periods import DayRange
 from integrations import connections
@@ -268,6 +269,18 @@ class TestTest:
 
         assert found.reason == "key_unreadable"
         assert "CREDENTIAL_KEYS" in found.remedy
+
+    def test_leaves_a_paused_one_paused_whatever_is_wrong_with_its_key(self, connect, simulator):
+        """Who paused it resumes it; nobody is written to about what stands still because somebody wanted it to."""
+        connection = connect()
+        lifecycle.pause(connection, actor="alice")
+        simulator.fault("revoked", times=-1)
+
+        result = lifecycle.test(connection, actor="alice")
+
+        assert result.reason == "key_rejected"
+        assert (connection.status, connection.reason) == (Status.PAUSED, "")
+        assert not OutboxMessage.objects.exists()
 
     def test_notes_its_tokens_where_a_flush_of_redis_does_not_reach(self, connect, settings):
         settings.ANTHROPIC_REQUESTS_PER_MINUTE, settings.ANTHROPIC_BURST = 1, 20
