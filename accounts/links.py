@@ -34,6 +34,6 @@ def secret_of(kind: str, event_key: str, recipient: str, *, now: dt.datetime) ->
     if kind == NEW_PASSWORD:
         tokens = app_settings.PASSWORD_RESET_TOKEN_GENERATOR()
         user = User.objects.filter(email=recipient, is_active=True).first()
-        return user and f"{user_pk_to_url_str(user)}-{tokens.make_token(user)}"
+        return None if user is None else f"{user_pk_to_url_str(user)}-{tokens.make_token(user)}"
     invited = Invitation.objects.filter(pk=UUID(event_key.removeprefix("invitation:"))).first()
     return invitations.token_of(invited) if invited and invited.is_open(now) else None

@@ -8,6 +8,7 @@ import structlog
 from celery.beat import PersistentScheduler, ScheduleEntry
 
 from config.queues import key_of
+from workers import signs
 from workers.bucket import redis_client
 
 # A minute of ticks. With no worker they would grow by 90,000 a day, in a Redis that evicts nothing, and all would
@@ -22,6 +23,7 @@ class BoundedScheduler(PersistentScheduler):
 
     _is_full = False
     _latest = 0.0
+    _signed: float | None = None
 
     def tick(self, *args: Any, **kwargs: Any) -> Any:
         """Do what is due next; after the clock was set back, order the entries anew."""
@@ -31,6 +33,9 @@ class BoundedScheduler(PersistentScheduler):
             # until that comes, and nobody would ring for as long as the clock was set back.
             self._heap = None
         self._latest = now
+        if self._signed is None or time.monotonic() - self._signed >= signs.EVERY_SECONDS:
+            signs.leave_of_beat()
+            self._signed = time.monotonic()
         return super().tick(*args, **kwargs)
 
     def adjust(self, n: float | None, drift: float = 0.0) -> float | None:  # noqa: ARG002 - celery's signature

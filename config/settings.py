@@ -48,6 +48,7 @@ DATABASES = {
 # One Redis database, told apart by key prefix (managed clusters offer only database 0):
 #   tallystick:broker:*      queues, and what else kombu keeps  ·  tallystick:bucket:*  rate limits
 #   tallystick:key-owner:*   whose key it was when last tested
+#   tallystick:beat          there while beat lives
 #   tallystick:cache:*       cache (sign-in throttles, nothing that must last)
 REDIS_URL = env.redis_url("REDIS_URL")
 CELERY_BROKER_URL = env.broker_url(REDIS_URL)

@@ -8,15 +8,19 @@ from uuid import UUID
 from costs.models import UpstreamNovelty
 from costs.news import News
 from costs.records import MOST_VALUES
+from costs.texts import shorten
 
 _VALUE_CHARACTERS = 200
+# Of a report; field names that differ in every row would be a row of novelties each.
+MOST_FIELDS = 200
 
 
 def note(connection_id: UUID, news: Iterable[News], *, observed_at: dt.datetime) -> None:
     """
     Remember what is new, and on which days.
 
-    Shape:   of a field at most twenty values are kept: one that differs in every row says nothing by its values
+    Shape:   of a field at most twenty values are kept: one that differs in every row says nothing by its values. Of a
+             report at most MOST_FIELDS fields, for the same reason
     Key:     (connection, report, field, value); the same news again widens the days it was seen on
     Effects: call inside the transaction that stores the window, by which one writer at a time is here
     """
@@ -30,18 +34,25 @@ def note(connection_id: UUID, news: Iterable[News], *, observed_at: dt.datetime)
         )
     }
     room = Counter((source, field) for source, field, _ in stored)
+    fields = Counter(source for source, _ in room)
     new = []
     for place, each in told.items():
         if place in stored:
             _widen(stored[place], each)
-        elif room[place[:2]] < MOST_VALUES:
+        elif _has_room(room[place[:2]], fields[each.source]):
+            fields[each.source] += room[place[:2]] == 0
             room[place[:2]] += 1
             new.append(_novelty(connection_id, each, observed_at))
     UpstreamNovelty.objects.bulk_create(new)
 
 
+def _has_room(values: int, fields: int) -> bool:
+    """Say whether one more value of a field is kept; of a field that is new, whether one more field is."""
+    return 0 < values < MOST_VALUES or (values == 0 and fields < MOST_FIELDS)
+
+
 def _place(news: News) -> tuple[str, str, str]:
-    return news.source, news.field[:_VALUE_CHARACTERS], news.value[:_VALUE_CHARACTERS]
+    return news.source, shorten(news.field, _VALUE_CHARACTERS), shorten(news.value, _VALUE_CHARACTERS)
 
 
 def _novelty(connection_id: UUID, news: News, observed_at: dt.datetime) -> UpstreamNovelty:

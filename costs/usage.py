@@ -10,6 +10,7 @@ from django.db.models import (
     BigIntegerField,
     Count,
     DateField,
+    Exists,
     F,
     Func,
     Model,
@@ -183,19 +184,19 @@ def _sums(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -
     days = choice.chosen_days(asked, table._meta.db_table)
     # Ranges of days are a condition on either table; anything else names the one it is for.
     of_facts = days if isinstance(days, Q) else choice.is_chosen(asked, UsageFact._meta.db_table)
-    others = _others(_of_query(UsageFact, query, of_facts), bucket, columns)
+    # Their index is empty until upstream counts something new.
+    having_new = _of_query(UsageFact, query, of_facts).exclude(other_counts={}).order_by()
     sums: dict[str, Any] = {f"sum_{name}": Sum(name) for name in _STORED}
     grouped = (
         _of_cut(_of_query(table, query, days), cut)
         .values(bucket=bucket, **columns)
-        .annotate(**sums, rows=Count("id"), counted=Count("requests"))
+        .annotate(**sums, rows=Count("id"), counted=Count("requests"), is_new=Exists(having_new))
         .order_by()
     )
     found: _Sums = {}
-    names = [f"sum_{name}" for name in _STORED]
-    for bucket_day, rows, counted, *values in grouped.values_list(
-        "bucket", "rows", "counted", *names, *columns
-    ):
+    groups = list(grouped.values_list("is_new", "bucket", "rows", "counted", *sums, *columns))
+    others = _others(having_new, bucket, columns) if groups and groups[0][0] else {}
+    for _, bucket_day, rows, counted, *values in groups:
         sums_of = dict(zip(_STORED, values, strict=False))
         counts = {name: int(sums_of[name] or 0) for name in (*TOKEN_COUNTS, "web_search_requests")}
         key = tuple(None if value is None else str(value) for value in values[len(_STORED) :])
@@ -215,24 +216,20 @@ def _bucket(granularity: Granularity) -> Any:
 
 
 def _others(
-    facts: QuerySet[UsageFact], bucket: Any, columns: Mapping[str, Any]
+    having_new: QuerySet[UsageFact], bucket: Any, columns: Mapping[str, Any]
 ) -> dict[tuple[dt.date | None, Key], dict[str, int]]:
     """
     Sum the counts that this version does not know; those of zero are none.
 
-    No sums of days are kept of them: the facts that have any are found by an index of their own, which is empty
-    until upstream counts something new.
+    No sums of days are kept of them: the facts that have any are read themselves.
     """
-    having = facts.exclude(other_counts={}).order_by()
     keys = Func(F(OTHERS), function="jsonb_object_keys", output_field=TextField())
-    names = sorted(having.annotate(kind=keys).values_list("kind", flat=True).distinct())[:_MOST_KINDS]
-    if not names:
-        return {}
+    names = sorted(having_new.annotate(kind=keys).values_list("kind", flat=True).distinct())[:_MOST_KINDS]
     sums = {
         f"other_{n}": Sum(Cast(KeyTextTransform(name, OTHERS), BigIntegerField()))
         for n, name in enumerate(names)
     }
-    grouped = having.values(bucket=bucket, **columns).annotate(**sums)
+    grouped = having_new.values(bucket=bucket, **columns).annotate(**sums)
     found = {}
     for bucket_day, *values in grouped.values_list("bucket", *sums, *columns):
         key = tuple(None if value is None else str(value) for value in values[len(sums) :])

@@ -217,5 +217,5 @@ def _workspaces(account_id: UUID) -> dict[str | None, str]:
     # The organisation is said only of a name that several of them use.
     shared = [key for key, name in named.items() if len(users[name]) > 1 and key is not None]
     owned_by = organisations(account_id) if shared else {}
-    of_organisation = {key: owned_by.get(owners[key], "") for key in shared}
+    of_organisation: dict[str | None, str] = {key: owned_by.get(owners[key], "") for key in shared}
     return {**defaults, **told_apart(named, of_organisation, _marks(found))}

@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError, connection
 from accounts import second_factor
 from config import ring
 from integrations import vault
-from integrations.models import Credential
+from integrations.models import Connection, Credential
 
 _log = structlog.get_logger(__name__)
 _REMEDY = (
@@ -62,7 +62,7 @@ def ring_opens_what_is_stored(*, databases: Sequence[str] | None = None, **_: An
     """Find what is stored under a missing or another ring key; runs with `check --database default`."""
     if not databases:
         return []
-    return [Error(told, hint=_REMEDY, id="integrations.E001") for told in _troubles()]
+    return [Error(told, hint=_REMEDY, id="integrations.E001") for told in ring_troubles().values()]
 
 
 def refusal_to_start() -> str:
@@ -72,19 +72,28 @@ def refusal_to_start() -> str:
     Without a database nothing is known: the process starts and waits for it, as it does when it goes away later.
     """
     try:
-        troubles = _troubles()
+        troubles = [*ring_troubles().values()]
     except (OperationalError, InterfaceError) as error:
         _log.warning("ring_not_checked", error=type(error).__name__)
         return ""
     return f"{' '.join(troubles)} {_REMEDY}" if troubles else ""
 
 
-def _troubles() -> list[str]:
-    lacking = [
-        f"CREDENTIAL_KEYS lacks key {key_id!r}, under which keys or second factors are stored."
+def ring_troubles() -> dict[str, str]:
+    """Return what is wrong with the ring, in a sentence for each id under which something is stored."""
+    lacking = {
+        key_id: f"CREDENTIAL_KEYS lacks key {key_id!r}, under which keys or second factors are stored."
         for key_id in missing_ring_keys()
-    ]
-    return lacking + [
-        f"CREDENTIAL_KEYS has another key {key_id!r} than the one with which keys or second factors were stored."
+    }
+    other = {
+        key_id: f"CREDENTIAL_KEYS has another key {key_id!r} than the one with which keys or second factors were stored."
         for key_id in other_ring_keys()
-    ]
+    }
+    return lacking | other
+
+
+def connections_without_key() -> list[Connection]:
+    """Return live connections whose key is not there or does not open, by age; opens every stored key."""
+    live = Connection.objects.filter(disconnected_at__isnull=True).order_by("created_at")
+    stored = {each.connection_id: each for each in Credential.objects.select_related("connection").iterator()}
+    return [each for each in live if each.pk not in stored or not vault.opens(stored[each.pk])]

@@ -69,6 +69,15 @@ def _transport(base_url: str, timeout_seconds: float) -> HttpTransport:
     return HttpTransport(base_url, timeout_seconds=timeout_seconds, user_agent=USER_AGENT)
 
 
+def reach() -> None:
+    """
+    Send upstream one request without a key, whose answer says nothing but that there is one.
+
+    Raises:  UpstreamError — it cannot be reached
+    """
+    _transport(settings.ANTHROPIC_BASE_URL, settings.ANTHROPIC_TIMEOUT_SECONDS).get("/", (), {})
+
+
 def open_client(connection: Connection) -> AnthropicClient:
     """Return a client with the connection's decrypted key; VaultError or Credential.DoesNotExist."""
     credential = Credential.objects.select_related("connection").get(connection=connection)

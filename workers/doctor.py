@@ -2,10 +2,7 @@
 
 import datetime as dt
 import shutil
-import socket
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator, Sequence
 
 import redis
 from django.conf import settings
@@ -14,89 +11,70 @@ from django.db import connection as database
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from integrations.checks import missing_ring_keys
+from integrations import checks
 from integrations.models import Connection, Credential, Status
+from workers import signs
 from workers.bucket import redis_client
 from workers.clock import database_now
+from workers.findings import Finding
 from workers.models import Lane
+from workers.servers import look_at_database, look_at_mail, look_at_outbox, look_at_redis, look_at_upstream
 
 _CLOCK_TOLERANCE = dt.timedelta(seconds=5)
 _OVERDUE = dt.timedelta(minutes=5)
 _FREE_BYTES = 1_000_000_000
-_REACH_SECONDS = 5
+_MOST_NAMES = 5
+_START = "Start one: python3 manage.py up, or the {} line of the Procfile."
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check saw; `remedy` is empty when all is well."""
-
-    name: str
-    seen: str
-    remedy: str = ""
-
-    @property
-    def is_well(self) -> bool:
-        """True when nothing has to be done."""
-        return not self.remedy
+Check = Callable[[], Finding]
 
 
 def examine() -> Iterator[Finding]:
-    """Run every check in the order in which one depends on the other."""
-    checks: list[Callable[[], Finding]] = [
-        _database, _migrations, _redis, _ring, _workers, _lanes, _connections, _clock, _disk, _upstream,
-    ]  # fmt: skip
-    for check in checks:
+    """
+    Run every check in the order in which one depends on the other.
+
+    Without a database, or with one whose tables are not those of this release, only what needs none is looked at: all
+    the others would say the same.
+    """
+    elsewhere: Sequence[Check] = (look_at_redis, _disk, look_at_upstream, look_at_mail)
+    for check in (look_at_database, _migrations):
         finding = check()
         yield finding
-        if check is _database and not finding.is_well:
-            return  # all the others would only say the same
-
-
-def _database() -> Finding:
-    try:
-        with database.cursor() as cursor:
-            cursor.execute("SHOW server_version")
-            (version,) = cursor.fetchone()
-    except DatabaseError as error:
-        return Finding("database", str(error).strip(), "Start PostgreSQL, or correct DATABASE_URL.")
-    return Finding("database", f"PostgreSQL {version}")
+        if not finding.is_well:
+            yield from (each() for each in elsewhere)
+            return
+    rest: Sequence[Check] = (
+        look_at_redis, _ring, _workers, _beat, _connections, _clock, _disk, look_at_upstream, look_at_mail,
+        look_at_outbox,
+    )  # fmt: skip
+    yield from (each() for each in rest)
 
 
 def _migrations() -> Finding:
-    executor = MigrationExecutor(database)
-    pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    try:
+        executor = MigrationExecutor(database)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as error:
+        return Finding("migrations", str(error).strip(), "Give Tallystick's role its rights on the schema.")
     if pending:
         return Finding("migrations", f"{len(pending)} not applied", "Run: python3 manage.py migrate")
     return Finding("migrations", "all applied")
 
 
-def _redis() -> Finding:
-    try:
-        info = redis_client().info()
-    except redis.RedisError as error:
-        return Finding(
-            "redis", type(error).__name__, "Start Redis, or correct REDIS_URL. Nothing is lost meanwhile."
-        )
-    policy = info.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction":
-        return Finding(
-            "redis",
-            f"maxmemory-policy is {policy}",
-            "Set maxmemory-policy noeviction: buckets must not vanish.",
-        )
-    return Finding("redis", f"version {info.get('redis_version')}, {info.get('used_memory_human')} used")
-
-
 def _ring() -> Finding:
     known = [key_id for key_id, _ in settings.CREDENTIAL_KEYS]
-    missing = missing_ring_keys()
-    old = Credential.objects.exclude(key_id=known[0]).filter(key_id__in=known).count()
-    if missing:
-        return Finding(
-            "key ring",
-            f"ring key {', '.join(missing)} is missing",
-            "Put it back into CREDENTIAL_KEYS.",
+    if troubles := checks.ring_troubles():
+        ids = " or ".join(f"--give-up {key_id}" for key_id in troubles)
+        remedy = (
+            "Put the right one into CREDENTIAL_KEYS, behind the active one, and restart. Is it lost for good, run: python3 "
+            f"manage.py rotate_credentials {ids}; then replace the keys of the connections."
         )
+        return Finding("key ring", " ".join(troubles.values()), remedy)
+    if unread := checks.connections_without_key():
+        names = ", ".join(each.label for each in unread[:_MOST_NAMES])
+        seen = f"the keys of {len(unread)} connections are missing or damaged"
+        return Finding("key ring", seen, f"Replace the keys of: {names}.")
+    old = Credential.objects.exclude(key_id=known[0]).filter(key_id__in=known).count()
     if old:
         return Finding(
             "key ring", f"{old} keys under an older ring key", "Run: python3 manage.py rotate_credentials"
@@ -114,24 +92,24 @@ def _workers() -> Finding:
     except (redis.RedisError, OSError) as error:
         return Finding("workers", type(error).__name__, "They are reached through Redis: mend that first.")
     if not waiting:
-        return Finding(
-            "workers",
-            "none waits for work",
-            "Start one: python3 manage.py up, or the worker line of the Procfile.",
-        )
+        return Finding("workers", "none waits for work", _START.format("worker"))
     return Finding("workers", f"{waiting} waiting for work")
 
 
-def _lanes() -> Finding:
-    """A lane long overdue means that nobody ticks (no beat) or nobody works."""
+def _beat() -> Finding:
+    """Without beat nothing begins; work that is long due though it rings means that nobody gets to it."""
+    try:
+        is_alive = signs.is_beat_alive()
+    except (redis.RedisError, OSError) as error:
+        return Finding("beat", type(error).__name__, "It is seen through Redis: mend that first.")
+    if not is_alive:
+        seen = f"no sign of it for {signs.GOOD_FOR_SECONDS} seconds"
+        return Finding("beat", seen, _START.format("beat"))
     overdue = Lane.objects.exclude(state=Lane.State.IDLE).filter(due_at__lt=database_now() - _OVERDUE).count()
     if overdue:
-        return Finding(
-            "beat",
-            f"{overdue} lanes overdue by more than 5 minutes",
-            "Start beat (and a worker); see their logs.",
-        )
-    return Finding("beat", "no lane is overdue")
+        seen = f"it rings, but {overdue} lanes are overdue by more than 5 minutes"
+        return Finding("beat", seen, "Start a worker, or more of them; their logs say what keeps them.")
+    return Finding("beat", "it rings, and no lane is overdue")
 
 
 def _connections() -> Finding:
@@ -160,15 +138,3 @@ def _disk() -> Finding:
     return Finding(
         "disk", seen, "" if free > _FREE_BYTES else "Make room; PostgreSQL stops when its disk is full."
     )
-
-
-def _upstream() -> Finding:
-    """Only a TCP connection: a request would need a key and a token."""
-    parts = urlsplit(settings.ANTHROPIC_BASE_URL)
-    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-    try:
-        socket.create_connection(address, timeout=_REACH_SECONDS).close()
-    except OSError as error:
-        remedy = "Allow outgoing connections to it (or set HTTPS_PROXY), or correct ANTHROPIC_BASE_URL."
-        return Finding("upstream", f"{address[0]}:{address[1]}: {error}", remedy)
-    return Finding("upstream", f"{address[0]}:{address[1]} can be reached")

@@ -100,7 +100,7 @@ def prepare(subject: Subject, *, also_named: Sequence[str] = ()) -> Ground:
     before = period.previous if compare else DayRange(period.days.start, period.days.start)
     names = naming.names(subject.account_id, [*state.group_by, *dict(state.filters), *also_named])
     untold = frozenset[str]()
-    if covered.is_stored and not compare:
+    if covered.is_stored and not compare and not state.is_usage:
         untold = read_offers(covered.scope).lacking(covered.scope.filters, state.group_by)
     return Ground(subject, period, before, not_compared, names, covered, untold)
 

@@ -28,8 +28,6 @@ from dashboard.views.welcome import first_steps
 @page()
 def explore(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Show the costs that the address asks for, or the first steps while nothing is stored."""
-    if (steps := first_steps(request, principal.account)) is not None:
-        return steps
     state, problems = states.read(request.GET, utc_day(timezone.now()))
     return _show(request, principal, state, problems)
 
@@ -62,6 +60,8 @@ def _show(
         return leave(request, state)
     saved, state = find_view(request, principal, state, problems)
     report = read_report(Subject(principal.account.pk, state, utc_day(timezone.now())))
+    if not report.caveats.is_stored and (steps := first_steps(request, principal.account)) is not None:
+        return steps
     names = naming.names(principal.account.pk, list(dict(state.filters)))
     context = {
         "report": report,

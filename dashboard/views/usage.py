@@ -25,13 +25,13 @@ from dashboard.views.welcome import first_steps
 @page()
 def usage(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Show the usage that the address asks for, or the first steps while nothing is stored."""
-    if (steps := first_steps(request, principal.account)) is not None:
-        return steps
     state, problems = _state(request)
     if request.GET.get("metric", "tokens") not in {"tokens", ""}:
         return leave(request, state.changed(metric=request.GET["metric"]))
     saved, state = find_view(request, principal, state, problems)
     report = read_usage(_subject(principal, state))
+    if not report.caveats.is_stored and (steps := first_steps(request, principal.account)) is not None:
+        return steps
     names = naming.names(principal.account.pk, list(dict(state.filters)))
     context = {
         "report": report,

@@ -82,26 +82,23 @@ def _has_more(record: Record) -> bool:
 
 
 def _new_words(columns: Sequence[str], values: Sequence[str | None]) -> list[_Thing]:
+    kind: Kind = "value"
     return [
-        ("value", name, value)
+        (kind, name, value)
         for name, value in zip(columns, values, strict=True)
         if value is not None and value not in _KNOWN[name]
     ]
 
 
 def _new_fields(record: Record) -> list[_Thing]:
-    found = [
-        (
-            "unread" if name in _EXPECTED else "field",
-            name,
-            value if isinstance(value, str) else wire.canonical(value),
-        )
+    found: list[_Thing] = [
+        (_kind(name), name, value if isinstance(value, str) else wire.canonical(value))
         for name, values in stated_extra(record).items()
         for value in (values if isinstance(values, tuple) else (values,))
         if value is not None
     ]
     if isinstance(record, UsageRecord):
-        found += [("count", name, "") for name, count in record.other_counts.items() if count]
+        found.extend(("count", name, "") for name, count in record.other_counts.items() if count)
     return found
 
 

@@ -7,7 +7,9 @@ import io
 from dataclasses import replace
 
 import pytest
+from django.db import connection as database
 from django.db import transaction
+from django.test.utils import CaptureQueriesContext
 from pyarrow import parquet
 
 from costs.ingest import Window, replace_window
@@ -15,6 +17,8 @@ from costs.models import DayDigest
 from costs.usage import COUNTS
 from integrations.models import Report
 from tests.api.conftest import DAY, record, store, stored_connection, utc
+from workers import runs
+from workers.models import SyncRun
 
 FIRST = dt.date(2026, 10, 1)
 ALL = [FIRST + n * DAY for n in range(4)]
@@ -240,3 +244,28 @@ class TestFiles:
             known[b"tallystick.missing"]
             == b'[{"from": "2026-10-02", "to": "2026-10-04", "reason": "not_read"}]'
         )
+
+
+class TestBackfill:
+    """A backfill of 366 days, of which the API has 334."""
+
+    DAYS = (dt.date(2025, 11, 30), dt.date(2026, 12, 1))
+
+    @pytest.mark.parametrize(
+        ("begins", "total"), [(None, 366), (dt.date(2025, 11, 30), 366), (dt.date(2026, 1, 1), 334)]
+    )
+    def test_is_done_with_the_days_that_can_be_had(self, begins, total):
+        assert runs.days_of_bill(SyncRun(from_day=self.DAYS[0], to_day=self.DAYS[1]), begins) == total
+
+
+@pytest.mark.django_db(transaction=True)
+class TestOneMoment:
+    @pytest.mark.parametrize("kind", SUMS)
+    def test_sums_and_state_are_read_in_one_look(self, viewer, connection, kind):
+        with CaptureQueriesContext(database) as asked:
+            viewer.get(SUMS[kind], **RANGE, compare="previous", group_by=["model", "api_key_id"])
+
+        looks = [place for place, query in enumerate(asked) if "REPEATABLE READ" in query["sql"]]
+        reads = [place for place, query in enumerate(asked) if "costs_daydigest" in query["sql"]]
+        assert len(looks) == 1
+        assert looks[0] < min(reads)

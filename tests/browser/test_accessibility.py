@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from accounts.models import Plan
+from costs.models import CostFact, ResourceName
+from costs.texts import MOST_CHARACTERS
 from dashboard.models import Dashboard, SavedView, Tile
 from workers import lifecycle
 from workers.lifecycle import NewConnection
@@ -106,6 +108,17 @@ class TestPages:
         assert (
             problems(surfer, ["/", "/connections/", "/connections/add/", "/accounts/password/change/"]) == []
         )
+
+    def test_of_names_as_long_as_they_may_be(self, surf, admin_user, busy, scheme):
+        """Upstream chooses them; without a blank there is nowhere to break."""
+        CostFact.objects.update(model="m" * MOST_CHARACTERS, description="d" * MOST_CHARACTERS)
+        ResourceName.objects.update(name="n" * MOST_CHARACTERS)
+        by_model, by_workspace = (
+            f"/explore/?range=30d&group_by={name}" for name in ("model", "workspace_id")
+        )
+        surfer = surf(admin_user, color_scheme=scheme)
+
+        assert problems(surfer, ["/", by_model, f"{by_workspace}&then_by=model", "/usage/"]) == []
 
     def test_of_a_busy_account(self, surf, admin_user, account, busy, scheme):
         surfer = surf(admin_user, color_scheme=scheme)

@@ -13,6 +13,7 @@ from celery.beat import Service
 from config.beat import MOST_WAITING
 from config.celery import app
 from config.queues import key_of
+from workers import signs
 from workers.bucket import redis_client
 
 
@@ -99,3 +100,12 @@ def live(beat, start: dt.datetime, *, seconds: int) -> None:
         with time_machine.travel(start + dt.timedelta(seconds=quarter / 4), tick=False):
             while beat.tick() == 0:
                 pass
+
+
+def test_leaves_a_sign_of_life_that_is_gone_soon_after_it(beat):
+    redis_client().delete("tallystick:beat")
+
+    beat.tick()
+
+    assert signs.is_beat_alive()
+    assert 0 < redis_client().ttl("tallystick:beat") <= signs.GOOD_FOR_SECONDS < 60

@@ -58,3 +58,24 @@ class TestNote:
 
         found = UpstreamNovelty.objects.get()
         assert (found.first_day, len(found.value)) == (None, 200)
+
+
+class TestFlood:
+    def test_of_field_names_ends_and_other_reports_go_on(self, connection):
+        note(
+            connection,
+            *(News("cost_report", "field", f"f{n}", "v", MONDAY) for n in range(novelties.MOST_FIELDS + 50)),
+        )
+        note(connection, News("cost_report", "field", "later", "v", MONDAY), News("users", "field", "f", "v"))
+        note(connection, News("cost_report", "field", "f1", "another", MONDAY))
+
+        assert (
+            UpstreamNovelty.objects.filter(source="cost_report", value="v").count() == novelties.MOST_FIELDS
+        )
+        assert UpstreamNovelty.objects.filter(source="users").exists()
+        assert UpstreamNovelty.objects.filter(value="another").exists()
+
+    def test_of_long_values_that_begin_alike_keeps_each(self, connection):
+        note(connection, *(News("cost_report", "field", "lane", "x" * 1000 + end, MONDAY) for end in "ab"))
+
+        assert UpstreamNovelty.objects.count() == 2

@@ -136,6 +136,24 @@ class TestTable:
 
         assert "".join(row.labels[0] for row in table.build(movements, layout).rows) == order
 
+    def test_stays_sensible_where_credits_outweigh_charges(self, viewer, visit, filled):
+        """One model is credited a million dollars: the total is negative, and no charge is more than all charges."""
+        model = CostFact.objects.filter(model__isnull=False).order_by("model").first().model
+        CostFact.objects.filter(model=model).update(amount_usd=Decimal(-1_000_000))
+        client = visit(viewer)
+
+        page = client.get(f"/explore/?{LAST_WEEK}&compare=none").text
+        lines = rows_of(client.get(f"/explore/table.csv?{LAST_WEEK}&compare=none"))
+
+        shares = {line["Model"]: line["Share (%)"] for line in lines}
+        assert Decimal(lines[-1]["Cost (USD)"]) < 0
+        assert (shares[model], shares["Total"]) == ("", "100.0")
+        assert (
+            abs(sum(Decimal(share) for name, share in shares.items() if share and name != "Total") - 100) < 1
+        )
+        assert '<span class="under">credit</span>' in page
+        assert f"{model} is the largest" in page
+
     def test_leads_into_each_group(self, viewer, visit, filled):
         client = visit(viewer)
         text = client.get(f"/explore/?{LAST_WEEK}").text

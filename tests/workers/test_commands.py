@@ -165,5 +165,5 @@ class TestDoctor:
         found = self.findings(capsys)
 
         assert connection.label in found["connections"]["remedy"]
-        assert "missing" in found["key ring"]["seen"]
+        assert "lacks key" in found["key ring"]["seen"]
         assert "ANTHROPIC_BASE_URL" in found["upstream"]["remedy"]

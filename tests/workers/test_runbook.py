@@ -14,7 +14,7 @@ from django.core.management import call_command
 from accounts.models import User
 from alerts.models import OutboxMessage
 from tests.ports import free_port
-from workers import bucket, doctor, lanes, tasks
+from workers import bucket, doctor, lanes, signs, tasks
 from workers.clock import database_now
 from workers.models import Lane
 
@@ -37,9 +37,10 @@ def findings() -> dict[str, doctor.Finding]:
 def test_redis_is_away(redis_away):
     found = findings()
 
-    assert found["redis"].seen == "ConnectionError"
-    assert found["redis"].remedy.startswith("Start Redis")
+    assert "Connection refused" in found["redis"].seen
+    assert found["redis"].remedy.startswith("Nobody listens there: start Redis")
     assert "through Redis" in found["workers"].remedy
+    assert "through Redis" in found["beat"].remedy
     assert found["database"].is_well
 
 
@@ -50,21 +51,23 @@ def test_database_is_away():
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
-    (found,) = json.loads(ended.stdout)
+    found = {each["name"]: each for each in json.loads(ended.stdout)}
     assert ended.returncode == 1
-    assert found["name"] == "database"
-    assert found["remedy"].startswith("Start PostgreSQL")
+    assert found["database"]["remedy"].startswith("Nobody listens there: start PostgreSQL")
+    # What needs no database is looked at all the same.
+    assert list(found) == ["database", "redis", "disk", "upstream", "mail"]
 
 
-def test_nothing_moves_because_nobody_ticks(connect):
+def test_nothing_moves_though_beat_rings(connect):
     connect()
+    signs.leave_of_beat()
     Lane.objects.update(due_at=database_now() - dt.timedelta(minutes=6))
 
     found = findings()["beat"]
     woken = lanes.wake_due()
 
-    assert found.seen == "1 lanes overdue by more than 5 minutes"
-    assert found.remedy.startswith("Start beat")
+    assert found.seen == "it rings, but 1 lanes are overdue by more than 5 minutes"
+    assert found.remedy.startswith("Start a worker")
     assert woken == [Lane.objects.get().pk]
     assert findings()["beat"].is_well
 

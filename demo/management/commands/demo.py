@@ -90,7 +90,7 @@ class Command(BaseCommand):
         console.print(
             f"Sign in as [bold]{sign_in.email}[/bold] with password [bold]{sign_in.password}[/bold]"
         )
-        console.print("It fills while you look; a year of three organisations takes about half a minute.\n")
+        console.print("It fills while you look: a year of three organisations, in about a minute.\n")
 
     def _prepare(self) -> tuple[FirstSignIn, str]:
         call_command("migrate", interactive=False, verbosity=0)

@@ -12,7 +12,7 @@ from workers.doctor import examine
 
 
 class Command(BaseCommand):
-    help = "Check database, Redis, key ring, workers, beat, connections, clock, disk and reachability of Anthropic."
+    help = "Check database, Redis, key ring, workers, beat, connections, clock, disk, Anthropic and mail; say what to do."
     requires_system_checks = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
