@@ -269,7 +269,6 @@ class TestTest:
         assert found.reason == "key_unreadable"
         assert "CREDENTIAL_KEYS" in found.remedy
 
-
     def test_notes_its_tokens_where_a_flush_of_redis_does_not_reach(self, connect, settings):
         settings.ANTHROPIC_REQUESTS_PER_MINUTE, settings.ANTHROPIC_BURST = 1, 20
         connection = connect()
