@@ -14,7 +14,8 @@ def skip(lane_id: int) -> None:
         stream__in=settings.REPORTS_OFF,
     )  # fmt: skip
     of_each_run = off.select_related("run__connection__account", "run__lane").order_by("run_id", "position")
-    for step in list(of_each_run.distinct("run_id")):
+    # By the connection: the other lane of the organisation may have steps of the same connections to close.
+    for step in sorted(of_each_run.distinct("run_id"), key=lambda step: step.run.connection_id):
         now = database_now()
         connection = states.hold(step.run.connection)
         off.filter(run_id=step.run_id).update(status=SyncStep.Status.SKIPPED, finished_at=now)

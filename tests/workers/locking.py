@@ -88,6 +88,7 @@ def locks_taken() -> Iterator[LockLog]:
 
 def _disorder(taken: list[Locked]) -> Iterator[str]:
     held: set[Any] = set()
+    connections: set[Any] = set()
     has_connection = False
     for locked in taken:
         if locked.what == BELONGINGS and not has_connection:
@@ -95,6 +96,10 @@ def _disorder(taken: list[Locked]) -> Iterator[str]:
         if locked.what == LANES and not locked.is_sorted and len(set(locked.ids) - held) > 1:
             yield f"lanes {locked.ids} are locked in no order"
         has_connection = has_connection or locked.what == CONNECTIONS
+        for connection in locked.ids if locked.what == CONNECTIONS else ():
+            if connection not in connections and any(connection < other for other in connections):
+                yield f"connection {connection} is locked after {max(connections)}"
+            connections.add(connection)
         for lane in locked.ids if locked.what == LANES else ():
             if locked.waits and lane not in held and has_connection:
                 yield f"lane {lane} is locked after the connection"

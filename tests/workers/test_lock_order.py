@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
+from uuid import UUID
 
 import pytest
 from django.db import connection as database
@@ -16,10 +17,10 @@ from integrations.errors import Fate, Reason, UpstreamError, advice
 from integrations.models import Connection, Status
 from integrations.simulator.process import Simulator
 from tests.workers.locking import BELONGINGS, CONNECTIONS, LANES, locks_taken
-from workers import billing, lanes, lifecycle, outcomes, plans, runs, schedule, turn
+from workers import billing, lanes, lifecycle, outcomes, plans, runs, schedule, turn, turned_off
 from workers.clock import database_now
 from workers.lifecycle import NewConnection
-from workers.models import Lane, SyncStep
+from workers.models import Lane, SyncRun, SyncStep, Trigger
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -127,6 +128,18 @@ def poison(stage: Stage) -> Act:
     return act
 
 
+def last_window_closed(stage: Stage) -> Act:
+    lease, step = stage.claimed()
+    step.run.steps.update(status=SyncStep.Status.SKIPPED)
+
+    @transaction.atomic
+    def act() -> None:
+        lanes.lock(lease)
+        outcomes.close_run_if_done(step, database_now())
+
+    return act
+
+
 # ---- what the clock does
 
 
@@ -196,6 +209,7 @@ SCENES: dict[str, dict[str, tuple[Callable[[Stage], Act], set[str]]]] = {
     },
     "outcomes.leave_to_others": {"": (own_key, BOTH)},
     "outcomes.restart": {"": (restart, {LANES})},
+    "outcomes.close_run_if_done": {"": (last_window_closed, BOTH)},
     "outcomes.stop_poisoned": {"": (poison, BOTH)},
     "schedule.next_daily": {
         "": (lambda stage: lambda: schedule.next_daily(stage.connection.pk, after=database_now()), set())
@@ -253,6 +267,35 @@ class TestEveryPublicFunction:
 
         assert log.disorder == []
         assert log.kinds == locked
+
+
+class TestTwoConnectionsOfOneOrganisation:
+    def queue_names(self, run_id: UUID, connection: Connection, lane: Lane) -> None:
+        today = database_now().date()
+        run = SyncRun.objects.create(
+            id=run_id, connection=connection, lane=lane, trigger=Trigger.FORCE, priority=10,
+            from_day=today, to_day=today, steps_total=1,
+        )  # fmt: skip
+        SyncStep.objects.create(
+            run=run, position=0, stream="workspaces", window_start=today, window_end=today
+        )
+
+    def test_are_locked_by_id_where_one_lane_has_steps_of_both_to_close(self, stage, other_account, settings):
+        """Its other lane may do the same at that moment; runs come in an order of their own."""
+        lifecycle.connect(other_account, NewConnection(stage.key), actor="charlie")
+        SyncRun.objects.all().delete()
+        lane = Lane.objects.get(family="classic")
+        low, high = Connection.objects.order_by("pk")
+        self.queue_names(UUID(int=1), high, lane)
+        self.queue_names(UUID(int=2), low, lane)
+        settings.REPORTS_OFF = frozenset({"workspaces"})
+
+        with locks_taken() as log, transaction.atomic():
+            lanes.hold(lane.organization_id, ["classic"])
+            turned_off.skip(lane.pk)
+
+        assert log.disorder == []
+        assert set(SyncRun.objects.values_list("status", flat=True)) == {SyncRun.Status.SUCCEEDED}
 
 
 class TestTheRecorder:
