@@ -73,10 +73,14 @@ def ensure(organization_id: str, family: str) -> Lane:
 
 def ensure_and_hold(organization_id: str, families: Sequence[str]) -> list[Lane]:
     """Create the lanes that are missing and lock all of them, as `hold` does."""
-    # In one order whoever asks: two who create the same lanes would wait for each other, too.
-    for family in sorted(families):
-        ensure(organization_id, family)
-    return hold(organization_id, families)
+    while True:
+        # In one order whoever asks: two who create the same lanes would wait for each other, too.
+        for family in sorted(families):
+            ensure(organization_id, family)
+        held = hold(organization_id, families)
+        # Between the two, somebody may have erased the last connection of the owner, and its lanes with it.
+        if len(held) == len(set(families)):
+            return held
 
 
 def seed_of(organization_id: str, family: str) -> Seed:

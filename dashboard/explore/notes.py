@@ -71,6 +71,10 @@ def _rates(ground: Ground, built: Table, caveats: Caveats) -> list[str]:
     if not built.has_tokens:
         if ground.state.metric != "usd_per_million":
             return []
+        if ground.untold:
+            return [
+                "Dollars are shown: until that report is there, no group has both its dollars and its tokens."
+            ]
         return [
             "No report of usage knows these groups or filters, or what was known on a day: dollars are shown."
         ]

@@ -163,10 +163,15 @@ def _read_tokens(ground: Ground) -> Tokens | None:
     """
     Return the tokens of each group, by bucket where the chart needs them; None where usage does not know the groups.
 
-    Shape:   without buckets every bucket is None
+    Shape:   without buckets every bucket is None; also None while dollars of some days lack the groups: tokens have
+             theirs sooner, and the line without a group would have dollars of the others and none of their tokens
     """
     state = ground.state
-    if not {*state.group_by, *ground.query.filters} <= usage.DIMENSIONS.keys() or state.as_of:
+    if (
+        ground.untold
+        or not {*state.group_by, *ground.query.filters} <= usage.DIMENSIONS.keys()
+        or state.as_of
+    ):
         return None
     step: Granularity = state.step(ground.period) if state.metric == _PER_MILLION else "total"
     found = usage.summarise(ground.query, group_by=state.group_by, granularity=step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from costs.usage_records import UPSTREAM_COUNTS, ActivityRecord, UsageRecord
 from integrations.anthropic import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from costs.news import Kind
     from costs.records import Record
@@ -58,11 +59,10 @@ def list_news(records: Iterable[Record]) -> list[News]:
     found: dict[tuple[str, str, str], News] = {}
     known: dict[tuple[str, Any], Sequence[_Thing]] = {}
     for record in records:
-        columns = _columns(record)
         # Rows repeat: a day of ten thousand has a few hundred combinations of these words.
-        words = record.source, attrgetter(*columns)(record)
+        words = record.source, _read_words(record.KEY)(record)
         if words not in known:
-            known[words] = _new_words(columns, words[1])
+            known[words] = _new_words(_columns(record.KEY), words[1])
         things = known[words] if not _has_more(record) else (*known[words], *_new_fields(record))
         for thing in things:
             place = (record.source, *thing[1:])
@@ -73,8 +73,13 @@ def list_news(records: Iterable[Record]) -> list[News]:
     return list(found.values())
 
 
-def _columns(record: Record) -> tuple[str, ...]:
-    return tuple(name for name in _KNOWN if name in record.KEY)
+@cache
+def _read_words(key: tuple[str, ...]) -> Callable[[Record], tuple[str | None, ...]]:
+    return attrgetter(*_columns(key))
+
+
+def _columns(key: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in _KNOWN if name in key)
 
 
 def _has_more(record: Record) -> bool:

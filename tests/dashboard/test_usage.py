@@ -205,6 +205,18 @@ class TestRate:
         assert "No report of usage knows these groups" in page
         assert "Total cost" in page
 
+    def test_is_withheld_while_dollars_of_a_day_lack_their_keys(self, viewer, visit, filled, query):
+        """Tokens of that day have their keys: the line without a key would have dollars of all and tokens of none."""
+        of_keys = {"source__in": ("analytics_cost", "allocated"), "day": today() - 3 * DAY}
+        client, address = visit(viewer), f"/explore/?{query.replace('group_by=model', 'group_by=api_key_id')}"
+        before = client.get(address).text
+        DayDigest.objects.filter(**of_keys).delete()
+
+        after = client.get(address).text
+
+        assert ["Dearest group" in text for text in (before, after)] == [True, False]
+        assert "Dollars are shown: until that report is there" in after
+
     def test_draws_no_earlier_period_and_no_key_for_it(self, viewer, visit, filled, query):
         page = visit(viewer).get(f"/explore/?{query.replace('&compare=none', '')}").text
 

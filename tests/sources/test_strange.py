@@ -9,6 +9,7 @@ import pytest
 from costs.models import CostFact, DayDigest, Restatement, UpstreamNovelty, UsageFact
 from costs.money import sum_usd
 from costs.periods import day_start
+from costs.records import DIGEST_VERSION
 from tests.sources.conftest import CONSOLE, ENTERPRISE
 from workers import lifecycle, replay
 from workers.clock import database_now
@@ -67,6 +68,21 @@ class TestANewField:
         again(connection, "new_field")
 
         assert replay.replay(connection).is_equal
+
+
+class TestAnUpgrade:
+    def test_digests_days_anew_without_a_revision(self, filled, run_due):
+        connection = filled(CONSOLE)
+        DayDigest.objects.update(version=1, digest=b"of the release before")
+        before = list(ended(CostFact).order_by("pk").values_list())
+
+        lifecycle.force_sync(connection, None, actor="alice")
+        run_due()
+
+        assert ended(Restatement).count() == 0
+        assert ended(DayDigest).exclude(revised_at=None).count() == 0
+        assert list(ended(CostFact).order_by("pk").values_list()) == before
+        assert ended(DayDigest).filter(version=DIGEST_VERSION).exists()
 
 
 class TestABucketThatStillRuns:

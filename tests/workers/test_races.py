@@ -194,6 +194,24 @@ class TestFamilyTurnedOffMeanwhile:
         assert connection.status == Status.ACTIVE
 
 
+class TestErasedWhileItIsConnectedElsewhere:
+    def test_makes_the_lanes_anew_that_went_with_the_last_connection(self, connect, monkeypatch):
+        connection = connect()
+        hold = lanes.hold
+
+        def erased_before(organization_id, families):
+            monkeypatch.setattr(lanes, "hold", hold)
+            lifecycle.disconnect(connection, erase=True, actor="alice")
+            return hold(organization_id, families)
+
+        monkeypatch.setattr(lanes, "hold", erased_before)
+        with transaction.atomic():
+            held = lanes.ensure_and_hold(connection.organization_id, ["classic"])
+
+        assert [lane.pk for lane in held] == [Lane.objects.get().pk]
+        assert not Connection.objects.exists()
+
+
 class TestTwoPeopleAtOnce:
     def test_reconnect_and_pause_do_not_wait_for_each_other_for_ever(self, connect, monkeypatch):
         """Whoever locked the connection before its lanes would deadlock with whoever keeps to the order."""
