@@ -13,7 +13,7 @@ FIELDS = (
     "day", "connection", "origin", "source", "workspace_id", "workspace_name", "api_key_id", "api_key_name",
     "actor_type", "actor_id", "actor_name", "product", "model", "token_type", "cost_type", "service_tier",
     "context_window", "inference_geo", "speed", "description", "attribution", "cost_center", "amount_usd", "list_amount_usd",
-    "state", "observed_at",
+    "state", "observed_at", "extra",
 )  # fmt: skip
 FIRST = dt.date(2026, 10, 1)
 OCTOBER = {"from": "2026-10-01", "to": "2026-11-01"}
@@ -69,6 +69,7 @@ class TestRows:
             "amount_usd": "1.10",
             "state": "settled",
             "observed_at": "2026-12-02T00:00:00Z",
+            "extra": {},
         }
 
     def test_take_the_first_day_and_leave_the_last(self, viewer, two_models):
