@@ -8,6 +8,7 @@ import datetime as dt
 import importlib
 import re
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +21,7 @@ from django.db import connection as database
 
 from accounts import sql_readers
 from accounts.models import Account, AuditEvent, SqlReader
-from costs import selectors, sources, usage
+from costs import selectors, sources, usage, values
 from costs.models import Resource, Restatement
 from costs.names import record_names
 from costs.periods import DayRange
@@ -129,9 +130,13 @@ def summed(reader: psycopg.Connection[Any], view: str, by: tuple[str, ...], span
 
 
 def told(query: CostQuery, by: tuple[str, ...]) -> dict[Any, Any]:
-    """The same sums as API and pages tell them."""
-    rows = selectors.summarise(query, group_by=by).rows
-    return decimals({tuple(row.group[name] for name in by): row.amount_usd for row in rows})
+    """The same sums as API and pages tell them; no workspace at all is null in the views, as in the rows of the API."""
+    sums: defaultdict[tuple[str | None, ...], Decimal] = defaultdict(Decimal)
+    for row in selectors.summarise(query, group_by=by).rows:
+        sums[tuple(None if values.is_made(row.group[name]) else row.group[name] for name in by)] += (
+            row.amount_usd
+        )
+    return decimals(sums)
 
 
 class TestSums:

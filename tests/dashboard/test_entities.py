@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from costs import selectors
-from costs.models import CostFact, Resource, ResourceName
+from costs.models import CostFact, DayDigest, Resource, ResourceName
 from costs.selectors import CostQuery
 from dashboard import naming, ranges
 from tests.dashboard.conftest import figures_in, today
@@ -113,7 +113,9 @@ class TestAttribution:
 class TestAsOf:
     def test_shows_what_was_known_and_what_changed_since(self, viewer, visit, filled, simulator, run_due):
         before = selectors.total(CostQuery(filled.account_id, ranges.period("7d", today()).days))
-        CostFact.objects.update(observed_at=dt.datetime.now(dt.UTC) - dt.timedelta(days=2))
+        two_days_ago = dt.datetime.now(dt.UTC) - dt.timedelta(days=2)
+        CostFact.objects.update(observed_at=two_days_ago)
+        DayDigest.objects.update(first_stored_at=two_days_ago)
         day = today() - dt.timedelta(days=3)
         try:
             simulator.world("acorn-studio", "restate_day", day=day.isoformat(), factor="1.5")

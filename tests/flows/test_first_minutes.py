@@ -46,8 +46,9 @@ class Stranger:
         # The server is on this machine: a proxy from the environment must not come between.
         self._opener = build_opener(ProxyHandler({}))
 
-    def total_of(self, days: DayRange) -> Decimal:
-        return Decimal(self.api.get("costs/summary/", **{"from": days.start, "to": days.end})["total_usd"])
+    def total_of(self, days: DayRange) -> Decimal | None:
+        total = self.api.get("costs/summary/", **{"from": days.start, "to": days.end})["total_usd"]
+        return None if total is None else Decimal(total)
 
     def overview(self) -> str:
         with self._opener.open(self._page, timeout=30) as answer:
