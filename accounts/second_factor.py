@@ -16,8 +16,8 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from accounts.models import User
-from config import ring
-from config.ring import DoesNotOpenError, MissingRingKeyError, Sealed
+from foundation import ring
+from foundation.ring import DoesNotOpenError, MissingRingKeyError, Sealed
 
 _BOUND_TO = b"tallystick:second-factor"
 # Where allauth keeps what `MfaAdapter` sealed: of an authenticator app, of recovery codes.

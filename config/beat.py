@@ -7,7 +7,7 @@ import redis
 import structlog
 from celery.beat import PersistentScheduler, ScheduleEntry
 
-from config.queues import key_of
+from foundation.queues import key_of
 from workers import signs
 from workers.bucket import redis_client
 

@@ -1,4 +1,4 @@
-"""The Celery application: an executor for nudges; all state that matters is in PostgreSQL.
+"""The Celery application: an executor for wake-ups; all state that matters is in PostgreSQL.
 
 Settings follow measurements of celery 5.6.3, kombu 5.7.0 and redis-py 8.1.0 under killed, flushed and
 frozen Redis (docs/adr/0002-celery-pins.md). Never used here: eta, countdown, expires (they trust clocks
@@ -15,7 +15,7 @@ from celery.schedules import crontab, schedule
 from celery.signals import setup_logging
 from kombu import Queue
 
-from config import queues
+from foundation import queues
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Celery throws away what the checks say, and they import every page; what must stop a worker is in workers/tasks.py.

@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
-from config.problems import read_only
+from foundation.problems import read_only
 from integrations.models import Connection, Status
 from workers.bucket import redis_client
 from workers.clock import database_now

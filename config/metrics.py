@@ -15,8 +15,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from alerts.models import OutboxMessage
-from config.problems import read_only
 from costs.models import DayDigest, Restatement, UpstreamNovelty
+from foundation.problems import read_only
 from integrations.models import Connection, Status
 from workers import watch
 from workers.clock import database_now

@@ -7,7 +7,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config import env, logs, role
+from foundation import env, logs, role
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -106,7 +106,7 @@ ALLOWED_HOSTS = [
 ]
 # A proxy may change Host or scheme on the way; what a browser names as the origin of a form is this all the same.
 CSRF_TRUSTED_ORIGINS = [*env.origins("CSRF_TRUSTED_ORIGINS"), env.origin_of(PUBLIC_URL)]
-CSRF_FAILURE_VIEW = "config.problems.forged_form"
+CSRF_FAILURE_VIEW = "foundation.problems.forged_form"
 # Whose X-Forwarded-For and X-Forwarded-Proto are believed; from everybody else they are removed.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "127.0.0.1,::1")
 IPWARE_META_PRECEDENCE_ORDER = ("REMOTE_ADDR",)  # the logs' reader of addresses: ours is the only answer
@@ -116,7 +116,7 @@ _behind_tls = env.text("BEHIND_TLS", "no").lower() in {"1", "yes", "true", "on"}
 )
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _behind_tls
 SECURE_HSTS_SECONDS = 31_536_000 if _behind_tls else 0
-# Only what a trusted proxy sent is left of it (config.edge).
+# Only what a trusted proxy sent is left of it (foundation.request_guards).
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -149,8 +149,10 @@ INSTALLED_APPS = [
     "workers",
     "alerts",
     "dashboard",
-    "demo",
-    "config.engine.OperatorsWithoutPages" if role.is_engine(sys.argv) else "accounts.apps.OperatorsConfig",
+    "devtools.demo",
+    "config.admin_without_pages.OperatorsWithoutPages"
+    if role.is_engine(sys.argv)
+    else "accounts.apps.OperatorsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -175,18 +177,18 @@ INSTALLED_APPS = [
     "rest_framework",
 ]
 MIDDLEWARE = [
-    "config.edge.proxy_middleware",
-    "config.edge.address_middleware",
+    "foundation.request_guards.proxy_middleware",
+    "foundation.request_guards.address_middleware",
     "django.middleware.security.SecurityMiddleware",
     # Outside of whitenoise: where nobody ran collectstatic, its files are not compressed beforehand. Tokens in
     # forms are masked anew for each answer, so that compressing them together with what was sent tells nothing.
     "django.middleware.gzip.GZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
-    "config.attended.middleware",
+    "foundation.attended.middleware",
     "accounts.audit.origin_middleware",
     "csp.middleware.CSPMiddleware",
-    "config.edge.size_middleware",
+    "foundation.request_guards.size_middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -196,9 +198,9 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.sessions.last_seen_middleware",
     "accounts.sessions.private_middleware",
-    "config.recognition.middleware",
+    "accounts.recognition.middleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "config.problems.TemporaryMiddleware",
+    "foundation.problems.TemporaryMiddleware",
 ]
 TEMPLATES = [
     {
@@ -291,7 +293,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "config.problems.exception_handler",
+    "EXCEPTION_HANDLER": "foundation.problems.exception_handler",
     # Whoever sends no token is Django's nobody, as on a page: middleware asks every request's user whether they are signed in.
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
@@ -328,8 +330,8 @@ KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105 - a model's name
 MIGRATION_MODULES = {"knox": None}
 
 # --- The rest ----------------------------------------------------------------------------------
-DEFAULT_EXCEPTION_REPORTER = "config.reports.Report"
-DEFAULT_EXCEPTION_REPORTER_FILTER = "config.reports.ReportFilter"
+DEFAULT_EXCEPTION_REPORTER = "foundation.error_reporting.Report"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "foundation.error_reporting.ReportFilter"
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True

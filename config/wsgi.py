@@ -25,10 +25,10 @@ except ImproperlyConfigured as error:
     _refuse(str(error))
 
 # They need what the lines above have set up.
-from config import edge  # noqa: E402
+from foundation import request_guards  # noqa: E402
 from integrations import checks  # noqa: E402
 
-application = edge.with_readable_type(django_application)
+application = request_guards.with_readable_type(django_application)
 
 if refusal := checks.refusal_to_start():
     _refuse(refusal)

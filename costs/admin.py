@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.operators import CappedRelatedFilter, ReadOnlyAdmin, ReadOnlyInline, all_fields_of
 from costs.models import CostFact, DayDigest, Resource, ResourceName, Restatement, SupersededCost
-from costs.money import sum_usd, usd_text
+from foundation.money import sum_usd, usd_text
 
 _DAY = dt.timedelta(days=1)
 _RECENT_DAYS = {"1": "Today", "2": "Since yesterday", "7": "Last 7 days", "31": "Last 31 days"}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from costs import selectors, usage
-from costs.money import sum_usd
 from costs.selectors import CostQuery, Key
+from foundation.money import sum_usd
 
 # An estimate, so it may be rounded; it never enters a total.
 _ROUGH = Context(prec=50, rounding=ROUND_HALF_EVEN)

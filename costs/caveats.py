@@ -8,8 +8,8 @@ from decimal import Decimal
 from django.db.models import Count, Max, Sum
 
 from costs.coverage import Coverage, Gap, Scope, narrowing
-from costs.money import sum_usd
 from costs.restated import of_the_bill
+from foundation.money import sum_usd
 
 _COLUMNS = {
     "connection": "connection_id",

@@ -9,9 +9,9 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from costs import sources
-from costs.money import sum_usd
 from costs.records import CostRecord, stated_extra
 from costs.usage_records import ActivityRecord, UsageRecord
+from foundation.money import sum_usd
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -4,11 +4,11 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from costs import choice
-from costs.choice import Asked, Offers
+from costs import source_precedence
 from costs.coverage import Coverage, Scope, read_coverage
 from costs.freshness import DayState
-from costs.periods import DayRange, same_days_months_before
+from costs.source_precedence import Offers, SourceQuestion
+from foundation.periods import DayRange, same_days_months_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +57,6 @@ def read_offers(scope: Scope, *also: DayRange) -> Offers:
     ranges = [scope.days, *also]
     hull = DayRange(min(days.start for days in ranges), max(days.end for days in ranges))
     as_of = scope.as_of if scope.kind == "cost" else None
-    return choice.read_offers(Asked(scope.kind, scope.account_id, hull, scope.filters, as_of=as_of), ranges)
+    return source_precedence.read_offers(
+        SourceQuestion(scope.kind, scope.account_id, hull, scope.filters, as_of=as_of), ranges
+    )

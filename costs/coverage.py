@@ -20,8 +20,8 @@ from django.db.models import F, Max, Min
 from costs import sources
 from costs.freshness import DayState
 from costs.models import DayDigest
-from costs.periods import DayRange
 from costs.sources import Kind
+from foundation.periods import DayRange
 
 Filters = Mapping[str, Sequence[str | None]]
 _DAY = dt.timedelta(days=1)

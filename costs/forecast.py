@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from costs.money import sum_usd
+from foundation.money import sum_usd
 
 # An estimate, so it may be rounded; it never enters a total.
 _ROUGH = Context(prec=50, rounding=ROUND_HALF_EVEN)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection as database
 
 from costs.models import DayDigest
-from costs.periods import DayRange, day_start
+from foundation.periods import DayRange, day_start
 
 _DAY = dt.timedelta(days=1)
 

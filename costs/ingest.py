@@ -18,10 +18,10 @@ from django.db import connection as database
 from costs import changes
 from costs.changes import Change
 from costs.models import DayDigest, Restatement
-from costs.money import sum_usd
-from costs.periods import day_start
 from costs.records import DIGEST_VERSION, CostRecord, Record, digest_of_merged, merge_equal_keys, row_key
 from costs.tables import COSTS, FactTable
+from foundation.money import sum_usd
+from foundation.periods import day_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +90,15 @@ def replace_window(window: Window, records: Iterable[Record]) -> Ingested:
     _write_digests(window, fresh, revised)
     if window.table.history and not window.is_derived:
         _write_restatements(window, [day for day in changed if day.day in stored], stored, counts)
-    tallies = [counts[day.day] for day in changed]
+    counted = [counts[day.day] for day in changed]
     rows, moved = (
         sum(len(day.records) for day in fresh),
-        sum(tally.added + tally.changed for tally in tallies),
+        sum(each.added + each.changed for each in counted),
     )
     return Ingested(
-        added=sum(tally.added for tally in tallies),
-        changed=sum(tally.changed for tally in tallies),
-        removed=sum(tally.removed for tally in tallies),
+        added=sum(each.added for each in counted),
+        changed=sum(each.changed for each in counted),
+        removed=sum(each.removed for each in counted),
         unchanged=rows - moved,
         days_changed=tuple(day.day for day in changed),
     )

@@ -9,8 +9,8 @@ from django.db import models
 from django.db.models.functions import Now
 
 from costs.fields import UsdField
-from costs.money import sum_usd
 from costs.usage_records import TOKEN_COUNTS
+from foundation.money import sum_usd
 
 
 class CostVersion(models.Model):
@@ -22,7 +22,7 @@ class CostVersion(models.Model):
     account_path = "connection__account"
 
     connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="+")
-    source = models.CharField(max_length=40, help_text="The report (stream) the row came from.")
+    source = models.CharField(max_length=40, help_text="The report that the row came from.")
     day = models.DateField(help_text="UTC day.")
     row_key = models.BinaryField(help_text="16-byte hash of all key columns below.")
     origin = models.CharField(max_length=32)
@@ -107,7 +107,7 @@ class UsageFact(models.Model):
     account_path = "connection__account"
 
     connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="+")
-    source = models.CharField(max_length=40, help_text="The report (stream) the row came from.")
+    source = models.CharField(max_length=40, help_text="The report that the row came from.")
     day = models.DateField(help_text="UTC day.")
     row_key = models.BinaryField(help_text="16-byte hash of all key columns below.")
     origin = models.CharField(max_length=32)
@@ -156,8 +156,8 @@ class UsageFact(models.Model):
         return sum(getattr(self, name) for name in TOKEN_COUNTS)
 
 
-class DailySum(models.Model):
-    """A sum over the facts of a day by the dimensions of one cut (costs.daily); the database keeps it up itself."""
+class Rollup(models.Model):
+    """A sum over the facts of a day by the dimensions of one grain (costs.rollups); the database keeps it up itself."""
 
     account_path = "connection__account"
 
@@ -170,9 +170,11 @@ class DailySum(models.Model):
         db_index=False,
         db_constraint=False,
     )
-    source = models.CharField(max_length=40, help_text="The report (stream) the facts came from.")
+    source = models.CharField(max_length=40, help_text="The report that the facts came from.")
     day = models.DateField(help_text="UTC day.")
-    cut = models.SmallIntegerField(help_text="Which dimensions it is summed by: costs.daily numbers them.")
+    grain = models.SmallIntegerField(
+        db_column="cut", help_text="Which dimensions it is summed by: costs.rollups numbers them."
+    )
     origin = models.CharField(max_length=32)
     workspace_id = models.TextField(null=True)
     api_key_id = models.TextField(null=True)
@@ -189,10 +191,10 @@ class DailySum(models.Model):
         abstract = True
 
     def __str__(self) -> str:
-        return f"{self.source} {self.day} cut {self.cut}"
+        return f"{self.source} {self.day} grain {self.grain}"
 
 
-class DailyCost(DailySum):
+class DailyCost(Rollup):
     """What a day cost by some of the dimensions: the sum of its CostFact rows, exact."""
 
     token_type = models.TextField(null=True)
@@ -201,10 +203,10 @@ class DailyCost(DailySum):
     amount_usd = UsdField()
 
     class Meta:
-        indexes = [models.Index(fields=["connection", "cut", "day"], name="daily_cost_by_cut")]
+        indexes = [models.Index(fields=["connection", "grain", "day"], name="daily_cost_by_cut")]
 
 
-class DailyUsage(DailySum):
+class DailyUsage(Rollup):
     """What was used on a day by some of the dimensions: the sums of its UsageFact rows."""
 
     uncached_input_tokens = models.BigIntegerField()
@@ -216,7 +218,7 @@ class DailyUsage(DailySum):
     requests = models.BigIntegerField(null=True, help_text="Null where one of its facts does not count them.")
 
     class Meta:
-        indexes = [models.Index(fields=["connection", "cut", "day"], name="daily_usage_by_cut")]
+        indexes = [models.Index(fields=["connection", "grain", "day"], name="daily_usage_by_cut")]
 
 
 class ActivityFact(models.Model):
@@ -228,7 +230,7 @@ class ActivityFact(models.Model):
     account_path = "connection__account"
 
     connection = models.ForeignKey("integrations.Connection", on_delete=models.CASCADE, related_name="+")
-    source = models.CharField(max_length=40, help_text="The report (stream) the row came from.")
+    source = models.CharField(max_length=40, help_text="The report that the row came from.")
     day = models.DateField(help_text="UTC day.")
     row_key = models.BinaryField(help_text="16-byte hash of all key columns below.")
     origin = models.CharField(max_length=32)

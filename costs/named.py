@@ -8,7 +8,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from costs.models import Resource, ResourceName
-from costs.periods import day_start
+from foundation.periods import day_start
 
 # Which dimension is named by which kind of resource.
 KINDS: Mapping[str, str] = {"workspace_id": "workspace", "api_key_id": "api_key", "actor_id": "person"}
@@ -116,7 +116,7 @@ def names_for(account_id: UUID, dimensions: Sequence[str]) -> Mapping[str, Names
     return {name: names_of(account_id, *kinds) for name, kinds in wanted.items()}
 
 
-def told_apart(named: Mapping[K, str], *marks: Mapping[K, str]) -> dict[K, str]:
+def make_distinct(named: Mapping[K, str], *marks: Mapping[K, str]) -> dict[K, str]:
     """
     Word things so that no two read the same: by name, where several have one with the marks that tell them apart.
 

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from costs import texts
-from costs.money import sum_usd, usd_text
+from foundation.money import sum_usd, usd_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

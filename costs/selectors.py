@@ -14,13 +14,13 @@ from uuid import UUID
 from django.db.models import DateField, F, Model, Q, QuerySet, Sum, Value
 from django.db.models.functions import TruncMonth, TruncWeek
 
-from costs import choice, values
-from costs.daily import COST_SUMS
+from costs import source_precedence, values
 from costs.models import CostFact, CostHistory
-from costs.money import sum_usd
-from costs.periods import DayRange, add_months
-from costs.snapshots import one_look
+from costs.read_snapshots import read_snapshot
+from costs.rollups import COST_SUMS
 from costs.sources import Kind
+from foundation.money import sum_usd
+from foundation.periods import DayRange, add_months
 
 Granularity = Literal["total", "day", "week", "month"]
 Key = tuple[str | None, ...]
@@ -101,20 +101,24 @@ def list_amounts(query: CostQuery, group_by: Sequence[str] = ()) -> QuerySet[Any
     """
     Return rows with the dimensions and an `amount_usd` that add up to the query, in no order.
 
-    Shape:   sums of days where one cut has all the dimensions, facts otherwise; versions of facts as of a moment
+    Shape:   sums of days where one grain has all the dimensions, facts otherwise; versions of facts as of a moment
     """
     if query.as_of:
         return _facts(query, group_by)
-    cut = COST_SUMS.find_cut({*query.filters, *group_by})
-    table = CostFact if cut is None else COST_SUMS.table
-    days = choice.chosen_days(asked("cost", query, group_by), table._meta.db_table)
+    grain = COST_SUMS.find_grain({*query.filters, *group_by})
+    table = CostFact if grain is None else COST_SUMS.table
+    days = source_precedence.resolved_days(source_question("cost", query, group_by), table._meta.db_table)
     rows = _of_query(table, query, days)
-    return rows if cut is None else rows.filter(cut=cut)
+    return rows if grain is None else rows.filter(grain=grain)
 
 
 def _facts(query: CostQuery, group_by: Sequence[str] = ()) -> QuerySet[Any]:
     table = CostHistory if query.as_of else CostFact
-    return _of_query(table, query, choice.is_chosen(asked("cost", query, group_by), table._meta.db_table))
+    return _of_query(
+        table,
+        query,
+        source_precedence.is_resolved_source(source_question("cost", query, group_by), table._meta.db_table),
+    )
 
 
 def _of_query(table: type[Model], query: CostQuery, chosen: Any) -> QuerySet[Any]:
@@ -130,9 +134,11 @@ def _of_query(table: type[Model], query: CostQuery, chosen: Any) -> QuerySet[Any
     return narrow(facts, query, DIMENSIONS)
 
 
-def asked(kind: Kind, query: CostQuery, group_by: Sequence[str] = ()) -> choice.Asked:
+def source_question(
+    kind: Kind, query: CostQuery, group_by: Sequence[str] = ()
+) -> source_precedence.SourceQuestion:
     """Return which dimensions a report must know to answer the query."""
-    return choice.Asked(
+    return source_precedence.SourceQuestion(
         kind, query.account_id, query.days, query.filters, tuple(group_by),
         query.as_of if kind == "cost" else None,
     )  # fmt: skip
@@ -164,7 +170,7 @@ def _column(query: CostQuery, name: str, column: str) -> Any:
     return values.actor_column() if name == "actor_id" and query.keys_as_one else F(column)
 
 
-@one_look()
+@read_snapshot()
 def summarise(
     query: CostQuery,
     *,
@@ -200,7 +206,7 @@ def summarise(
     return Summary(query, granularity, tuple(group_by), sum_usd(sums.values()), earlier, tuple(rows))
 
 
-@one_look()
+@read_snapshot()
 def total(query: CostQuery) -> Decimal:
     """Return the exact sum of the query in USD; zero without rows."""
     amount: Decimal | None = list_amounts(query).aggregate(sum=Sum("amount_usd"))["sum"]
@@ -273,7 +279,7 @@ def bucket_of(day: dt.date, granularity: Granularity) -> dt.date:
     return day.replace(day=1) if granularity == "month" else day
 
 
-@one_look()
+@read_snapshot()
 def filter_values(query: CostQuery, dimension: str) -> list[str | None]:
     """Return the distinct values of one dimension inside the query, null included."""
     columns = columns_of(query, [dimension], DIMENSIONS)

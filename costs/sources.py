@@ -118,7 +118,7 @@ def rank(kind: Kind, *, filters: Collection[str] = (), group_by: Sequence[str] =
     return Ranking([source.name for source in sources], scores)
 
 
-def told_apart(origins: Collection[Origin], kind: Kind, dimensions: Collection[str]) -> bool:
+def reported_together(origins: Collection[Origin], kind: Kind, dimensions: Collection[str]) -> bool:
     """
     Say whether some report has all of these dimensions together that any report of the origins has.
 

@@ -12,11 +12,11 @@ from typing import Any
 from django.db.models import QuerySet, Sum
 
 from costs import selectors
-from costs.daily import COST_SUMS, USAGE_SUMS
 from costs.models import DayDigest
-from costs.periods import DayRange
+from costs.rollups import COST_SUMS, USAGE_SUMS
 from costs.selectors import CostQuery
 from costs.sources import Kind
+from foundation.periods import DayRange
 
 # Of each span against the one before: a filter that few rows pass is through with a year in a handful of them.
 _GROWTH = 8
@@ -59,7 +59,7 @@ class Spans:
 
     def _counts(self, days: DayRange) -> Mapping[dt.date, int]:
         """Count the rows of each day, those of all reports that may answer: more than there are of one of them."""
-        reports = selectors.asked(self.kind, self.query, self.dimensions).ranking.names
+        reports = selectors.source_question(self.kind, self.query, self.dimensions).ranking.names
         digests = DayDigest.objects.filter(
             connection__account_id=self.query.account_id,
             source__in=reports,
@@ -71,7 +71,7 @@ class Spans:
     def _days_that_pass(self, days: DayRange) -> list[dt.date] | None:
         """Return the days on which a row passes the filters, in order; None where no sums of days know it."""
         sums = COST_SUMS if self.kind == "cost" else USAGE_SUMS
-        cut = sums.find_cut(self.query.filters) if self.query.filters and not self.query.as_of else None
+        cut = sums.find_grain(self.query.filters) if self.query.filters and not self.query.as_of else None
         if cut is None:
             return None
         rows: QuerySet[Any] = sums.table._default_manager.filter(  # noqa: SLF001 - the way to a manager of either model

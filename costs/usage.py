@@ -23,13 +23,13 @@ from django.db.models import (
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
-from costs import choice, selectors, sources
-from costs.daily import USAGE_SUMS
+from costs import selectors, source_precedence, sources
 from costs.models import UpstreamNovelty, UsageFact
-from costs.periods import DayRange
+from costs.read_snapshots import read_snapshot
+from costs.rollups import USAGE_SUMS
 from costs.selectors import BUCKETS, MOST_GROUPS, CostQuery, Granularity, Key, counterpart
-from costs.snapshots import one_look
 from costs.usage_records import TOKEN_COUNTS, UPSTREAM_COUNTS, USAGE_DIMENSIONS
+from foundation.periods import DayRange
 
 # What usage can be filtered and grouped by: public name → column.
 DIMENSIONS: Mapping[str, str] = {
@@ -85,7 +85,7 @@ def list_facts(query: CostQuery, *, dimensions: Sequence[str] = ()) -> QuerySet[
     return _facts(query, dimensions).select_related("connection").order_by("day", "id")
 
 
-@one_look()
+@read_snapshot()
 def summarise(
     query: CostQuery,
     *,
@@ -129,10 +129,10 @@ def list_unread(query: CostQuery) -> list[str]:
 
 def sources_used(query: CostQuery, group_by: Sequence[str] = ()) -> list[str]:
     """Return the reports the sums are read from."""
-    return choice.sources_used(selectors.asked("usage", query, group_by))
+    return source_precedence.sources_used(selectors.source_question("usage", query, group_by))
 
 
-@one_look()
+@read_snapshot()
 def filter_values(query: CostQuery, dimension: str) -> list[str | None]:
     """Return the distinct values of one dimension inside the query, null included."""
     columns = selectors.columns_of(query, [dimension], DIMENSIONS)
@@ -141,24 +141,28 @@ def filter_values(query: CostQuery, dimension: str) -> list[str | None]:
 
 
 def _facts(query: CostQuery, group_by: Sequence[str] = ()) -> QuerySet[UsageFact]:
-    chosen = choice.is_chosen(selectors.asked("usage", query, group_by), UsageFact._meta.db_table)
+    chosen = source_precedence.is_resolved_source(
+        selectors.source_question("usage", query, group_by), UsageFact._meta.db_table
+    )
     return _of_query(UsageFact, query, chosen)
 
 
 def _counted(query: CostQuery, group_by: Sequence[str]) -> QuerySet[Any]:
-    """Return rows whose counts add up to the query: sums of days where one cut has the dimensions, else facts."""
-    table, cut = _table(query, group_by)
-    days = choice.chosen_days(selectors.asked("usage", query, group_by), table._meta.db_table)
-    return _of_cut(_of_query(table, query, days), cut)
+    """Return rows whose counts add up to the query: sums of days where one grain has the dimensions, else facts."""
+    table, grain = _table(query, group_by)
+    days = source_precedence.resolved_days(
+        selectors.source_question("usage", query, group_by), table._meta.db_table
+    )
+    return _of_cut(_of_query(table, query, days), grain)
 
 
 def _table(query: CostQuery, group_by: Sequence[str]) -> tuple[type[Model], int | None]:
-    cut = USAGE_SUMS.find_cut({*query.filters, *group_by})
-    return (UsageFact if cut is None else USAGE_SUMS.table), cut
+    grain = USAGE_SUMS.find_grain({*query.filters, *group_by})
+    return (UsageFact if grain is None else USAGE_SUMS.table), grain
 
 
-def _of_cut(rows: QuerySet[Any], cut: int | None) -> QuerySet[Any]:
-    return rows if cut is None else rows.filter(cut=cut)
+def _of_cut(rows: QuerySet[Any], grain: int | None) -> QuerySet[Any]:
+    return rows if grain is None else rows.filter(grain=grain)
 
 
 def _of_query(table: type[Model], query: CostQuery, chosen: Any) -> QuerySet[Any]:
@@ -179,16 +183,18 @@ _NOTHING: Counts = dict.fromkeys(COUNTS, 0)
 
 def _sums(query: CostQuery, group_by: Sequence[str], granularity: Granularity) -> _Sums:
     columns, bucket = selectors.columns_of(query, group_by, DIMENSIONS), _bucket(granularity)
-    table, cut = _table(query, group_by)
-    asked = selectors.asked("usage", query, group_by)
-    days = choice.chosen_days(asked, table._meta.db_table)
+    table, grain = _table(query, group_by)
+    asked = selectors.source_question("usage", query, group_by)
+    days = source_precedence.resolved_days(asked, table._meta.db_table)
     # Ranges of days are a condition on either table; anything else names the one it is for.
-    of_facts = days if isinstance(days, Q) else choice.is_chosen(asked, UsageFact._meta.db_table)
+    of_facts = (
+        days if isinstance(days, Q) else source_precedence.is_resolved_source(asked, UsageFact._meta.db_table)
+    )
     # Their index is empty until upstream counts something new.
     having_new = _of_query(UsageFact, query, of_facts).exclude(other_counts={}).order_by()
     sums: dict[str, Any] = {f"sum_{name}": Sum(name) for name in _STORED}
     grouped = (
-        _of_cut(_of_query(table, query, days), cut)
+        _of_cut(_of_query(table, query, days), grain)
         .values(bucket=bucket, **columns)
         .annotate(**sums, rows=Count("id"), counted=Count("requests"), is_new=Exists(having_new))
         .order_by()

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from costs.money import sum_usd, usd_text
 from costs.records import Extra, KnowsItsKey, Origin, bound_texts, merged_extra, refuse_bad_frame
 from costs.texts import shorten_counts
+from foundation.money import sum_usd, usd_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

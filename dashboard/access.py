@@ -14,7 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import Role
 from accounts.permissions import Principal, find_principal
-from dashboard.keeping import GoneError
+from dashboard.saved_views import GoneError
 from integrations.models import Connection
 from workers import lifecycle
 from workers.lifecycle import ConnectionStandsStillError

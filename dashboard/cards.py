@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from costs.coverage import NOTHING_STORED, Span, spans
 from dashboard import figures
-from dashboard.wording import capability_words, origin_words, trigger_words
+from dashboard.enum_labels import capability_words, origin_words, trigger_words
 from integrations.models import Connection, Status
 from workers import lanes, reports, runs
 from workers.bucket import Bucket, BucketUnavailableError, rate_of
@@ -30,7 +30,7 @@ class Capability:
 
 def capabilities(connection: Connection) -> list[Capability]:
     """Return what the stored key can see: what the last probe found, and of what it did not try, what syncs found since."""
-    reports = {report.stream: report for report in connection.reports.all()}
+    reports = {report.report_name: report for report in connection.reports.all()}
     found = []
     for each in connection.capabilities:
         ok, detail = each["ok"], each.get("detail", "")

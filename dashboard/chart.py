@@ -8,11 +8,11 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Any
 
-from costs.money import sum_usd
-from costs.periods import DayRange
 from costs.selectors import Granularity, Key, bucket_of
 from dashboard import figures, palette
 from dashboard.figures import Unit
+from foundation.money import sum_usd
+from foundation.periods import DayRange
 
 # As many as there are colours. Chart, legend and table name the same groups, and "Other" has the same number.
 MOST_GROUPS = palette.SLOTS

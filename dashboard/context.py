@@ -9,7 +9,7 @@ from django.utils.functional import SimpleLazyObject
 
 from accounts.models import Membership, Role, User
 from accounts.permissions import Principal, find_principal
-from dashboard import stored
+from dashboard import freshness_summary
 
 # Name, address of the first page, and the addresses that belong to it.
 _SECTIONS = (
@@ -38,7 +38,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "may_edit": principal.may(Role.EDITOR),
         "may_administer": principal.may(Role.ADMIN),
         "sections": _sections(request.path),
-        "freshness": SimpleLazyObject(lambda: stored.freshness(principal.account, now)),
+        "freshness": SimpleLazyObject(lambda: freshness_summary.freshness(principal.account, now)),
         "other_accounts": SimpleLazyObject(lambda: _other_accounts(user, principal)),
     }
 

@@ -12,9 +12,9 @@ from django.db.models import F
 from costs import sources
 from costs.freshness import DayState, state_of
 from costs.models import DayDigest
-from costs.periods import DayRange
 from dashboard import figures
-from dashboard.wording import capability_words
+from dashboard.enum_labels import capability_words
+from foundation.periods import DayRange
 from integrations.models import Connection, Report
 
 _DAY = dt.timedelta(days=1)
@@ -60,13 +60,13 @@ def connection_map(connection: Connection, today: dt.date) -> list[Strip]:
     }
     strips = []
     for report in connection.reports.all():
-        label = capability_words(report.stream)
+        label = capability_words(report.report_name)
         if report.is_refused:
             strips.append(
                 Strip(label, [], len(days), "", report.detail or "Anthropic refuses it to this key.")
             )
         elif report.wanted_from is not None:
-            own = {day: digest for (source, day), digest in stored.items() if source == report.stream}
+            own = {day: digest for (source, day), digest in stored.items() if source == report.report_name}
             strips.append(_strip(label, days, report.wanted_from, connection.origin, own.get))
     return strips
 
@@ -81,7 +81,7 @@ def card_strips(connections: Sequence[Connection], today: dt.date) -> Mapping[UU
     )  # fmt: skip
     for digest in digests:
         found[digest.connection_id][digest.source, digest.day] = digest
-    reports = Report.objects.filter(connection__in=connections, stream=F("connection__cost_source"))
+    reports = Report.objects.filter(connection__in=connections, report_name=F("connection__cost_source"))
     begins = {report.connection_id: report.wanted_from for report in reports}
     return {each.pk: _bill_strip(each, days, begins.get(each.pk), found[each.pk]) for each in connections}
 

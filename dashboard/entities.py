@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from costs.named import KINDS, names_of
-from costs.periods import DayRange
 from costs.selectors import CostQuery, list_facts
-from dashboard import naming
+from dashboard import labels
+from foundation.periods import DayRange
 
 # The dimension behind each kind of page.
 DIMENSIONS: Mapping[str, str] = {
@@ -43,7 +43,7 @@ class Entity:
     @property
     def kind(self) -> str:
         """What it is, in words."""
-        return naming.dimension(self.dimension)
+        return labels.dimension(self.dimension)
 
 
 def find_entity(account_id: UUID, dimension: str, value: str | None, today: dt.date) -> Entity | None:
@@ -51,7 +51,7 @@ def find_entity(account_id: UUID, dimension: str, value: str | None, today: dt.d
     names = _names(account_id, dimension, value)
     if not names and not _was_seen(account_id, dimension, value, today):
         return None
-    label = naming.names(account_id, [dimension]).label(dimension, value)
+    label = labels.names(account_id, [dimension]).label(dimension, value)
     return Entity(dimension, value, label, names)
 
 

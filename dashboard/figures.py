@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Literal
 
-from costs.money import sum_usd
+from foundation.money import sum_usd
 
 # Only what is shown is rounded; exact values travel beside it as text.
 _SHOWN = Context(prec=200, rounding=ROUND_HALF_EVEN)

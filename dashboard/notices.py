@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest
 
 from dashboard.cards import Capability
-from dashboard.wording import capability_words, origin_words
+from dashboard.enum_labels import capability_words, origin_words
 from integrations.anthropic.probe import ProbeResult
 from integrations.connections import RefusedError
 from integrations.errors import PASSING, Advice

@@ -7,16 +7,16 @@ from decimal import Decimal
 from accounts.models import Account
 from costs import selectors
 from costs.coverage import Day, Scope, read_coverage
-from costs.movers import read_movements
-from costs.periods import DayRange
+from costs.read_snapshots import read_snapshot
 from costs.selectors import CostQuery, Key
-from costs.snapshots import one_look
-from dashboard import naming
+from costs.variance import read_group_deltas
+from dashboard import labels
 from dashboard.explore import table
-from dashboard.explore.ground import Subject
 from dashboard.explore.report import Report, read_report
+from dashboard.explore.report_context import ReportRequest
 from dashboard.explore.state import State
 from dashboard.explore.table import Layout, Table
+from foundation.periods import DayRange
 
 _DAY = dt.timedelta(days=1)
 _STRIP_DAYS = 60
@@ -49,7 +49,7 @@ class Overview:
         return self.report.state.changed(group_by=_PLACE, all_rows=True).address
 
 
-@one_look()
+@read_snapshot()
 def overview(account: Account, state: State, today: dt.date) -> Overview:
     """
     Read one period of an account.
@@ -57,7 +57,7 @@ def overview(account: Account, state: State, today: dt.date) -> Overview:
     Units:   USD, exact; both tables add up to the total
     Effects: a fixed number of queries, however many connections, models and days
     """
-    report = read_report(Subject(account.pk, state, today))
+    report = read_report(ReportRequest(account.pk, state, today))
     days = DayRange(today - _DAY * _STRIP_DAYS, today + _DAY)
     covered = read_coverage(Scope(account.pk, days, today))
     is_read = any(day.day == today and day.is_stored for day in covered.days)
@@ -78,9 +78,9 @@ def _state(day: Day, today: dt.date) -> str:
 
 
 def _workspaces(account: Account, report: Report) -> Table:
-    names = naming.Names({})
-    workspaces = naming.workspaces_by_connection(account.pk)
-    organisations = naming.organisations(account.pk)
+    names = labels.Names({})
+    workspaces = labels.workspaces_by_connection(account.pk)
+    organisations = labels.organisations(account.pk)
 
     def label(key: Key) -> tuple[str, ...]:
         connection_id, workspace_id = key
@@ -97,5 +97,5 @@ def _workspaces(account: Account, report: Report) -> Table:
         heads=("Workspace",), label=label, slots={}, link=link, compare=report.change is not None,
         sort="-amount", most=_MOST_WORKSPACES,
     )  # fmt: skip
-    moved = read_movements(report.ground.query, report.ground.before, _PLACE)
+    moved = read_group_deltas(report.context.query, report.context.before, _PLACE)
     return table.build(moved.by(_PLACE), layout)

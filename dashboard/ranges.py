@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from costs.comparison import range_before
-from costs.periods import DayRange, add_months, is_whole_month, months_touched, same_days_months_before
 from costs.selectors import Granularity
+from foundation.periods import DayRange, add_months, is_whole_month, months_touched, same_days_months_before
 
 _DAY = dt.timedelta(days=1)
 DEFAULT = "30d"

@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import InterfaceError, OperationalError, connection
 
 from accounts import second_factor
-from config import ring
+from foundation import ring
 from integrations import vault
 from integrations.models import Connection, Credential
 

@@ -17,8 +17,8 @@ from accounts.models import Account
 from integrations import vault
 from integrations.anthropic.client import AnthropicClient
 from integrations.anthropic.probe import ProbeResult, probe
-from integrations.anthropic.stream import Family
-from integrations.anthropic.streams import STREAMS
+from integrations.anthropic.report_spec import Family
+from integrations.anthropic.report_specs import REPORT_SPECS
 from integrations.errors import Advice, Reason, advice
 from integrations.http import HttpTransport
 from integrations.models import Connection, Credential, Provider, Status
@@ -211,7 +211,7 @@ def _save_under_a_label(connection: Connection, result: ProbeResult, *, is_chose
 
 def _first_bill(origin: str) -> str:
     """Return the report that is the bill of an origin until somebody chooses another."""
-    return next(each.name for each in STREAMS.values() if each.origin == origin and each.is_bill)
+    return next(each.name for each in REPORT_SPECS.values() if each.origin == origin and each.is_bill)
 
 
 class LabelTakenError(Exception):

@@ -112,7 +112,7 @@ class Report(models.Model):
     account_path = "connection__account"
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="reports")
-    stream = models.CharField(max_length=40)
+    report_name = models.CharField(db_column="stream", max_length=40)
     kind = models.CharField(max_length=8, help_text="cost, usage, activity or names.")
     is_bill = models.BooleanField(
         default=False, help_text="A day of it adds up to everything the organisation is billed for."
@@ -134,10 +134,10 @@ class Report(models.Model):
 
     class Meta:
         ordering = ["id"]
-        constraints = [models.UniqueConstraint(fields=["connection", "stream"], name="report_once")]
+        constraints = [models.UniqueConstraint(fields=["connection", "report_name"], name="report_once")]
 
     def __str__(self) -> str:
-        return f"{self.stream} of {self.connection_id}"
+        return f"{self.report_name} of {self.connection_id}"
 
 
 class Credential(models.Model):

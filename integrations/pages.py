@@ -19,7 +19,7 @@ class PageRequest:
     Shape:   `query` holds every parameter but the cursor, in sending order; `cursor` None is the first page
     """
 
-    stream: str
+    report_name: str
     path: str
     query: tuple[tuple[str, str], ...]
     cursor: str | None = None

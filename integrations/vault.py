@@ -4,8 +4,8 @@ With `connections.open_client` the only module that holds a decrypted key. The a
 ciphertext copied to another connection does not open.
 """
 
-from config import ring
-from config.ring import DoesNotOpenError, MissingRingKeyError, Sealed
+from foundation import ring
+from foundation.ring import DoesNotOpenError, MissingRingKeyError, Sealed
 from integrations.models import Connection, Credential
 
 

@@ -14,7 +14,7 @@ from runtime.child import die_with_parent
 
 # The one module of another room, without the package around it: that would load Celery and half of Django here.
 _found = importlib.util.spec_from_file_location(
-    "gunicorn_logs", Path(__file__).resolve().parent.parent / "config/logs.py"
+    "gunicorn_logs", Path(__file__).resolve().parent.parent / "foundation/logs.py"
 )
 assert _found  # noqa: S101 - the path ends in .py
 assert _found.loader  # noqa: S101 - so it has one
@@ -29,7 +29,7 @@ threads = sum(size.threads for size in rooms.SIZES.values())
 timeout = 60
 graceful_timeout = 8
 keepalive = 5
-# The most it can do; shorter limits are config.edge's, which answers programs in their own form.
+# The most it can do; shorter limits are foundation.request_guards's, which answers programs in their own form.
 limit_request_line = 8190
 # Its control socket is a file in the working folder, which read-only containers refuse (gunicorn 27).
 control_socket_disable = True

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 # How long a client should leave a full room alone, in seconds.
 RETRY_AFTER_SECONDS = 2
-# How much of an address is repeated; config.edge allows no longer ones.
+# How much of an address is repeated; foundation.request_guards allows no longer ones.
 _MOST_CHARACTERS = 200
 _LINE = re.compile(rb"([A-Z]+) (?:https?://[^/ ]*)?(/[^ ?#\r\n]*)")
 _PAGE = """<!doctype html>

@@ -42,7 +42,7 @@ SIZES: dict[Kind, Size] = {
     "health": Size(threads=1, share=1, waiting=16, share_waiting=16),
     "pages": Size(threads=5, share=3, waiting=64, share_waiting=32),
     "api": Size(threads=4, share=2, waiting=64, share_waiting=32),
-    # One more than config.streaming has places: it says why there is none. A file takes minutes, so few wait.
+    # One more than foundation.streaming has places: it says why there is none. A file takes minutes, so few wait.
     "files": Size(threads=5, share=5, waiting=5, share_waiting=5),
 }
 

@@ -13,7 +13,9 @@ from runtime.supervisor import ProcessSpec, Supervisor
 PROJECT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 _WORKER_SECONDS = 20.0  # the soft shutdown of config.celery: a request in flight may end
-_WORKER_BYTES = 400_000_000  # about 100 MB, and 180 more while the largest window is written (bench.largest)
+_WORKER_BYTES = (
+    400_000_000  # about 100 MB, and 180 more while the largest window is written (devtools.bench.largest)
+)
 _READY_SECONDS = 60.0
 
 
@@ -46,7 +48,7 @@ def worker(number: int = 1) -> ProcessSpec:
 
 def _celery(command: str) -> tuple[str, ...]:
     # Through the interpreter, not bin/celery: a moved virtual environment has scripts that point nowhere.
-    return (sys.executable, "-m", "config.program", command, "-l", "INFO")
+    return (sys.executable, "-m", "config.celery_main", command, "-l", "INFO")
 
 
 def address_of(port: int) -> str:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from accounts.models import Account, Membership, Role, User
-from integrations.simulator.process import Simulator
+from devtools.simulator.process import Simulator
 from tests.emptying import empty_tables
 from workers.bucket import redis_client
 
@@ -98,7 +98,7 @@ def bill_only(settings: Any) -> None:
 @pytest.fixture
 def run_due(transactional_db: None, settings: Any) -> Callable[[], int]:
     """Drive the engine in this process until nothing is due: ticks and turns, at a rate that never waits."""
-    from workers import lanes, schedule, turn
+    from workers import executor, lanes, schedule
 
     settings.ANTHROPIC_REQUESTS_PER_MINUTE = 60_000
     settings.ANTHROPIC_BURST = 10_000
@@ -112,7 +112,7 @@ def run_due(transactional_db: None, settings: Any) -> Callable[[], int]:
             woken = lanes.wake_due()
             if not woken:
                 return requests
-            requests += sum(turn.run_turn(lane_id) for lane_id in woken)
+            requests += sum(executor.process_lane(lane_id) for lane_id in woken)
         raise AssertionError("the engine did not come to rest")
 
     return drive

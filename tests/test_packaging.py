@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from config import env
+from foundation import env
 from runtime import environment, stack
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRETS = {"SECRET_KEY", "CREDENTIAL_KEYS", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "OIDC_CLIENT_SECRET"}
 # Nothing that a person sets: a switch of the crash tests, and what an activated virtual environment, the image and
 # honcho set.
-NOT_FOR_PEOPLE = {"TALLYSTICK_CRASH_AT", "VIRTUAL_ENV", "TALLYSTICK_IMAGE", "HONCHO_PROCESS_NAME"}
+NOT_FOR_PEOPLE = {"TALLYSTICK_FAILPOINT", "VIRTUAL_ENV", "TALLYSTICK_IMAGE", "HONCHO_PROCESS_NAME"}
 # How Celery gets over a lost Redis was measured for exactly these: docs/adr/0002-celery-pins.md.
 PINS = {"celery": "5.6.3", "kombu": "5.7.0", "redis": "8.1.0"}
 

@@ -1,6 +1,6 @@
 """Which answers mean that a report is not to be had with this key, so that the sync goes on without it; pure."""
 
-from integrations.anthropic.streams import STREAMS
+from integrations.anthropic.report_specs import REPORT_SPECS
 from integrations.errors import Fate, Reason, UpstreamError
 from workers.models import SyncStep
 
@@ -21,8 +21,8 @@ def is_refused(step: SyncStep, error: UpstreamError) -> bool:
     """
     if error.reason in _REFUSED:
         return True
-    has_fallback = any(each.instead_of == step.stream for each in STREAMS.values())
+    has_fallback = any(each.instead_of == step.report_name for each in REPORT_SPECS.values())
     if has_fallback and error.fate is Fate.FATAL and error.status in _UNKNOWN:
         return True
     is_absent = error.is_absent or (error.status in _NOT_FOUND and step.failures + 1 >= _NOT_FOUND_OFTEN)
-    return is_absent and (has_fallback or step.stream != step.run.connection.cost_source)
+    return is_absent and (has_fallback or step.report_name != step.run.connection.cost_source)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.anthropic import endpoints
-from integrations.anthropic.streams import Reading
+from integrations.anthropic.report_specs import ParsedWindow
 from integrations.errors import UpstreamError, unreadable
 from integrations.pages import Page as FetchedPage
 from workers.models import Page, SyncStep
@@ -44,16 +44,16 @@ class Archived:
     request_ids: list[str | None]
     first_requested_at: dt.datetime
 
-    def speaks_of(self, reading: Reading) -> dt.datetime:
+    def speaks_of(self, reading: ParsedWindow) -> dt.datetime:
         """Return the moment the window's content is as of: where upstream's data ends, at most when we asked."""
         return min(self.first_requested_at, reading.as_of) if reading.as_of else self.first_requested_at
 
 
 def store(step: SyncStep, page: FetchedPage, *, requested_at: dt.datetime) -> Page:
-    """Append the page, counted by the step already, to its current generation; the caller holds the transaction."""
+    """Append the page, counted by the step already, to its current attempt; the caller holds the transaction."""
     return Page.objects.create(
         step=step,
-        generation=step.generation,
+        attempt=step.attempt,
         sequence=step.pages_read,
         path=page.request.path,
         query=endpoints.sent_query(page.request),
@@ -67,8 +67,8 @@ def store(step: SyncStep, page: FetchedPage, *, requested_at: dt.datetime) -> Pa
 
 
 def read_back(step: SyncStep) -> Archived:
-    """Return the pages of the current generation; ArchiveError if there is none."""
-    pages = list(Page.objects.filter(step=step, generation=step.generation).order_by("sequence"))
+    """Return the pages of the current attempt; ArchiveError if there is none."""
+    pages = list(Page.objects.filter(step=step, attempt=step.attempt).order_by("sequence"))
     if not pages:
         raise ArchiveError("its pages are no longer in the archive")
     return Archived(_Bodies(pages), [page.request_id or None for page in pages], pages[0].requested_at)

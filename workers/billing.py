@@ -6,15 +6,15 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.actions import difference
-from costs import attribution, freshness, generations
-from costs.generations import Comparison
-from costs.periods import DayRange
+from costs import api_versions, attribution, freshness
+from costs.api_versions import Comparison
+from foundation.periods import DayRange
 from integrations.models import Connection
 from workers import lanes, reports, states
 from workers.clock import database_now
 
 
-class GenerationsDifferError(Exception):
+class ApiVersionsDifferError(Exception):
     """The report cannot become the bill; the message says why."""
 
 
@@ -22,14 +22,14 @@ def choose(connection: Connection, source: str, *, actor: str) -> None:
     """
     Make a report the bill of its connection; the other one goes on in its shadow.
 
-    Raises:  GenerationsDifferError — not a report of this surface, refused to the key, or both differ on a final day
+    Raises:  ApiVersionsDifferError — not a report of this surface, refused to the key, or both differ on a final day
     Effects: every sum is read from the chosen report from now on; shares of keys and people follow; audited
     """
     with transaction.atomic():
         lanes.hold(connection.organization_id, reports.families(connection))
         current = states.find_and_hold(connection)
         if current is None or current.is_disconnected:
-            raise GenerationsDifferError("This connection was disconnected meanwhile.")
+            raise ApiVersionsDifferError("This connection was disconnected meanwhile.")
         if current.cost_source == source:
             return
         final = _final_days(current)
@@ -54,20 +54,20 @@ def _final_days(connection: Connection) -> DayRange:
 
 
 def _refuse_unless_equal(connection: Connection, source: str, final: DayRange) -> None:
-    if not connection.reports.filter(stream=source, is_bill=True, is_refused=False).exists():
-        raise GenerationsDifferError(f"{source} is not read for this connection.")
-    compared = generations.compare(connection.pk, connection.cost_source, source, final)
+    if not connection.reports.filter(report_name=source, is_bill=True, is_refused=False).exists():
+        raise ApiVersionsDifferError(f"{source} is not read for this connection.")
+    compared = api_versions.compare(connection.pk, connection.cost_source, source, final)
     if not compared.days_compared:
-        raise GenerationsDifferError(
+        raise ApiVersionsDifferError(
             "There is no final day yet that both reports have. Wait for their backfill."
         )
     if compared.days_different:
-        raise GenerationsDifferError(_worded(compared))
+        raise ApiVersionsDifferError(_worded(compared))
 
 
 def _worded(compared: Comparison) -> str:
     first = compared.days_different[0]
     return (
         f"The reports differ on {len(compared.days_different)} of {compared.days_compared} final days, first on "
-        f"{first.day} by {first.difference_usd} USD. See the comparison of both generations."
+        f"{first.day} by {first.difference_usd} USD. See the comparison of both attempts."
     )

@@ -7,12 +7,12 @@
 -- until a while after the moment it was promised.
 --
 -- KEYS[1]  hash with level, ts, blocked, interval, places
--- ARGV     1 operation  2 interval  3 capacity (tokens)  4 tokens  5 floor (tokens)
+-- ARGV     1 operation  2 interval  3 capacity (tokens)  4 tokens  5 reserve (tokens)
 --          6 seed level  7 seed block (remaining)  8 block (penalise)
 --          9 name of the place, none for who has no place  10 how long it is kept after the moment promised
 -- returns  { granted, wait, level, blocked for, reserved }   all but the first in microseconds
 local op, interval, capacity = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local tokens, floor = tonumber(ARGV[4]), tonumber(ARGV[5])
+local tokens, reserve = tonumber(ARGV[4]), tonumber(ARGV[5])
 local name, kept = ARGV[9] or '', tonumber(ARGV[10] or 0)
 local full = capacity * interval
 local time = redis.call('TIME')
@@ -57,7 +57,7 @@ end
 
 local granted, wait = 0, 0
 if op == 'acquire' then
-  local need = needed(tokens + floor, mine and mine.before or reserved)
+  local need = needed(tokens + reserve, mine and mine.before or reserved)
   if mine and now >= mine.due then
     -- The moment promised: kept, whoever else waits, and also where debits came in between.
     need = needed(tokens, 0) - mine.spared

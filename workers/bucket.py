@@ -126,13 +126,13 @@ class Bucket:
         self._client = client or redis_client()
         self._script = self._client.register_script(_SCRIPT)
 
-    def acquire(self, seed: Seed, *, floor: int = 0) -> Answer:
-        """Take one token if at least `floor` would be left; else say how long until one can be had.
+    def acquire(self, seed: Seed, *, reserve: int = 0) -> Answer:
+        """Take one token if at least `reserve` would be left; else say how long until one can be had.
 
-        `floor` leaves the last tokens to more urgent callers; it never asks for more than a full bucket. A negative
+        `reserve` leaves the last tokens to more urgent callers; it never asks for more than a full bucket. A negative
         one lets the level fall below zero by so much. What is reserved for people who wait is left in any case.
         """
-        return self._call("acquire", seed, floor=floor)
+        return self._call("acquire", seed, reserve=reserve)
 
     def take(self, seed: Seed, place: Place) -> Answer:
         """Take all tokens of a place, or none; then they are kept for it, from the moment named on for KEPT_SECONDS.
@@ -162,12 +162,12 @@ class Bucket:
         operation: Operation,
         seed: Seed,
         *,
-        floor: int = 0,
+        reserve: int = 0,
         block_us: int = 0,
         place: Place | None = None,
     ) -> Answer:
         arguments: list[Any] = [
-            operation, self.rate.interval_us, self.rate.capacity, place.tokens if place else 1, floor,
+            operation, self.rate.interval_us, self.rate.capacity, place.tokens if place else 1, reserve,
             min(seed.level_us, self.rate.full_us), max(seed.blocked_us, 0), block_us,
         ]  # fmt: skip
         if place:

@@ -1,7 +1,7 @@
-"""Lanes: wake the due ones, claim one under a fence, keep, park or release it.
+"""Lanes: wake the due ones, claim one under a fencing token, keep, park or release it.
 
 Every statement carries its own guard and uses the database's clock, so any number of dispatchers and
-workers, early, late or doubled, end as one holder. A holder proves itself by fence and lease token; one
+workers, early, late or doubled, end as one holder. A holder proves itself by fencing token and lease id; one
 that was frozen past its lease finds both changed and can write nothing.
 """
 
@@ -29,11 +29,11 @@ class LeaseLostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to act for a lane until the lease ends; valid only while fence and token match the row."""
+    """The right to act for a lane until the lease ends; valid only while fencing token and lease id match the row."""
 
     lane_id: int
-    fence: int
-    token: UUID
+    fencing_token: int
+    lease_id: UUID
     organization_id: str
     family: str
 
@@ -127,7 +127,7 @@ def wake_due() -> list[int]:
 
     Shape:   lanes waiting whose time has come, woken ones whose message got lost, leased ones whose holder
              died: one condition, because all three are "due_at has passed"
-    Effects: one UPDATE, committed by itself; the caller sends one nudge a lane afterwards
+    Effects: one UPDATE, committed by itself; the caller sends one wake-up a lane afterwards
     """
     with database.cursor() as cursor:
         cursor.execute(
@@ -188,7 +188,7 @@ def note_penalty(lease: Lease, answer: Answer) -> None:
 
 
 def park(lease: Lease, wait_seconds: float) -> None:
-    """Give the lane back until then, or until a new run makes it look again (`ring`, `schedule.start_due`)."""
+    """Give the lane back until then, or until a new run makes it look again (`make_due`, `schedule.start_due`)."""
     _guarded(
         lease,
         "state = 'waiting', lease_token = NULL, due_at = now() + make_interval(secs => %s)",
@@ -208,8 +208,10 @@ def lock(lease: Lease) -> None:
             "SELECT fence, lease_token FROM workers_lane WHERE id = %s FOR NO KEY UPDATE", [lease.lane_id]
         )
         held = cursor.fetchone()
-    if held != (lease.fence, lease.token):
-        raise LeaseLostError(f"lane {lease.lane_id} is no longer held under fence {lease.fence}")
+    if held != (lease.fencing_token, lease.lease_id):
+        raise LeaseLostError(
+            f"lane {lease.lane_id} is no longer held under fencing token {lease.fencing_token}"
+        )
 
 
 def hold(organization_id: str, families: Sequence[str]) -> list[Lane]:
@@ -246,7 +248,7 @@ def forget(organization_id: str) -> None:
         Lane.objects.filter(organization_id=organization_id).delete()
 
 
-def ring(lane_id: int) -> None:
+def make_due(lane_id: int) -> None:
     """
     Make a lane due now because a run was added, a key replaced or a pause ended.
 
@@ -266,10 +268,12 @@ def _guarded(lease: Lease, assignments: str, parameters: list[Any]) -> dt.dateti
         cursor.execute(
             f"UPDATE workers_lane SET {assignments} "  # noqa: S608 - assignments are literals of this module
             "WHERE id = %s AND fence = %s AND lease_token = %s RETURNING clock_timestamp()",
-            [*parameters, lease.lane_id, lease.fence, lease.token],
+            [*parameters, lease.lane_id, lease.fencing_token, lease.lease_id],
         )
         row = cursor.fetchone()
     if row is None:
-        raise LeaseLostError(f"lane {lease.lane_id} is no longer held under fence {lease.fence}")
+        raise LeaseLostError(
+            f"lane {lease.lane_id} is no longer held under fencing token {lease.fencing_token}"
+        )
     now: dt.datetime = row[0]
     return now

@@ -15,7 +15,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.actions import difference
 from accounts.models import Account
-from costs.periods import DayRange
+from foundation.periods import DayRange
 from integrations import connections
 from integrations.anthropic.probe import ProbeResult, probe
 from integrations.connections import NewConnection, RefusedError
@@ -32,7 +32,7 @@ from workers.probe_tokens import ProbeTokens, fingerprint, limiter_down
 MOST_DAYS = 731
 
 
-def test_key(account: Account, api_key: str, *, actor: str) -> ProbeResult:
+def check_key(account: Account, api_key: str, *, actor: str) -> ProbeResult:
     """
     Find out what a key is and can see; nothing is stored but that it was used, and by whom.
 
@@ -62,7 +62,7 @@ def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connectio
     Raises:  RefusedError — the key does not pass, or the organisation is connected already;
              LabelTakenError
     """
-    result = test_key(account, wanted.api_key, actor=actor)
+    result = check_key(account, wanted.api_key, actor=actor)
     if not result.ok:
         raise _refused(result)
     assert result.organization is not None and result.origin is not None  # noqa: S101, PT018 - what `ok` means
@@ -82,7 +82,7 @@ def connect(account: Account, wanted: NewConnection, *, actor: str) -> Connectio
     return connection
 
 
-def test(connection: Connection, *, actor: str) -> ProbeResult:
+def check_connection(connection: Connection, *, actor: str) -> ProbeResult:
     """Probe the stored key and bring the connection's state up to date with what was found."""
     _note(connection, actor, "connection.tested")
     tokens = ProbeTokens(connection.organization_id, waiting=f"{connection.pk} {actor}")
@@ -227,7 +227,7 @@ def rotate_key(connection: Connection, api_key: str, *, actor: str) -> ProbeResu
 
     Raises:  RefusedError — the key does not pass or belongs to another organisation; nothing is changed
     """
-    result = test_key(connection.account, api_key, actor=actor)
+    result = check_key(connection.account, api_key, actor=actor)
     if not result.ok:
         raise _refused(result)
     with transaction.atomic():
@@ -273,7 +273,7 @@ def _back_to_work(connection: Connection, now: dt.datetime) -> None:
     connections.set_state(connection, states.working_status(connection))
     runs.request_run(connection, Trigger.REREAD, _trailing(connection, now.date()), requested_by="catch up")
     for lane in lanes.hold_all(connection.organization_id):
-        lanes.ring(lane.pk)
+        lanes.make_due(lane.pk)
 
 
 def edit(

@@ -1,4 +1,4 @@
-"""The engine's rows: Lane, SyncRun, SyncStep, Page. They are the truth; a Celery message is only a nudge."""
+"""The engine's rows: Lane, SyncRun, SyncStep, Page. They are the truth; a Celery message is only a wake-up."""
 
 import uuid
 
@@ -25,8 +25,12 @@ class Lane(models.Model):
     family = models.CharField(max_length=32)
     state = models.CharField(max_length=8, choices=State.choices, default=State.IDLE)
     due_at = models.DateTimeField(null=True)
-    fence = models.BigIntegerField(default=0, help_text="Counts claims; a late holder's number is too old.")
-    lease_token = models.UUIDField(null=True, help_text="Beside the fence: a restored counter could repeat.")
+    fencing_token = models.BigIntegerField(
+        db_column="fence", default=0, help_text="Counts claims; a late holder's number is too old."
+    )
+    lease_id = models.UUIDField(
+        db_column="lease_token", null=True, help_text="Beside the fence: a restored counter could repeat."
+    )
     level_us = models.BigIntegerField(
         help_text="The bucket's level at level_at in microseconds of credit; seeds Redis after it lost the key."
     )
@@ -57,7 +61,7 @@ class Trigger(models.TextChoices):
 
 
 # Lower goes first inside a lane. A connection test is not a run: it takes its tokens directly and the
-# last token of the bucket is left to it (see bucket.Bucket.acquire, `floor`).
+# last token of the bucket is left to it (see bucket.Bucket.acquire, `reserve`).
 PRIORITY = {Trigger.FORCE: 10, Trigger.DAILY: 20, Trigger.REREAD: 30, Trigger.CONNECT: 40}
 
 
@@ -137,7 +141,7 @@ class SyncRun(models.Model):
 
 
 class SyncStep(models.Model):
-    """One stream × one window of a run: the unit that is written whole or not at all."""
+    """One report × one window of a run: the unit that is written whole or not at all."""
 
     account_path = "run__connection__account"
 
@@ -149,15 +153,17 @@ class SyncStep(models.Model):
 
     run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="steps")
     position = models.PositiveIntegerField()
-    stream = models.CharField(max_length=40)
+    report_name = models.CharField(max_length=40, db_column="stream")
     window_start = models.DateField()
     window_end = models.DateField(help_text="Exclusive.")
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.QUEUED)
-    generation = models.PositiveIntegerField(default=1, help_text="Counts restarts from page one.")
+    attempt = models.PositiveIntegerField(
+        db_column="generation", default=1, help_text="Counts restarts from page one."
+    )
     cursor = models.TextField(null=True, help_text="The next page's token; null asks for page one.")
     query_hash = models.CharField(max_length=64, blank=True, help_text="The query the cursor belongs to.")
     pages_read = models.PositiveIntegerField(
-        default=0, db_default=0, help_text="Pages of this generation that were stored."
+        default=0, db_default=0, help_text="Pages of this attempt that were stored."
     )
     blank_pages = models.PositiveIntegerField(
         default=0, db_default=0, help_text="How many of the last of them held nothing."
@@ -176,7 +182,7 @@ class SyncStep(models.Model):
         constraints = [models.UniqueConstraint(fields=["run", "position"], name="step_once")]
 
     def __str__(self) -> str:
-        return f"{self.stream} {self.window_start}..{self.window_end}"
+        return f"{self.report_name} {self.window_start}..{self.window_end}"
 
 
 class Page(models.Model):
@@ -185,7 +191,7 @@ class Page(models.Model):
     account_path = "step__run__connection__account"
 
     step = models.ForeignKey(SyncStep, on_delete=models.CASCADE, related_name="pages")
-    generation = models.PositiveIntegerField()
+    attempt = models.PositiveIntegerField(db_column="generation")
     sequence = models.PositiveIntegerField()
     path = models.TextField()
     query = models.JSONField(help_text="Name and value pairs as sent, the cursor included.")
@@ -197,8 +203,8 @@ class Page(models.Model):
     requested_at = models.DateTimeField(help_text="When the request started, by the database's clock.")
 
     class Meta:
-        ordering = ["generation", "sequence"]
-        constraints = [models.UniqueConstraint(fields=["step", "generation", "sequence"], name="page_once")]
+        ordering = ["attempt", "sequence"]
+        constraints = [models.UniqueConstraint(fields=["step", "attempt", "sequence"], name="page_once")]
 
     def __str__(self) -> str:
         return f"{self.path} page {self.sequence} ({self.request_id})"

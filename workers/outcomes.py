@@ -15,14 +15,14 @@ from django.db.models import Count, F, Q
 
 from costs import attribution, names
 from costs.ingest import Ingested
-from integrations.anthropic.streams import STREAMS, Stream
+from integrations.anthropic.report_specs import REPORT_SPECS, ReportSpec
 from integrations.errors import Fate, Reason, UpstreamError, unreadable
 from integrations.models import Status
 from integrations.pages import Page as FetchedPage
 from workers import absent, archive, backoff, lanes, paging, reports, runs, states, windows
 from workers.bucket import Answer, BucketUnavailableError
 from workers.clock import database_now
-from workers.crashpoints import crash
+from workers.failpoints import failpoint
 from workers.lanes import Lease
 from workers.models import SyncRun, SyncStep
 
@@ -55,8 +55,8 @@ def record_page(lease: Lease, step: SyncStep, page: FetchedPage, *, requested_at
             _begin_again(held, error)
         else:
             _store_page(held, page, requested_at)
-        crash("before-commit")
-    crash("after-commit")
+        failpoint("before-commit")
+    failpoint("after-commit")
     return True
 
 
@@ -75,7 +75,7 @@ def record_failure(lease: Lease, step: SyncStep, error: UpstreamError, *, reques
             # Rotated while the request was under way: this says nothing of the key there is now.
             return True
         if error.reason is Reason.HISTORY_FLOOR:
-            _skip_before_floor(held, error)
+            _skip_before_first_day(held, error)
         elif error.reason is Reason.NO_USAGE:
             _skip_unfinished(held, error)
         elif error.reason in states.NEEDS_PERSON or absent.is_refused(held, error):
@@ -140,7 +140,7 @@ def _still_open(step: SyncStep) -> SyncStep | None:
     held = (
         SyncStep.objects.select_for_update(of=("self",), no_key=True)
         .select_related("run__connection__account", "run__lane")
-        .filter(pk=step.pk, generation=step.generation, status=SyncStep.Status.QUEUED)
+        .filter(pk=step.pk, attempt=step.attempt, status=SyncStep.Status.QUEUED)
         .filter(run__status__in=SyncRun.ACTIVE, run__connection__disconnected_at__isnull=True)
         .first()
     )
@@ -151,7 +151,7 @@ def _still_open(step: SyncStep) -> SyncStep | None:
 
 def _store_page(step: SyncStep, page: FetchedPage, requested_at: dt.datetime) -> None:
     archive.store(step, page, requested_at=requested_at)
-    crash("page-archived")
+    failpoint("page-archived")
     step.cursor, step.query_hash = page.next_cursor, page.request.query_hash()
     if page.has_more:
         _note_progress(step)
@@ -171,8 +171,8 @@ def _complete(step: SyncStep) -> None:
     now = database_now()
     names.record_names(step.run.connection_id, reading.names, observed_at=now)
     written = windows.write(step, archived, reading, now=now)
-    reports.note_read(step.run.connection, step.stream, now)
-    crash("facts-written")
+    reports.note_read(step.run.connection, step.report_name, now)
+    failpoint("facts-written")
     step.status, step.finished_at, step.cursor = SyncStep.Status.DONE, now, None
     _note_progress(step, written)
 
@@ -181,13 +181,13 @@ def _note_progress(step: SyncStep, written: Ingested | None = None) -> None:
     """Save the step, one page (`written` is None) or its whole window further; close the run with its last one."""
     now = step.finished_at or database_now()
     step.not_before = None
-    if written is not None or step.generation == 1:
+    if written is not None or step.attempt == 1:
         # Pages of a window that had to begin again prove nothing until it is whole: counted anew with each of them,
         # a window whose last page is refused every time would never be given up.
         step.failures, step.reason, step.detail = 0, "", ""
     step.save()
     is_open, has_trouble = Q(status=SyncStep.Status.QUEUED), Q(failures__gt=0)
-    is_bill = Q(stream=step.run.connection.cost_source)
+    is_bill = Q(report_name=step.run.connection.cost_source)
     steps = step.run.steps.aggregate(
         closed=Count("pk", filter=~is_open), in_trouble=Count("pk", filter=is_open & has_trouble),
         goes_on=Count("pk", filter=is_open & (is_bill | ~has_trouble)),
@@ -206,7 +206,11 @@ def _note_progress(step: SyncStep, written: Ingested | None = None) -> None:
     if steps["closed"] == step.run.steps_total:
         _close_run(step, now)
         return
-    if written is not None and not steps["without_bill"] and step.stream == step.run.connection.cost_source:
+    if (
+        written is not None
+        and not steps["without_bill"]
+        and step.report_name == step.run.connection.cost_source
+    ):
         # Whatever becomes of the other reports of the run.
         states.after_bill(step.run.connection, now=now)
     states.after_success(step.run.connection, goes_on=bool(steps["goes_on"]))
@@ -226,7 +230,7 @@ def _close_run(step: SyncStep, now: dt.datetime) -> None:
     run = SyncRun.objects.select_related("connection__account", "lane").get(pk=step.run_id)
     # Whatever else cannot be read leaves the bill as it is: its own report says so, and the run succeeds.
     bill = run.connection.cost_source
-    failed = run.steps.filter(status=SyncStep.Status.FAILED, stream=bill).order_by("position").first()
+    failed = run.steps.filter(status=SyncStep.Status.FAILED, report_name=bill).order_by("position").first()
     run.steps_done, run.finished_at = run.steps_total, now
     run.status = SyncRun.Status.FAILED if failed else SyncRun.Status.SUCCEEDED
     if failed:
@@ -236,7 +240,7 @@ def _close_run(step: SyncStep, now: dt.datetime) -> None:
 
 
 def _restart(step: SyncStep) -> None:
-    step.generation, step.cursor, step.query_hash = step.generation + 1, None, ""
+    step.attempt, step.cursor, step.query_hash = step.attempt + 1, None, ""
     step.pages_read = step.blank_pages = 0
 
 
@@ -296,18 +300,18 @@ def _back_off_lane(lease: Lease, step: SyncStep, error: UpstreamError) -> bool:
     step.save()
     SyncRun.objects.filter(pk=step.run_id).update(failures=failures, reason=error.reason, detail=error.detail)
     _tell(step, error)
-    goes_on = step.stream != step.run.connection.cost_source and runs.ready_bill(lease.lane_id).exists()
+    goes_on = step.report_name != step.run.connection.cost_source and runs.ready_bill(lease.lane_id).exists()
     if not goes_on:
         lanes.park(lease, wait_seconds)
-    crash("failure-noted")
+    failpoint("failure-noted")
     return goes_on
 
 
 def _tell(step: SyncStep, error: UpstreamError) -> None:
     """Say at the report that it is in trouble; and at the connection when the bill waits for it."""
     connection = states.hold(step.run.connection)
-    reports.note_trouble(connection, step.stream, error)
-    if step.stream == connection.cost_source:
+    reports.note_trouble(connection, step.report_name, error)
+    if step.report_name == connection.cost_source:
         states.degrade(connection, error)
     else:
         # It may have been the last of which something was still expected.
@@ -325,7 +329,7 @@ def _record_rate_limit(lease: Lease, step: SyncStep, error: UpstreamError) -> bo
     except BucketUnavailableError:
         # The block stands in the lane's row all the same, and seeds the bucket once Redis is back.
         answer = Answer(granted=False, wait_seconds=wait_seconds, level_us=0, blocked_seconds=wait_seconds)
-    crash("penalised")
+    failpoint("penalised")
     with transaction.atomic():
         lanes.lock(lease)
         lanes.note_penalty(lease, answer)
@@ -340,17 +344,17 @@ def _record_rate_limit(lease: Lease, step: SyncStep, error: UpstreamError) -> bo
     return False
 
 
-def _skip_before_floor(step: SyncStep, error: UpstreamError) -> None:
+def _skip_before_first_day(step: SyncStep, error: UpstreamError) -> None:
     """Do without the days of a window that lie before what upstream reports, and want them no more."""
-    connection, floor = states.hold(step.run.connection), STREAMS[step.stream].floor
+    connection, floor = states.hold(step.run.connection), REPORT_SPECS[step.report_name].first_available_day
     first = floor(database_now().date()) if floor else step.window_end
     if step.window_start < first < step.window_end:
-        reports.raise_floor(connection, step.stream, first)
+        reports.raise_first_day(connection, step.report_name, first)
         step.window_start = first
         _restart(step)
         step.save()
         return
-    reports.raise_floor(connection, step.stream, step.window_end)
+    reports.raise_first_day(connection, step.report_name, step.window_end)
     _skip(step, error)
     close_run_if_done(step, database_now())
 
@@ -373,12 +377,12 @@ def _skip(step: SyncStep, error: UpstreamError) -> None:
 
 def _stop_for_person(step: SyncStep, error: UpstreamError) -> None:
     """Leave the run open and the connection in error until its key is replaced; or do without one report."""
-    stream, connection = STREAMS[step.stream], states.hold(step.run.connection)
+    spec, connection = REPORT_SPECS[step.report_name], states.hold(step.run.connection)
     if absent.is_refused(step, error):
-        was_bill = connection.cost_source == stream.name
+        was_bill = connection.cost_source == spec.name
         now = database_now()
-        instead = reports.refuse(connection, stream, error, now.date())
-        if stream.name in attribution.MATTERS:
+        instead = reports.refuse(connection, spec, error, now.date())
+        if spec.name in attribution.MATTERS:
             reports.share_out(connection, now)
         if instead or not was_bill:
             _do_without(step, error, instead)
@@ -388,10 +392,12 @@ def _stop_for_person(step: SyncStep, error: UpstreamError) -> None:
         states.break_down(connection, error, now=database_now())
 
 
-def _do_without(step: SyncStep, error: UpstreamError, instead: Sequence[Stream]) -> None:
+def _do_without(step: SyncStep, error: UpstreamError, instead: Sequence[ReportSpec]) -> None:
     """Close every window of a refused report, and add those of what is read in its place."""
     _skip(step, error)
-    others = SyncStep.objects.filter(run_id=step.run_id, stream=step.stream, status=SyncStep.Status.QUEUED)
+    others = SyncStep.objects.filter(
+        run_id=step.run_id, report_name=step.report_name, status=SyncStep.Status.QUEUED
+    )
     others.update(status=SyncStep.Status.SKIPPED, finished_at=database_now(), reason=error.reason)
     run = SyncRun.objects.select_related("connection__account", "lane").get(pk=step.run_id)
     runs.extend(run, instead)

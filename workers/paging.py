@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from django.db.models import QuerySet
 
-from costs.periods import DayRange
+from foundation.periods import DayRange
 from integrations.anthropic import endpoints
 from integrations.anthropic.reports.paging import (
     refreshed_between,
@@ -35,8 +35,8 @@ def follow(step: SyncStep, page: FetchedPage) -> None:
     Raises:  UpstreamError — (upstream_unreadable) it leads back to a page that was read, holds what another page holds,
              or follows too many others; (restart) the data was refreshed since the first page
     """
-    # Without a cursor page one was asked for, so nothing of this generation is stored: no need to look.
-    before = Page.objects.filter(step=step, generation=step.generation).order_by("sequence")
+    # Without a cursor page one was asked for, so nothing of this attempt is stored: no need to look.
+    before = Page.objects.filter(step=step, attempt=step.attempt).order_by("sequence")
     first, last = (before.first(), before.last()) if step.cursor else (None, None)
     step.pages_read = last.sequence + 1 if last else 1
     step.blank_pages = step.blank_pages + 1 if page.is_blank else 0

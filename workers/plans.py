@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from accounts import audit
 from accounts.models import Plan, backfill_days_of
-from costs.periods import DayRange
+from foundation.periods import DayRange
 from integrations import connections
 from integrations.models import Connection, Status
 from workers import lanes, reports, runs, states

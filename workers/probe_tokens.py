@@ -9,7 +9,7 @@ from dataclasses import replace
 from django.conf import settings
 
 from integrations.anthropic.probe import ProbeResult
-from integrations.anthropic.stream import Family
+from integrations.anthropic.report_spec import Family
 from integrations.errors import PASSING, Advice, Fate, Reason, UpstreamError, advice
 from workers import bucket, lanes
 from workers.bucket import KEPT_SECONDS, PROBE_TOKENS, Bucket, BucketUnavailableError, Place, Seed, rate_of
@@ -113,7 +113,7 @@ class ProbeTokens:
         """Take what was known only now to be needed; the level may fall below zero by a probe, a small bucket's by less."""
         limited = self._bucket(owner, family)
         debt = min(PROBE_TOKENS, limited.rate.capacity - 1)
-        answer = limited.acquire(lanes.seed_of(owner, family), floor=-debt)
+        answer = limited.acquire(lanes.seed_of(owner, family), reserve=-debt)
         if not answer.granted:
             self._take(owner, family, PROBE_TOKENS)
             return

@@ -18,9 +18,9 @@ from django.db.models import F, Max, Model, Q
 
 from costs import ingest, tables
 from costs.models import ActivityFact, CostFact, DayDigest, Restatement, SupersededCost, UsageFact
-from costs.money import sum_usd
-from costs.periods import DayRange
-from integrations.anthropic.streams import STREAMS, Reading
+from foundation.money import sum_usd
+from foundation.periods import DayRange
+from integrations.anthropic.report_specs import REPORT_SPECS, ParsedWindow
 from integrations.errors import UpstreamError
 from integrations.models import Connection
 from workers import archive
@@ -50,7 +50,7 @@ _TABLES = {
     "restatements": _Table(Restatement, "after_usd", has_row_keys=False),
 }
 # All that is read by day. Names are what upstream calls things now, and shares are worked out from these rows.
-_STREAMS = [stream.name for stream in STREAMS.values() if stream.kind in tables.TABLES]
+_REPORTS = [spec.name for spec in REPORT_SPECS.values() if spec.kind in tables.TABLES]
 # A changed day is described by its first rows; its checksum covers all of them.
 _ROWS_SHOWN = 5
 
@@ -67,7 +67,7 @@ class ReplayError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class TableChecksum:
     """Rows, their exact sum in USD (0 where a table has no amounts), a SHA-256 over all columns but the surrogate key."""
 
     rows: int = 0
@@ -79,8 +79,8 @@ class Tally:
 class Pair:
     """What is stored and what the replay made of the same days."""
 
-    stored: Tally
-    replayed: Tally
+    stored: TableChecksum
+    replayed: TableChecksum
 
     @property
     def is_equal(self) -> bool:
@@ -193,10 +193,10 @@ def _write_windows(connection: Connection, since: dt.date) -> int:
     """Write every completed window again, in the order of completion; return how many."""
     problems: dict[str, dt.date] = {}
     written = 0
-    pages = Q(pages__generation=F("generation"))
+    pages = Q(pages__attempt=F("attempt"))
     steps = (
         SyncStep.objects.filter(run__connection=connection, status=SyncStep.Status.DONE)
-        .filter(stream__in=_STREAMS, window_end__gt=since)
+        .filter(report_name__in=_REPORTS, window_end__gt=since)
         .annotate(
             last_sequence=Max("pages__sequence", filter=pages), last_page=Max("pages__id", filter=pages)
         )
@@ -218,24 +218,24 @@ def _write_windows(connection: Connection, since: dt.date) -> int:
     return written
 
 
-def _read(step: SyncStep, last_sequence: int | None) -> tuple[Archived, Reading]:
-    """Normalise the generation that completed; the numbers of its pages show when one is missing."""
+def _read(step: SyncStep, last_sequence: int | None) -> tuple[Archived, ParsedWindow]:
+    """Normalise the attempt that completed; the numbers of its pages show when one is missing."""
     archived = archive.read_back(step)
     if len(archived.bodies) != last_sequence:
         raise ArchiveError("some of its pages are no longer in the archive")
     days = DayRange(step.window_start, step.window_end)
-    return archived, STREAMS[step.stream].read(days, archived.bodies, archived.request_ids)
+    return archived, REPORT_SPECS[step.report_name].read(days, archived.bodies, archived.request_ids)
 
 
 def _write(
-    connection: Connection, step: SyncStep, reading: Reading, since: dt.date, *, as_of: dt.datetime
+    connection: Connection, step: SyncStep, reading: ParsedWindow, since: dt.date, *, as_of: dt.datetime
 ) -> None:
     days = frozenset(day for day in reading.covered if day >= since)
     # Facts were observed when their step was finished: both are one reading of the clock.
     assert step.finished_at is not None  # noqa: S101 - what a done step has
     window = ingest.Window(
-        connection.pk, step.stream, days, as_of, step.finished_at, step.run_id,
-        tables.TABLES[STREAMS[step.stream].kind],
+        connection.pk, step.report_name, days, as_of, step.finished_at, step.run_id,
+        tables.TABLES[REPORT_SPECS[step.report_name].kind],
     )  # fmt: skip
     ingest.replace_window(window, [record for record in reading.records if record.day in days])
 
@@ -247,11 +247,11 @@ def _total(pairs: dict[dt.date, Pair]) -> Pair:
     )
 
 
-def _sum(tallies: dict[dt.date, Tally]) -> Tally:
-    lines = "".join(f"{day} {tally.checksum}\n" for day, tally in tallies.items() if tally.rows)
-    return Tally(
-        sum(tally.rows for tally in tallies.values()),
-        sum_usd(tally.amount_usd for tally in tallies.values()),
+def _sum(checksums: dict[dt.date, TableChecksum]) -> TableChecksum:
+    lines = "".join(f"{day} {found.checksum}\n" for day, found in checksums.items() if found.rows)
+    return TableChecksum(
+        sum(found.rows for found in checksums.values()),
+        sum_usd(found.amount_usd for found in checksums.values()),
         sha256(lines.encode("ascii")).hexdigest(),
     )
 
@@ -265,10 +265,10 @@ class _Comparison:
     schemas: dict[str, str]
 
     def by_day(self, table: str) -> dict[dt.date, Pair]:
-        """Tally each day that either side has, oldest first."""
-        stored, replayed = (self._tallies(table, schema) for schema in self.schemas.values())
+        """TableChecksum each day that either side has, oldest first."""
+        stored, replayed = (self._checksums(table, schema) for schema in self.schemas.values())
         return {
-            day: Pair(stored.get(day, Tally()), replayed.get(day, Tally()))
+            day: Pair(stored.get(day, TableChecksum()), replayed.get(day, TableChecksum()))
             for day in sorted({*stored, *replayed})
         }
 
@@ -282,7 +282,7 @@ class _Comparison:
             "since": day,
             "until": day,
             "rows": _ROWS_SHOWN,
-            "sources": _STREAMS,
+            "sources": _REPORTS,
         }
         with database.cursor() as cursor:
             cursor.execute(
@@ -295,10 +295,10 @@ class _Comparison:
             )
             return tuple(_row(side, line, _TABLES[table].amount) for side, line in cursor.fetchall())
 
-    def _tallies(self, table: str, schema: str) -> dict[dt.date, Tally]:
+    def _checksums(self, table: str, schema: str) -> dict[dt.date, TableChecksum]:
         where: dict[str, Any] = {
             "connection": self.connection.pk, "since": self.since, "until": dt.date.max,
-            "sources": _STREAMS,
+            "sources": _REPORTS,
         }  # fmt: skip
         with database.cursor() as cursor:
             cursor.execute(
@@ -309,7 +309,10 @@ class _Comparison:
                 """,  # noqa: S608
                 where,
             )
-            return {day: Tally(rows, amount, checksum) for day, rows, amount, checksum in cursor.fetchall()}
+            return {
+                day: TableChecksum(rows, amount, checksum)
+                for day, rows, amount, checksum in cursor.fetchall()
+            }
 
     def _lines(self, table: str, schema: str) -> str:
         written = _TABLES[table]

@@ -7,8 +7,8 @@ from django.conf import settings
 from costs import attribution, freshness, sources
 from costs.attribution import Connected
 from costs.models import DayDigest
-from costs.periods import DayRange
-from integrations.anthropic.streams import STREAMS, Stream
+from foundation.periods import DayRange
+from integrations.anthropic.report_specs import REPORT_SPECS, ReportSpec
 from integrations.errors import UpstreamError
 from integrations.models import Connection, Report
 
@@ -16,14 +16,14 @@ from integrations.models import Connection, Report
 FIRST_FAMILY = {"claude_platform": "classic", "claude_ai": "analytics"}
 
 
-def streams() -> list[Stream]:
+def specs() -> list[ReportSpec]:
     """Return the reports that are read here, in the order of the table; an operator may turn some off."""
-    return [stream for stream in STREAMS.values() if stream.name not in settings.REPORTS_OFF]
+    return [spec for spec in REPORT_SPECS.values() if spec.name not in settings.REPORTS_OFF]
 
 
 def families_of(origin: str) -> tuple[str, ...]:
     """Return the API families that connections of an origin are read through, the one with the bill first."""
-    used = {stream.family for stream in streams() if stream.origin == origin and stream.instead_of is None}
+    used = {spec.family for spec in specs() if spec.origin == origin and spec.instead_of is None}
     return tuple(sorted(used, key=lambda family: (family != FIRST_FAMILY[origin], family)))
 
 
@@ -34,43 +34,41 @@ def families(connection: Connection) -> tuple[str, ...]:
 
 def ensure(connection: Connection, today: dt.date) -> list[Report]:
     """Return the connection's reports, creating rows for those it does not have yet; a new version may know more."""
-    known = {report.stream: report for report in connection.reports.all()}
+    known = {report.report_name: report for report in connection.reports.all()}
     missing = [
-        _new(connection, stream, today)
-        for stream in streams()
-        if stream.origin == connection.origin and stream.name not in known and stream.instead_of is None
+        _new(connection, spec, today)
+        for spec in specs()
+        if spec.origin == connection.origin and spec.name not in known and spec.instead_of is None
     ]
     Report.objects.bulk_create(missing, ignore_conflicts=True)
     return list(connection.reports.all()) if missing else list(known.values())
 
 
-def readable(connection: Connection, family: str, today: dt.date) -> list[tuple[Stream, Report]]:
-    """Return the streams of a family that upstream does not refuse, in the order of the table."""
-    reports = {report.stream: report for report in ensure(connection, today) if not report.is_refused}
-    return [
-        (stream, reports[stream.name])
-        for stream in streams()
-        if stream.name in reports and stream.family == family
-    ]
+def readable(connection: Connection, family: str, today: dt.date) -> list[tuple[ReportSpec, Report]]:
+    """Return the reports of a family that upstream does not refuse, in the order of the table."""
+    reports = {report.report_name: report for report in ensure(connection, today) if not report.is_refused}
+    return [(spec, reports[spec.name]) for spec in specs() if spec.name in reports and spec.family == family]
 
 
-def refuse(connection: Connection, stream: Stream, error: UpstreamError, today: dt.date) -> list[Stream]:
+def refuse(
+    connection: Connection, spec: ReportSpec, error: UpstreamError, today: dt.date
+) -> list[ReportSpec]:
     """
     Note that upstream refuses this report to the key; return what is read instead from now on.
 
     Effects: report rows, the connection's authoritative cost report when that was the one refused
     """
-    Report.objects.filter(connection=connection, stream=stream.name).update(
+    Report.objects.filter(connection=connection, report_name=spec.name).update(
         is_refused=True, reason=error.reason, detail=error.detail
     )
-    instead = [each for each in STREAMS.values() if each.instead_of == stream.name]
-    known = set(connection.reports.values_list("stream", flat=True))
+    instead = [each for each in REPORT_SPECS.values() if each.instead_of == spec.name]
+    known = set(connection.reports.values_list("report_name", flat=True))
     Report.objects.bulk_create(_new(connection, each, today) for each in instead if each.name not in known)
-    Report.objects.filter(connection=connection, stream__in=[each.name for each in instead]).update(
+    Report.objects.filter(connection=connection, report_name__in=[each.name for each in instead]).update(
         is_refused=False, reason="", detail=""
     )
     bill = next((each for each in instead if each.is_bill), None)
-    if bill and connection.cost_source == stream.name:
+    if bill and connection.cost_source == spec.name:
         connection.cost_source = bill.name
         connection.save(update_fields=["cost_source"])
     return instead
@@ -81,19 +79,21 @@ def reopen(connection: Connection) -> None:
     connection.reports.filter(is_refused=True).update(is_refused=False, reason="", detail="")
 
 
-def note_trouble(connection: Connection, stream: str, error: UpstreamError) -> None:
+def note_trouble(connection: Connection, report_name: str, error: UpstreamError) -> None:
     """Say at the report what is wrong with it; the next window that is stored clears it."""
-    connection.reports.filter(stream=stream).update(reason=error.reason, detail=error.detail)
+    connection.reports.filter(report_name=report_name).update(reason=error.reason, detail=error.detail)
 
 
-def note_read(connection: Connection, stream: str, now: dt.datetime) -> None:
+def note_read(connection: Connection, report_name: str, now: dt.datetime) -> None:
     """Say that a window of the report was stored, so that it cannot be one that upstream refuses."""
-    connection.reports.filter(stream=stream).update(read_at=now, is_refused=False, reason="", detail="")
+    connection.reports.filter(report_name=report_name).update(
+        read_at=now, is_refused=False, reason="", detail=""
+    )
 
 
-def raise_floor(connection: Connection, stream: str, first: dt.date) -> None:
+def raise_first_day(connection: Connection, report_name: str, first: dt.date) -> None:
     """Want no day of the report before this one: upstream does not report it any more."""
-    report = connection.reports.filter(stream=stream).first()
+    report = connection.reports.filter(report_name=report_name).first()
     if report is None or report.wanted_from is None:
         return
     report.wanted_from = max(report.wanted_from, first)
@@ -103,11 +103,11 @@ def raise_floor(connection: Connection, stream: str, first: dt.date) -> None:
 def settle(connection: Connection, today: dt.date) -> None:
     """Work out how far each report, and with them the connection, is settled; the caller saves the connection."""
     settled = freshness.settled_through(connection.pk, DayRange(dt.date.min, today))
-    read = connection.reports.exclude(stream__in=settings.REPORTS_OFF).filter(wanted_from__isnull=False)
+    read = connection.reports.exclude(report_name__in=settings.REPORTS_OFF).filter(wanted_from__isnull=False)
     reports = [report for report in read if not report.is_refused]
     for report in reports:
-        if report.settled_through != settled.get(report.stream):
-            report.settled_through = settled.get(report.stream)
+        if report.settled_through != settled.get(report.report_name):
+            report.settled_through = settled.get(report.report_name)
             report.save(update_fields=["settled_through"])
     ends = [report.settled_through for report in reports]
     known = [end for end in ends if end is not None]
@@ -116,7 +116,7 @@ def settle(connection: Connection, today: dt.date) -> None:
 
 def first_reported_day(connection: Connection, today: dt.date) -> dt.date | None:
     """Return the first day that upstream reports in the connection's bill; None when nobody said that there is one."""
-    floor = STREAMS[connection.cost_source].floor
+    floor = REPORT_SPECS[connection.cost_source].first_available_day
     return floor(today) if floor else None
 
 
@@ -129,17 +129,17 @@ def billed_days(connection: Connection) -> set[dt.date]:
 def revive(connection: Connection, today: dt.date) -> None:
     """Begin anew with the reports of a connection that was disconnected: its key, its depth and the day are others."""
     for report in connection.reports.all():
-        stream = STREAMS[report.stream]
+        spec = REPORT_SPECS[report.report_name]
         report.is_refused, report.reason, report.detail, report.settled_through = False, "", "", None
         if report.wanted_from is not None:
-            report.wanted_from = _wanted_from(connection, stream, today)
+            report.wanted_from = _wanted_from(connection, spec, today)
         report.save()
 
 
 def connected(connection: Connection) -> Connected:
     """Return what the shares of keys and people depend on."""
-    known = connection.reports.exclude(stream__in=settings.REPORTS_OFF)
-    native = known.filter(stream="analytics_cost", is_refused=False).first()
+    known = connection.reports.exclude(report_name__in=settings.REPORTS_OFF)
+    native = known.filter(report_name="analytics_cost", is_refused=False).first()
     return Connected(connection.pk, connection.cost_source, native.wanted_from if native else None)
 
 
@@ -151,14 +151,14 @@ def share_out(connection: Connection, now: dt.datetime) -> None:
 def deepen(connection: Connection, today: dt.date) -> None:
     """Want the older days of each report that the connection wants by now; no report comes to want fewer."""
     for report in connection.reports.filter(wanted_from__isnull=False):
-        first = _wanted_from(connection, STREAMS[report.stream], today)
+        first = _wanted_from(connection, REPORT_SPECS[report.report_name], today)
         if report.wanted_from is not None and first < report.wanted_from:
             report.wanted_from = first
             report.save(update_fields=["wanted_from"])
 
 
 def window_of(
-    stream: Stream, report: Report, days: DayRange, today: dt.date, *, by_person: bool
+    spec: ReportSpec, report: Report, days: DayRange, today: dt.date, *, by_person: bool
 ) -> DayRange | None:
     """
     Return the part of the days that the report can have; None when there is none.
@@ -167,24 +167,24 @@ def window_of(
     longer reports.
     """
     first = days.start if by_person else max(days.start, report.wanted_from or days.start)
-    if stream.floor:
-        first = max(first, stream.floor(today))
+    if spec.first_available_day:
+        first = max(first, spec.first_available_day(today))
     return DayRange(first, days.end) if first < days.end else None
 
 
-def _new(connection: Connection, stream: Stream, today: dt.date) -> Report:
+def _new(connection: Connection, spec: ReportSpec, today: dt.date) -> Report:
     return Report(
         connection=connection,
-        stream=stream.name,
-        kind=stream.kind,
-        is_bill=stream.is_bill,
-        settle_days=stream.settle_days,
-        wanted_from=None if stream.max_window_days is None else _wanted_from(connection, stream, today),
+        report_name=spec.name,
+        kind=spec.kind,
+        is_bill=spec.is_bill,
+        settle_days=spec.settle_days,
+        wanted_from=None if spec.max_window_days is None else _wanted_from(connection, spec, today),
     )
 
 
-def _wanted_from(connection: Connection, stream: Stream, today: dt.date) -> dt.date:
+def _wanted_from(connection: Connection, spec: ReportSpec, today: dt.date) -> dt.date:
     first = connection.wanted_from
-    if stream.depth_days is not None:
-        first = max(first, today - dt.timedelta(days=stream.depth_days))
-    return max(first, stream.floor(today)) if stream.floor else first
+    if spec.depth_days is not None:
+        first = max(first, today - dt.timedelta(days=spec.depth_days))
+    return max(first, spec.first_available_day(today)) if spec.first_available_day else first

@@ -11,9 +11,9 @@ from django.db.models import Case, F, Max, Q, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 
 from costs import freshness
-from costs.periods import DayRange
+from foundation.periods import DayRange
 from integrations import connections
-from integrations.anthropic.streams import STREAMS, Stream
+from integrations.anthropic.report_specs import REPORT_SPECS, ReportSpec
 from integrations.models import Connection, Report, Status
 from workers import lanes, reports, states
 from workers.bucket import Bucket, BucketUnavailableError, rate_of
@@ -104,7 +104,7 @@ def _request(
         requested_by=requested_by,
     )
     plan(run)
-    lanes.ring(lane.pk)
+    lanes.make_due(lane.pk)
     return run, True
 
 
@@ -115,11 +115,11 @@ def _read_bill_again(run: SyncRun, days: DayRange) -> None:
     Who asks again wants the bill of today, not of when a report began to be in trouble; who asks without end must not
     keep the other reports from being read.
     """
-    bill = run.steps.filter(stream=run.connection.cost_source)
+    bill = run.steps.filter(report_name=run.connection.cost_source)
     is_fresh = Q(status=SyncStep.Status.QUEUED) | Q(finished_at__gt=Now() - _PATIENCE)
     if run.steps_total and bill.exists() and not bill.filter(is_fresh).exists():
-        extend(run, [STREAMS[run.connection.cost_source]], days)
-        lanes.ring(run.lane_id)
+        extend(run, [REPORT_SPECS[run.connection.cost_source]], days)
+        lanes.make_due(run.lane_id)
 
 
 def plan(run: SyncRun) -> None:
@@ -132,13 +132,13 @@ def plan(run: SyncRun) -> None:
     today = database_now().date()
     days = DayRange(run.from_day, run.to_day)
     ordered = _in_order(
-        (stream, window)
-        for stream, report in reports.readable(run.connection, run.lane.family, today)
-        for window in _windows(run, stream, report, days)
+        (spec, window)
+        for spec, report in reports.readable(run.connection, run.lane.family, today)
+        for window in _windows(run, spec, report, days)
     )
     SyncStep.objects.bulk_create(
-        SyncStep(run=run, position=n, stream=stream.name, window_start=window.start, window_end=window.end)
-        for n, (stream, window) in enumerate(ordered)
+        SyncStep(run=run, position=n, report_name=spec.name, window_start=window.start, window_end=window.end)
+        for n, (spec, window) in enumerate(ordered)
     )
     run.steps_total = len(ordered)
     if not ordered:
@@ -146,15 +146,15 @@ def plan(run: SyncRun) -> None:
     run.save(update_fields=["steps_total", "status", "finished_at"])
 
 
-def extend(run: SyncRun, streams: Sequence[Stream], days: DayRange | None = None) -> None:
+def extend(run: SyncRun, specs: Sequence[ReportSpec], days: DayRange | None = None) -> None:
     """Add windows to a run: of the reports read instead of one that was just refused, or of some days once more."""
     days = days or DayRange(run.from_day, run.to_day)
-    known = {report.stream: report for report in run.connection.reports.all()}
+    known = {report.report_name: report for report in run.connection.reports.all()}
     steps = [
-        SyncStep(run=run, position=run.steps_total + n, stream=stream.name,
+        SyncStep(run=run, position=run.steps_total + n, report_name=spec.name,
                  window_start=window.start, window_end=window.end)
-        for n, (stream, window) in enumerate(
-            _in_order((each, window) for each in streams for window in _windows(run, each, known[each.name], days))
+        for n, (spec, window) in enumerate(
+            _in_order((each, window) for each in specs for window in _windows(run, each, known[each.name], days))
         )
     ]  # fmt: skip
     SyncStep.objects.bulk_create(steps)
@@ -169,12 +169,12 @@ def split(step: SyncStep) -> bool:
     Effects: a step; the caller holds the lane and saves the step it gave
     """
     half = (step.window_end - step.window_start) // 2
-    if STREAMS[step.stream].max_window_days is None or not half.days:
+    if REPORT_SPECS[step.report_name].max_window_days is None or not half.days:
         return False
     run, middle = step.run, step.window_start + half
     SyncStep.objects.create(
-        run=run, position=run.steps_total, stream=step.stream, window_start=step.window_start,
-        window_end=middle, generation=step.generation, failures=step.failures,
+        run=run, position=run.steps_total, report_name=step.report_name, window_start=step.window_start,
+        window_end=middle, attempt=step.attempt, failures=step.failures,
     )  # fmt: skip
     step.window_start = middle
     run.steps_total += 1
@@ -186,27 +186,27 @@ def split(step: SyncStep) -> bool:
 _RANKS = {"cost": 0, "names": 1, "usage": 2, "activity": 3}
 
 
-def _in_order(windows: Iterable[tuple[Stream, DayRange]]) -> list[tuple[Stream, DayRange]]:
-    def urgency(item: tuple[Stream, DayRange]) -> tuple[bool, int, int]:
-        stream, window = item
-        return stream.kind == "activity", -window.end.toordinal(), _RANKS[stream.kind]
+def _in_order(windows: Iterable[tuple[ReportSpec, DayRange]]) -> list[tuple[ReportSpec, DayRange]]:
+    def urgency(item: tuple[ReportSpec, DayRange]) -> tuple[bool, int, int]:
+        spec, window = item
+        return spec.kind == "activity", -window.end.toordinal(), _RANKS[spec.kind]
 
     return sorted(windows, key=urgency)
 
 
-def _windows(run: SyncRun, stream: Stream, report: Report, days: DayRange) -> list[DayRange]:
-    if stream.max_window_days is None:
+def _windows(run: SyncRun, spec: ReportSpec, report: Report, days: DayRange) -> list[DayRange]:
+    if spec.max_window_days is None:
         return [days]
     wanted = reports.window_of(
-        stream, report, days, database_now().date(), by_person=run.trigger == Trigger.FORCE
+        spec, report, days, database_now().date(), by_person=run.trigger == Trigger.FORCE
     )
     if wanted is None:
         return []
-    windows = wanted.split_newest_first(stream.max_window_days)
+    windows = wanted.split_newest_first(spec.max_window_days)
     # A scheduled sync that reaches back to heal a gap passes over the settled months in between; what costs a
     # request a day is never asked for again once it is final.
-    if run.trigger in {Trigger.DAILY, Trigger.REREAD} or stream.kind == "activity":
-        return [each for each in windows if freshness.unsettled_days(run.connection_id, stream.name, each)]
+    if run.trigger in {Trigger.DAILY, Trigger.REREAD} or spec.kind == "activity":
+        return [each for each in windows if freshness.unsettled_days(run.connection_id, spec.name, each)]
     return list(windows)
 
 
@@ -228,7 +228,7 @@ def ready_steps(lane_id: int) -> QuerySet[SyncStep]:
 
 def ready_bill(lane_id: int) -> QuerySet[SyncStep]:
     """Return those of `ready_steps` that read the bill of their connection."""
-    return ready_steps(lane_id).filter(stream=F("run__connection__cost_source"))
+    return ready_steps(lane_id).filter(report_name=F("run__connection__cost_source"))
 
 
 def open_steps(lane_id: int) -> QuerySet[SyncStep]:
@@ -241,7 +241,7 @@ def open_steps(lane_id: int) -> QuerySet[SyncStep]:
     Among runs of one priority the bill goes first, of whichever connection; only a backfill fills month by month, with
     all that makes a month readable. A report in trouble beside the bill is tried when nothing else is left to do.
     """
-    is_side = ~Q(stream=F("run__connection__cost_source"))
+    is_side = ~Q(report_name=F("run__connection__cost_source"))
     is_long = Q(pages_read__gte=_MANY_PAGES) | Q(
         run__lane__family="classic", pages_read__gte=_MANY_CLASSIC_PAGES
     )
@@ -333,7 +333,7 @@ def backfill_progress(connection: Connection, *, now: dt.datetime) -> Progress |
     days_done = sum(
         (end - start).days
         for start, end in run.steps.filter(
-            status=SyncStep.Status.DONE, stream=connection.cost_source
+            status=SyncStep.Status.DONE, report_name=connection.cost_source
         ).values_list("window_start", "window_end")
     )
     queued = {
@@ -348,7 +348,7 @@ def backfill_progress(connection: Connection, *, now: dt.datetime) -> Progress |
 
 
 def _bill_begins(connection: Connection) -> dt.date | None:
-    bill = connection.reports.filter(stream=connection.cost_source)
+    bill = connection.reports.filter(report_name=connection.cost_source)
     return bill.values_list("wanted_from", flat=True).first()
 
 

@@ -98,7 +98,7 @@ def _start(batch: list[Connection]) -> tuple[int, set[UUID]]:
         held = _hold_free_lanes(cursor, working)
         busy = {pk for pk, lanes_of_it in owned.items() if not held.issuperset(lanes_of_it)}
         lane_ids = _insert_runs(cursor, [each for each in working if each.pk not in busy], now)
-        # Waiting ones, too, as in lanes.ring: what a lane waits for may not hold for the new run.
+        # Waiting ones, too, as in lanes.make_due: what a lane waits for may not hold for the new run.
         cursor.execute(
             """
             UPDATE workers_lane SET state = 'waiting', due_at = least(due_at, now())

@@ -78,7 +78,7 @@ def _leave_trouble_behind(current: Connection) -> None:
         return
     # One that was given up, too: its days are missing, and its run will end by saying so.
     if SyncStep.objects.filter(
-        run__connection=current, run__status__in=SyncRun.ACTIVE, failures__gt=0, stream=current.cost_source,
+        run__connection=current, run__status__in=SyncRun.ACTIVE, failures__gt=0, report_name=current.cost_source,
         status__in=(SyncStep.Status.QUEUED, SyncStep.Status.FAILED),
     ).exists():  # fmt: skip
         return
@@ -100,7 +100,7 @@ def filling(*connections: Connection) -> QuerySet[SyncRun]:
     """
     left = SyncStep.objects.filter(run=OuterRef("pk"), status=SyncStep.Status.QUEUED)
     is_expected = Exists(
-        left.filter(Q(stream=OuterRef("connection__cost_source")) | Q(failures=0, run__failures=0))
+        left.filter(Q(report_name=OuterRef("connection__cost_source")) | Q(failures=0, run__failures=0))
     )
     backfills = SyncRun.objects.filter(trigger=Trigger.CONNECT, status__in=SyncRun.ACTIVE)
     return backfills.filter(is_expected, connection__in=connections).order_by("requested_at")

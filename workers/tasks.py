@@ -9,16 +9,16 @@ from celery.signals import task_postrun, task_prerun, worker_init
 from django.db import InterfaceError, OperationalError, close_old_connections, connection, connections
 
 from alerts import outbox
-from config.queues import key_of
+from foundation.queues import key_of
 from integrations import checks
-from workers import lanes, plans, retention, schedule, turn, watch
+from workers import executor, lanes, plans, retention, schedule, watch
 from workers.bucket import redis_client
 from workers.clock import database_now
-from workers.crashpoints import crash
+from workers.failpoints import failpoint
 from workers.models import Lane
 
 _log = structlog.get_logger(__name__)
-# Nudges beyond this only age in the broker; the lanes stay due and the next tick finds them.
+# Wake-ups beyond this only age in the broker; the lanes stay due and the next tick finds them.
 _LONGEST_QUEUE = 5000
 # How often an empty database is looked at.
 _LOOK_SECONDS = 1.0
@@ -58,21 +58,21 @@ def keep_usable_connections(**_: object) -> None:
 
 @shared_task(name="workers.tick")
 def tick(**_unknown: object) -> dict[str, int]:
-    """Turn due lanes into nudges, and due connections into daily runs; every second, as often as you like."""
+    """Turn due lanes into wake-ups, and due connections into daily runs; every second, as often as you like."""
     # Lanes first: whatever keeps a daily run from being started must not keep everybody else's work from being done.
-    woken = _nudge_due()
+    woken = _wake_due()
     daily = schedule.start_due()
-    crash("daily-started")
+    failpoint("daily-started")
     if daily:
-        woken += _nudge_due()
+        woken += _wake_due()
     return {"daily": daily, "woken": woken}
 
 
-def _nudge_due() -> int:
+def _wake_due() -> int:
     if _queue_length() > _LONGEST_QUEUE:
         return 0
     woken = lanes.wake_due()
-    crash("tick-woken")
+    failpoint("tick-woken")
     if woken:
         # Borrowed once for all of them: up to a thousand messages need not each ask the pool for a connection.
         with current_app.producer_pool.acquire(block=True) as producer:
@@ -85,7 +85,7 @@ def _nudge_due() -> int:
 def run_lane(*, lane_id: int, **_unknown: object) -> dict[str, int]:
     """Give one lane a turn."""
     with structlog.contextvars.bound_contextvars(lane_id=lane_id):
-        return {"requests": turn.run_turn(lane_id)}
+        return {"requests": executor.process_lane(lane_id)}
 
 
 @shared_task(name="workers.watch")

@@ -11,7 +11,7 @@ def skip(lane_id: int) -> None:
     """Close the steps of reports that the operator has turned off since they were planned; call with the lane locked."""
     off = SyncStep.objects.filter(
         run__lane_id=lane_id, run__status__in=SyncRun.ACTIVE, status=SyncStep.Status.QUEUED,
-        stream__in=settings.REPORTS_OFF,
+        report_name__in=settings.REPORTS_OFF,
     )  # fmt: skip
     of_each_run = off.select_related("run__connection__account", "run__lane").order_by("run_id", "position")
     # By the connection: the other lane of the organisation may have steps of the same connections to close.

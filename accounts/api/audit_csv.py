@@ -10,8 +10,8 @@ from accounts import audit
 from accounts.actions import sentence
 from accounts.models import AuditEvent
 from accounts.permissions import Principal
-from config import csv_text
-from config.streaming import Export
+from foundation import csv_text
+from foundation.streaming import Export
 
 COLUMNS = (
     "at", "who", "person", "token", "action", "target", "target_id", "changes", "address", "request_id", "sentence",

@@ -6,10 +6,10 @@ from rest_framework import serializers
 
 from accounts.actions import ACTIONS, sentence
 from accounts.models import ApiToken, AuditEvent, Role
-from config.api.fields import Choice, TextField
-from config.api.pagination import PageQuery
-from config.api.parameters import RangeFields
-from config.api.parsing import QuerySerializer
+from foundation.api.fields import Choice, TextField
+from foundation.api.pagination import PageQuery
+from foundation.api.parameters import RangeFields
+from foundation.api.parsing import QuerySerializer
 
 
 class TokenSerializer(serializers.ModelSerializer[ApiToken]):

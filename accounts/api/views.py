@@ -16,10 +16,10 @@ from rest_framework.response import Response
 from accounts import tokens
 from accounts.api import audit_csv, examples
 from accounts.api.serializers import AuditEventSerializer, AuditExportQuery, AuditQuery, TokenSerializer
+from accounts.endpoints.views import ApiView
 from accounts.models import ApiToken, AuditEvent, Role
-from config import streaming
-from config.api.pagination import KeysetPaginator, PageQuery, page_of, page_response
-from config.api.views import ApiView
+from foundation import streaming
+from foundation.api.pagination import KeysetPaginator, PageQuery, page_of, page_response
 
 _NEWEST_FIRST = KeysetPaginator(("created", "public_id"), descending=True)
 _CSV = "text/csv; charset=utf-8"

@@ -14,9 +14,9 @@ from accounts.api.audit_csv import export as audit_export
 from accounts.models import AuditEvent, Role
 from accounts.pages.forms import AuditFilter
 from accounts.permissions import Principal
-from config import streaming
-from config.problems import ProblemError
 from dashboard.access import page
+from foundation import streaming
+from foundation.problems import ProblemError
 
 _A_PAGE = 50
 

@@ -9,8 +9,8 @@ from costs import freshness
 from costs.coverage import Coverage, Gap, Reason, Scope, read_coverage
 from costs.freshness import DayState
 from costs.models import DayDigest
-from costs.periods import DayRange
-from costs.snapshots import one_look
+from costs.read_snapshots import read_snapshot
+from foundation.periods import DayRange
 from integrations.models import Connection
 
 _DAY = dt.timedelta(days=1)
@@ -49,7 +49,7 @@ def known_range(connection: Connection, today: dt.date) -> DayRange:
     return DayRange(min(connection.wanted_from, today), today + _DAY)
 
 
-@one_look()
+@read_snapshot()
 def completeness(connection: Connection, days: DayRange, today: dt.date) -> Completeness:
     """
     Return the state of every day of every report of the connection that has days and is not refused.
@@ -65,12 +65,14 @@ def completeness(connection: Connection, days: DayRange, today: dt.date) -> Comp
     for report in connection.reports.filter(is_refused=False, wanted_from__isnull=False):
         first = (
             days.start
-            if report.stream == connection.cost_source
+            if report.report_name == connection.cost_source
             else max(days.start, report.wanted_from or days.start)
         )
         known = DayRange(first, max(first, days.end))
-        rows = [_report_day(day, stored.get((report.stream, day)), connection.origin) for day in known.days()]
-        found.append(Report(report.stream, rows))
+        rows = [
+            _report_day(day, stored.get((report.report_name, day)), connection.origin) for day in known.days()
+        ]
+        found.append(Report(report.report_name, rows))
     covered = read_coverage(Scope(connection.account_id, days, today, {"connection": [str(connection.pk)]}))
     return Completeness(connection.pk, days, _safe_through(covered), covered.missing, found)
 

@@ -11,9 +11,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from config import csv_text, streaming
-from config.api.views import ApiView
-from config.streaming import Export
+from accounts.endpoints.views import ApiView
 from costs import selectors, usage
 from costs.api import examples, exported, focus, parquet_file
 from costs.api.exported import Row
@@ -21,6 +19,8 @@ from costs.api.parameters import CostExportQuery, UsageExportQuery, cost_query, 
 from costs.coverage import Coverage, read_coverage
 from costs.selectors import CostQuery
 from costs.sources import Kind
+from foundation import csv_text, streaming
+from foundation.streaming import Export
 from workers.clock import database_now
 
 _CSV = "text/csv"

@@ -8,8 +8,8 @@ from uuid import UUID
 from costs import freshness, named, values
 from costs.freshness import DayState
 from costs.named import Names
-from costs.periods import DayRange
 from costs.sources import lacking
+from foundation.periods import DayRange
 
 _DAY = dt.timedelta(days=1)
 _UNSTATED = frozenset(lacking("workspace_id"))

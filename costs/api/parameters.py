@@ -7,19 +7,19 @@ from uuid import UUID
 
 from rest_framework import serializers
 
+from accounts.endpoints.search import PageSize
 from accounts.permissions import rows_of
-from config.api.fields import Choice, IdField
-from config.api.pagination import PageQuery
-from config.api.parameters import DayField, MomentField, NullableListField, RangeFields, day_range
-from config.api.parsing import QuerySerializer, UniqueListField
-from config.api.search import PageSize
-from config.problems import invalid
 from costs import sources, usage
 from costs.coverage import Scope
 from costs.records import Origin
 from costs.selectors import DIMENSIONS, MOST_GROUPS, CostQuery
 from costs.sources import Kind
 from costs.values import no_workspace
+from foundation.api.fields import Choice, IdField
+from foundation.api.pagination import PageQuery
+from foundation.api.parameters import DayField, MomentField, NullableListField, RangeFields, day_range
+from foundation.api.parsing import QuerySerializer, UniqueListField
+from foundation.problems import invalid
 from integrations.models import Connection
 
 _MAX_SUMMARY_DAYS = 3660
@@ -212,7 +212,7 @@ def _refuse_untold(account_id: UUID, query: dict[str, Any], kind: Kind) -> None:
         return
     mine = rows_of(account_id, Connection).order_by().values_list("origin", flat=True).distinct()
     origins = {Origin(each) for each in mine} & {Origin(each) for each in query.get("origin", list(Origin))}
-    if origins and not sources.told_apart(origins, kind, filtered):
+    if origins and not sources.reported_together(origins, kind, filtered):
         raise invalid(
             filtered[-1],
             "Anthropic has no report that states all of these dimensions together: "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import F, Func, IntegerField, Max, QuerySet
 
-from costs.money import usd_text
+from foundation.money import usd_text
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,7 +7,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from config.api.pagination import (
+from accounts.endpoints.views import ApiView
+from costs.api import examples, resources
+from costs.api.parameters import ResourceQuery
+from costs.api.serializers import ModelSerializer, ResourceSerializer, WorkspaceSerializer
+from foundation.api.pagination import (
     KeysetPaginator,
     Page,
     PageQuery,
@@ -15,10 +19,6 @@ from config.api.pagination import (
     page_of_sequence,
     page_response,
 )
-from config.api.views import ApiView
-from costs.api import examples, resources
-from costs.api.parameters import ResourceQuery
-from costs.api.serializers import ModelSerializer, ResourceSerializer, WorkspaceSerializer
 
 _BY_ID = KeysetPaginator(("id",))
 _PAGE = page_of(ResourceSerializer)

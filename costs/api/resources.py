@@ -9,9 +9,9 @@ from uuid import UUID
 from django.db.models import Max, Min, QuerySet
 
 from accounts.permissions import rows_of
-from costs.daily import COST_SUMS, USAGE_SUMS
 from costs.models import Resource, ResourceName
 from costs.named import KINDS
+from costs.rollups import COST_SUMS, USAGE_SUMS
 
 _COLUMNS = {kind: column for column, kind in KINDS.items()}
 _Days = tuple[dt.date, dt.date]
@@ -63,7 +63,7 @@ def used_models(account_id: UUID) -> list[UsedModel]:
     """Return the models of the account's costs and usage, by id."""
     found: dict[str | None, _Days] = {}
     for sums in (COST_SUMS, USAGE_SUMS):
-        rows: Any = rows_of(account_id, sums.table).filter(cut=sums.find_cut({"model"}))
+        rows: Any = rows_of(account_id, sums.table).filter(grain=sums.find_grain({"model"}))
         for model, first, last in _ends(rows, "model"):
             found[model or None] = _widest(found.get(model or None), (first, last))
     return [UsedModel(model, *found[model]) for model in sorted(found, key=lambda model: model or "")]
@@ -73,7 +73,7 @@ def _days_seen(connections: set[UUID], column: str) -> _Seen:
     seen: _Seen = {}
     for sums in (COST_SUMS, USAGE_SUMS):
         rows: Any = sums.table._default_manager.filter(  # noqa: SLF001
-            connection__in=connections, cut=sums.find_cut({column})
+            connection__in=connections, grain=sums.find_grain({column})
         )
         for connection, value, first, last in _ends(rows, "connection_id", column):
             seen[connection, value] = _widest(seen.get((connection, value)), (first, last))

@@ -9,15 +9,15 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from accounts.permissions import rows_of
-from config.api.pagination import Parts
 from costs import freshness
 from costs.api import lookups
 from costs.freshness import DayState
 from costs.models import Restatement
-from costs.periods import DayRange, day_start
 from costs.restated import of_the_bill
 from costs.selectors import CostQuery
 from costs.spans import Spans
+from foundation.api.pagination import Parts
+from foundation.periods import DayRange, day_start
 
 _DAY = dt.timedelta(days=1)
 

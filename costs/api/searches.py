@@ -6,8 +6,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.pagination import page_of
-from config.api.search import CursorQuery, SearchView
+from accounts.endpoints.search import CursorQuery, SearchView
 from costs.api import examples
 from costs.api.parameters import CostSearch, SummaryQuery, UsageSearch, UsageSummaryQuery
 from costs.api.serializers import (
@@ -18,6 +17,7 @@ from costs.api.serializers import (
 )
 from costs.api.usage_views import UsageSummaryView, UsageView
 from costs.api.views import CostsView, SummaryView
+from foundation.api.pagination import page_of
 
 _LIKE = (
     "As GET with the same parameters, in a JSON object: what may be repeated in an address is a list, `null` in it is text "

@@ -5,12 +5,12 @@ from typing import Any
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from config.api.parameters import TextOrNullField, UsdTextField
 from costs.coverage import Reason
 from costs.freshness import DayState
 from costs.records import DIMENSIONS, Origin
 from costs.usage import COUNTS
 from costs.usage_records import USAGE_DIMENSIONS
+from foundation.api.parameters import TextOrNullField, UsdTextField
 
 # What comes after its id in a row, because a person reads them together.
 _NAMES = {"workspace_id": "workspace_name", "api_key_id": "api_key_name", "actor_id": "actor_name"}

@@ -45,7 +45,7 @@ class Namer:
                 worded["connection_label"] = self.labels.get(value or "")
         return worded
 
-    def told_apart(self, groups: Sequence[Mapping[str, str | None]]) -> Sequence[Mapping[str, str | None]]:
+    def make_distinct(self, groups: Sequence[Mapping[str, str | None]]) -> Sequence[Mapping[str, str | None]]:
         """Return the groups, with more than its name beside an id where another id of the answer reads the same."""
         told = [dict(group) for group in groups]
         for name, known in self.names.items():
@@ -66,7 +66,7 @@ class Namer:
 
 def _words(named_here: Mapping[_Named, str], known: Names) -> Mapping[_Named, str]:
     archived = {place: "archived" for place in named_here if place[1] in known.archived}
-    return named.told_apart(named_here, archived)
+    return named.make_distinct(named_here, archived)
 
 
 def namer(account_id: UUID, group_by: Sequence[str]) -> Namer:
@@ -75,7 +75,7 @@ def namer(account_id: UUID, group_by: Sequence[str]) -> Namer:
     if "connection" in group_by:
         rows = rows_of(account_id, Connection).values_list("pk", "label", "disconnected_at")
         gone = {str(pk): "disconnected" for pk, _, at in rows if at is not None}
-        labels = named.told_apart({str(pk): label for pk, label, _ in rows}, gone)
+        labels = named.make_distinct({str(pk): label for pk, label, _ in rows}, gone)
     return Namer(named.names_for(account_id, group_by), labels)
 
 
@@ -116,7 +116,7 @@ def worded(rows: Sequence[Any], words: Namer, naming: Naming, measure: Measure[_
     """
     found: dict[tuple[Any, ...], Worded[_V]] = {}
     groups = [words.word(row.group, row.bucket if naming.by_day else None) for row in rows]
-    for row, group in zip(rows, words.told_apart(groups), strict=True):
+    for row, group in zip(rows, words.make_distinct(groups), strict=True):
         bucket = _bucket(row.bucket, naming)
         place = (bucket, *group.values())
         one = Worded(bucket, group, measure.value(row), measure.previous(row))

@@ -6,8 +6,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.pagination import KeysetPaginator, Page, page_of, page_response
-from config.api.views import ApiView
+from accounts.endpoints.views import ApiView
 from costs import sources, usage
 from costs.api import examples, rows, summaries
 from costs.api.parameters import ActivityQuery, UsageRowQuery, UsageSummaryQuery, cost_query, scope_of
@@ -16,9 +15,10 @@ from costs.api.summaries import Measure, Naming
 from costs.comparison import range_before, read_comparability
 from costs.coverage import read_coverage
 from costs.models import ActivityFact
-from costs.snapshots import one_look
+from costs.read_snapshots import read_snapshot
 from costs.spans import Spans
 from costs.usage import Counts, UsageSummary
+from foundation.api.pagination import KeysetPaginator, Page, page_of, page_response
 from workers.clock import database_now
 
 _BY_DAY = KeysetPaginator(("day", "id"))
@@ -78,7 +78,7 @@ class UsageSummaryView(ApiView):
         query = self.read_query()
         return Response(UsageSummarySerializer(self._read(query)).data)
 
-    @one_look()
+    @read_snapshot()
     def _read(self, query: dict[str, Any]) -> dict[str, Any]:
         """Return the sums and what is said about them, all as of one moment."""
         wanted = cost_query(self.account.pk, query, "usage")

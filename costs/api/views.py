@@ -9,10 +9,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.pagination import KeysetPaginator, Page, page_of, page_response
-from config.api.parameters import range_or_default
-from config.api.views import ApiView
-from costs import choice, selectors, sources
+from accounts.endpoints.views import ApiView
+from costs import selectors, source_precedence, sources
 from costs.api import completeness, examples, rows, summaries
 from costs.api.parameters import (
     CompletenessQuery,
@@ -31,10 +29,12 @@ from costs.api.serializers import (
 from costs.api.summaries import Measure, Naming
 from costs.comparison import range_before, read_comparability
 from costs.coverage import read_coverage
-from costs.money import sum_usd
+from costs.read_snapshots import read_snapshot
 from costs.selectors import Summary
-from costs.snapshots import one_look
 from costs.spans import Spans
+from foundation.api.pagination import KeysetPaginator, Page, page_of, page_response
+from foundation.api.parameters import range_or_default
+from foundation.money import sum_usd
 from workers import lifecycle
 from workers.clock import database_now
 
@@ -92,7 +92,7 @@ class SummaryView(ApiView):
         query = self.read_query()
         return Response(SummarySerializer(self._read(query)).data)
 
-    @one_look()
+    @read_snapshot()
     def _read(self, query: dict[str, Any]) -> dict[str, Any]:
         """Return the sums and what is said about them, all as of one moment."""
         wanted = cost_query(self.account.pk, query)
@@ -110,7 +110,7 @@ class SummaryView(ApiView):
             # A sum that lacks days would show a rise that never was.
             before=before if compared and compared.is_given else None,
         )
-        used = choice.sources_used(selectors.asked("cost", wanted, summary.group_by))
+        used = source_precedence.sources_used(selectors.source_question("cost", wanted, summary.group_by))
         return {
             "days": wanted.days,
             "granularity": query["granularity"],

@@ -8,12 +8,12 @@ from uuid import UUID
 from django.urls import reverse
 
 from costs import selectors
-from costs.periods import DayRange
-from dashboard import naming, ranges
+from dashboard import labels, ranges
 from dashboard.entities import PATHS
 from dashboard.explore.state import COMPARES, GRANULARITIES, METRICS, NONE, NULL, State
 from dashboard.explore.table import Table
-from dashboard.naming import Names
+from dashboard.labels import Names
+from foundation.periods import DayRange
 
 # More than fits a list that is read; the search narrows it.
 MOST_VALUES = 100
@@ -60,7 +60,7 @@ class FilterValue:
 def selects(state: State) -> dict[str, Select]:
     """Return the selects by name."""
     first, second = [*state.group_by, NONE, NONE][:2]
-    dimensions = [(NONE, "Nothing"), *naming.DIMENSIONS.items()]
+    dimensions = [(NONE, "Nothing"), *labels.DIMENSIONS.items()]
     presets = [
         *((preset.key, preset.label) for preset in ranges.PRESETS.values()),
         (ranges.CUSTOM, "Custom …"),
@@ -91,7 +91,7 @@ def chips(state: State, names: Names) -> list[Chip]:
     """Return a chip for each value of each filter."""
     return [
         Chip(
-            naming.dimension(name), names.label(name, value), state.without(name, value).address,
+            labels.dimension(name), names.label(name, value), state.without(name, value).address,
             entity_page(name, value),
         )
         for name, values in state.filters
@@ -111,7 +111,7 @@ def filter_values(
     sums = selectors.summarise(wide.query(account_id, days), group_by=(dimension,))
     amounts = {row.group[dimension]: row.amount_usd for row in sums.rows}
     chosen = state.values(dimension)
-    names = naming.names(account_id, [dimension])
+    names = labels.names(account_id, [dimension])
     found = [
         FilterValue(
             NULL if value is None or value == "" else value,

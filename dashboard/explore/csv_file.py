@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from config import csv_text
-from config.csv_text import Number
 from costs.coverage import Coverage
 from costs.usage import COUNTS, others_of
 from dashboard.chart import Chart
 from dashboard.explore.table import Table
 from dashboard.explore.usage import UsageReport
 from dashboard.figures import Change, Unit
+from foundation import csv_text
+from foundation.csv_text import Number
 
 _Line = Sequence[Any]
 _UNITS: Mapping[Unit, str] = {"usd": "USD", "usd_per_million": "USD per million tokens", "tokens": "tokens"}

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from costs.choice import Offers
 from costs.comparison import read_offers
-from costs.movers import Cause, Comparison, Explain, Movement
-from costs.snapshots import one_look
+from costs.read_snapshots import read_snapshot
+from costs.source_precedence import Offers
 from costs.values import is_made
-from dashboard import figures, naming
-from dashboard.explore.ground import Ground, Subject, lacking, prepare
+from costs.variance import Comparison, Driver, Explain, GroupDelta
+from dashboard import figures, labels
+from dashboard.explore.report_context import ReportContext, ReportRequest, lacking, prepare
 from dashboard.figures import Change
 
 _MOST_MOVERS = 6
@@ -60,8 +60,8 @@ class Movers:
     unexplained_by: str = ""
 
 
-@one_look()
-def read_movers(subject: Subject) -> Movers:
+@read_snapshot()
+def read_movers(subject: ReportRequest) -> Movers:
     """
     Read what moved; without a grouping, by model.
 
@@ -70,34 +70,34 @@ def read_movers(subject: Subject) -> Movers:
     """
     state = subject.state
     if not state.group_by:
-        subject = Subject(subject.account_id, state.changed(group_by=("model",)), subject.today)
-    ground = prepare(subject, also_named=_EXPLAIN_BY)
-    if not ground.compare:
-        return Movers([], [], ground.not_compared or "Compare with the previous period to see what moved.")
-    compared = Comparison(ground.query, ground.before)
-    group_by = ground.state.group_by
-    offers = read_offers(ground.scope, ground.before)
+        subject = ReportRequest(subject.account_id, state.changed(group_by=("model",)), subject.today)
+    context = prepare(subject, also_named=_EXPLAIN_BY)
+    if not context.compare:
+        return Movers([], [], context.not_compared or "Compare with the previous period to see what moved.")
+    compared = Comparison(context.query, context.before)
+    group_by = context.state.group_by
+    offers = read_offers(context.scope, context.before)
     names = [name for name in _EXPLAIN_BY if name not in group_by]
-    unread = {name for name in names if offers.lacking(ground.scope.filters, (*group_by, name))}
-    movers = _movers(ground, compared, [name for name in names if name not in unread])
-    arrivals = _arrivals(ground, compared, offers)
+    unread = {name for name in names if offers.lacking(context.scope.filters, (*group_by, name))}
+    movers = _movers(context, compared, [name for name in names if name not in unread])
+    arrivals = _arrivals(context, compared, offers)
     withheld = f"Not looked at: {lacking(unread)} on some of the days compared." if unread else ""
     return Movers(movers, arrivals, unexplained_by=withheld)
 
 
-def _movers(ground: Ground, compared: Comparison, explain_by: Sequence[str]) -> list[Mover]:
+def _movers(context: ReportContext, compared: Comparison, explain_by: Sequence[str]) -> list[Mover]:
     """List the groups that changed most, by amount, in either direction."""
-    group_by = ground.state.group_by
+    group_by = context.state.group_by
     moved = [each for each in compared.by(group_by) if each.difference_usd]
     ranked = sorted(moved, key=lambda each: -each.difference_usd.copy_abs())[:_MOST_MOVERS]
     causes = compared.causes(ranked, Explain(group_by, explain_by, _UNTOLD))
-    return [_mover(ground, each, causes.get(each.key)) for each in ranked]
+    return [_mover(context, each, causes.get(each.key)) for each in ranked]
 
 
-def _mover(ground: Ground, movement: Movement, cause: Cause | None) -> Mover:
+def _mover(context: ReportContext, movement: GroupDelta, cause: Driver | None) -> Mover:
     words = ""
     if cause is not None:
-        name = ground.names.label(cause.dimension, cause.value)
+        name = context.names.label(cause.dimension, cause.value)
         part = figures.share(cause.difference_usd, movement.difference_usd)
         # Others may have moved the other way, so that one part is more than the whole.
         how = "all" if part >= _WHOLE else "mostly" if part >= _HALF else "partly"
@@ -105,18 +105,18 @@ def _mover(ground: Ground, movement: Movement, cause: Cause | None) -> Mover:
         words = (
             f"{how} with {name[0].lower()}{name[1:]}"
             if is_none
-            else f"{how} {_WAYS[cause.dimension]} {naming.inline(cause.dimension)} {name}"
+            else f"{how} {_WAYS[cause.dimension]} {labels.inline(cause.dimension)} {name}"
         )
     return Mover(
-        label=ground.label(movement.key),
-        link=ground.drill(movement.key),
+        label=context.label(movement.key),
+        link=context.drill(movement.key),
         change=Change(movement.now_usd, movement.before_usd),
         cause=words,
         cause_change=Change(cause.difference_usd, Decimal(0)) if cause else None,
     )
 
 
-def _arrivals(ground: Ground, compared: Comparison, offers: Offers) -> list[Arrival]:
+def _arrivals(context: ReportContext, compared: Comparison, offers: Offers) -> list[Arrival]:
     """
     List keys and people with cost in one of the two ranges only, the most expensive first.
 
@@ -125,7 +125,7 @@ def _arrivals(ground: Ground, compared: Comparison, offers: Offers) -> list[Arri
     found = []
     seen: set[str | None] = set()
     for name in _ARRIVING:
-        if offers.lacking(ground.scope.filters, (name,)):
+        if offers.lacking(context.scope.filters, (name,)):
             continue
         for each in compared.by([name]):
             if each.key[0] in seen:
@@ -134,8 +134,8 @@ def _arrivals(ground: Ground, compared: Comparison, offers: Offers) -> list[Arri
             # All keys together are no newcomer; each of them is one, by its own name.
             is_one = each.key[0] is not None and not is_made(each.key[0])
             if is_one and bool(each.now_usd) != bool(each.before_usd):
-                link = ground.state.narrowed({name: each.key[0]}).address
-                label = ground.names.label(name, each.key[0])
+                link = context.state.narrowed({name: each.key[0]}).address
+                label = context.names.label(name, each.key[0])
                 amount = each.now_usd or each.before_usd
-                found.append(Arrival(label, naming.dimension(name), link, amount, bool(each.now_usd)))
+                found.append(Arrival(label, labels.dimension(name), link, amount, bool(each.now_usd)))
     return sorted(found, key=lambda each: -each.amount)[:_MOST_ARRIVALS]

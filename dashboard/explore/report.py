@@ -14,20 +14,20 @@ from costs import selectors, usage
 from costs.caveats import Caveats, list_caveats
 from costs.coverage import read_coverage
 from costs.forecast import LOOK_BACK_DAYS, Forecast, forecast_month
-from costs.money import sum_usd
-from costs.movers import Movement, SeriesCell, read_series
-from costs.periods import DayRange
+from costs.read_snapshots import read_snapshot
 from costs.selectors import Granularity, Key
-from costs.snapshots import one_look
-from dashboard import figures, naming
+from costs.variance import GroupDelta, SeriesCell, read_series
+from dashboard import figures, labels
 from dashboard.chart import Amounts, Bucket, Canvas, Chart, draw, split
 from dashboard.explore import table
-from dashboard.explore.ground import Ground, Subject, prepare, scope_of
 from dashboard.explore.notes import list_notes
+from dashboard.explore.report_context import ReportContext, ReportRequest, prepare, scope_of
 from dashboard.explore.state import State
 from dashboard.explore.table import Layout, Table
 from dashboard.figures import Change
 from dashboard.ranges import CUSTOM, Period
+from foundation.money import sum_usd
+from foundation.periods import DayRange
 
 _DAY = dt.timedelta(days=1)
 _PER_MILLION: Final = "usd_per_million"
@@ -63,7 +63,7 @@ class Report:
     table: Table
     caveats: Caveats
     notes: list[str]
-    ground: Ground
+    context: ReportContext
     known: Known | None
     is_rate: bool
 
@@ -103,9 +103,9 @@ class Report:
         return narrowed.address
 
 
-@one_look()
+@read_snapshot()
 def read_report(
-    subject: Subject,
+    subject: ReportRequest,
     *,
     with_forecast: bool = True,
     most: int = table.MOST_ROWS,
@@ -118,63 +118,67 @@ def read_report(
     Units:   USD, exact; chart and table add up to the total
     Effects: at most a dozen queries, however many connections, groups and days
     """
-    ground = prepare(subject)
-    state, period = ground.state, ground.period
-    cells = read_series(ground.query, ground.before, group_by=state.group_by, granularity=state.step(period))
+    context = prepare(subject)
+    state, period = context.state, context.period
+    cells = read_series(
+        context.query, context.before, group_by=state.group_by, granularity=state.step(period)
+    )
     movements = _gathered(cells)
-    tokens = _read_tokens(ground)
-    caveats = list_caveats(ground.covered)
-    drawn = _Drawn(ground, cells, caveats, table.rank(movements))
+    tokens = _read_tokens(context)
+    caveats = list_caveats(context.covered)
+    drawn = _Drawn(context, cells, caveats, table.rank(movements))
     is_rate = state.metric == _PER_MILLION and tokens is not None
     chart = _rates(drawn, tokens or {}) if is_rate else _chart(drawn)
     lines = all_rows if state.all_rows else most
-    built = table.build(movements, _layout(ground, chart, None if tokens is None else _by_key(tokens), lines))
+    built = table.build(
+        movements, _layout(context, chart, None if tokens is None else _by_key(tokens), lines)
+    )
     total = built.total.amount if caveats.is_stored else None
     return Report(
         state=state,
         period=period,
         total=total,
         change=built.total.change,
-        not_compared=ground.not_compared,
+        not_compared=context.not_compared,
         daily_average=None if caveats.missing else figures.mean(built.total.amount, len(period.days)),
-        forecast=_forecast(ground, cells) if with_forecast and not state.as_of and not is_rate else None,
+        forecast=_forecast(context, cells) if with_forecast and not state.as_of and not is_rate else None,
         chart=chart,
         table=built,
         caveats=caveats,
-        notes=list_notes(ground, built, caveats),
-        ground=ground,
-        known=_known(ground, total),
+        notes=list_notes(context, built, caveats),
+        context=context,
+        known=_known(context, total),
         is_rate=is_rate,
     )
 
 
-def _known(ground: Ground, total: Decimal | None) -> Known | None:
+def _known(context: ReportContext, total: Decimal | None) -> Known | None:
     """Compare a total as it was known on a day with the one of now."""
-    if ground.state.as_of is None:
+    if context.state.as_of is None:
         return None
-    now = selectors.total(replace(ground.query, as_of=None))
-    return Known(ground.state.as_of, now, None if total is None else Change(now, total))
+    now = selectors.total(replace(context.query, as_of=None))
+    return Known(context.state.as_of, now, None if total is None else Change(now, total))
 
 
 Tokens = Mapping[tuple[dt.date | None, Key], int]
 
 
-def _read_tokens(ground: Ground) -> Tokens | None:
+def _read_tokens(context: ReportContext) -> Tokens | None:
     """
     Return the tokens of each group, by bucket where the chart needs them; None where usage does not know the groups.
 
     Shape:   without buckets every bucket is None; also None while dollars of some days lack the groups: tokens have
              theirs sooner, and the line without a group would have dollars of the others and none of their tokens
     """
-    state = ground.state
+    state = context.state
     if (
-        ground.untold
-        or not {*state.group_by, *ground.query.filters} <= usage.DIMENSIONS.keys()
+        context.untold
+        or not {*state.group_by, *context.query.filters} <= usage.DIMENSIONS.keys()
         or state.as_of
     ):
         return None
-    step: Granularity = state.step(ground.period) if state.metric == _PER_MILLION else "total"
-    found = usage.summarise(ground.query, group_by=state.group_by, granularity=step)
+    step: Granularity = state.step(context.period) if state.metric == _PER_MILLION else "total"
+    found = usage.summarise(context.query, group_by=state.group_by, granularity=step)
     return {
         (row.bucket, tuple(row.group[name] for name in state.group_by)): row.counts["total_tokens"] or 0
         for row in found.rows
@@ -189,15 +193,15 @@ def _by_key(tokens: Tokens) -> dict[Key, int]:
 
 
 def _and(names: Sequence[str]) -> str:
-    return " and ".join(naming.inline(name) for name in names)
+    return " and ".join(labels.inline(name) for name in names)
 
 
-def _gathered(cells: Sequence[SeriesCell]) -> list[Movement]:
+def _gathered(cells: Sequence[SeriesCell]) -> list[GroupDelta]:
     by_key: defaultdict[Key, list[SeriesCell]] = defaultdict(list)
     for cell in cells:
         by_key[cell.key].append(cell)
     return [
-        Movement(key, sum_usd(cell.now_usd for cell in own), sum_usd(cell.before_usd for cell in own))
+        GroupDelta(key, sum_usd(cell.now_usd for cell in own), sum_usd(cell.before_usd for cell in own))
         for key, own in by_key.items()
     ]
 
@@ -206,13 +210,13 @@ def _gathered(cells: Sequence[SeriesCell]) -> list[Movement]:
 class _Drawn:
     """What a chart is drawn from: the cells of its groups, in the order of the table."""
 
-    ground: Ground
+    context: ReportContext
     cells: Sequence[SeriesCell]
     caveats: Caveats
     ranked: Sequence[Key]
 
     def canvas(self, what: str) -> Canvas:
-        state, period = self.ground.state, self.ground.period
+        state, period = self.context.state, self.context.period
         by = f" by {_and(state.group_by)}" if state.group_by else ""
         return Canvas(
             days=period.days,
@@ -257,17 +261,17 @@ def _rates(drawn: _Drawn, tokens: Tokens) -> Chart:
         whole=figures.per_million(sum_usd(cell.now_usd for cell in drawn.cells), sum(tokens.values())),
     )
     known = {place: rate for place, rate in rates.items() if rate is not None}
-    return draw(known, canvas, drawn.ground.label, ranked=drawn.ranked)
+    return draw(known, canvas, drawn.context.label, ranked=drawn.ranked)
 
 
 def _chart(drawn: _Drawn) -> Chart:
-    ground = drawn.ground
-    canvas = replace(drawn.canvas("cost"), cumulative=ground.state.is_cumulative)
+    context = drawn.context
+    canvas = replace(drawn.canvas("cost"), cumulative=context.state.is_cumulative)
     # Earlier days without a counterpart count in the table; there is no place for them in the chart.
     placed = [(cell.bucket, cell) for cell in drawn.cells if cell.bucket is not None]
     amounts: Amounts = {(bucket, cell.key): cell.now_usd for bucket, cell in placed}
-    earlier = _earlier(placed) if ground.compare else None
-    return draw(amounts, canvas, ground.label, earlier, drawn.ranked)
+    earlier = _earlier(placed) if context.compare else None
+    return draw(amounts, canvas, context.label, earlier, drawn.ranked)
 
 
 def _earlier(placed: Sequence[tuple[dt.date, SeriesCell]]) -> dict[dt.date, Decimal]:
@@ -277,29 +281,29 @@ def _earlier(placed: Sequence[tuple[dt.date, SeriesCell]]) -> dict[dt.date, Deci
     return {bucket: sum_usd(amounts) for bucket, amounts in earlier.items()}
 
 
-def _layout(ground: Ground, chart: Chart, tokens: Mapping[Key, int] | None, most: int) -> Layout:
-    state = ground.state
+def _layout(context: ReportContext, chart: Chart, tokens: Mapping[Key, int] | None, most: int) -> Layout:
+    state = context.state
     return Layout(
-        heads=tuple(naming.dimension(name) for name in state.group_by) or ("Costs",),
-        label=ground.labels,
+        heads=tuple(labels.dimension(name) for name in state.group_by) or ("Costs",),
+        label=context.labels,
         slots=chart.slots,
-        link=ground.drill,
-        compare=ground.compare,
-        has_shares=not (ground.untold or ground.covered.is_patchy),
+        link=context.drill,
+        compare=context.compare,
+        has_shares=not (context.untold or context.covered.is_patchy),
         sort=state.sort,
         most=most,
         tokens=tokens,
     )
 
 
-def _forecast(ground: Ground, cells: Sequence[SeriesCell]) -> Forecast | None:
+def _forecast(context: ReportContext, cells: Sequence[SeriesCell]) -> Forecast | None:
     """Estimate the running month from its stored days and the four weeks before today."""
-    subject, state = ground.subject, ground.state
+    subject, state = context.subject, context.state
     first = min(subject.today.replace(day=1), subject.today - _DAY * LOOK_BACK_DAYS)
     days = DayRange(first, subject.today)
-    shown = ground.period.days
+    shown = context.period.days
     costs: dict[dt.date | None, Decimal]
-    if state.step(ground.period) == "day" and shown.start <= days.start and days.end <= shown.end:
+    if state.step(context.period) == "day" and shown.start <= days.start and days.end <= shown.end:
         costs = _by_bucket(cells)  # the days are on the page already: no need to read them twice
     else:
         sums = selectors.summarise(state.query(subject.account_id, days), granularity="day")

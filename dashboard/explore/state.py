@@ -14,10 +14,10 @@ from uuid import UUID
 from django.http import QueryDict
 from django.urls import reverse
 
-from costs.periods import DayRange, day_start
 from costs.selectors import DIMENSIONS, CostQuery, Granularity
-from dashboard import naming, ranges
+from dashboard import labels, ranges
 from dashboard.ranges import Period
+from foundation.periods import DayRange, day_start
 
 _DAY = dt.timedelta(days=1)
 NULL = "null"
@@ -261,8 +261,8 @@ class _Reading:
         return default
 
     def groups(self) -> tuple[str, ...]:
-        first = self.one_of("group_by", (NONE, *naming.DIMENSIONS), _DEFAULT_GROUP)
-        second = self.one_of("then_by", (NONE, *naming.DIMENSIONS), NONE)
+        first = self.one_of("group_by", (NONE, *labels.DIMENSIONS), _DEFAULT_GROUP)
+        second = self.one_of("then_by", (NONE, *labels.DIMENSIONS), NONE)
         found = [name for name in (first, second) if name != NONE]
         return tuple(dict.fromkeys(found))
 

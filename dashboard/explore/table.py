@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from costs.money import sum_usd
-from costs.movers import Movement
 from costs.selectors import Key
+from costs.variance import GroupDelta
 from dashboard import figures
 from dashboard.chart import MOST_GROUPS, split
 from dashboard.figures import Change
+from foundation.money import sum_usd
 
 # The groups of the chart. More lines than anybody reads on a page are for a file, which has them all.
 MOST_ROWS, ALL_ROWS, FILE_ROWS = MOST_GROUPS, 200, 10_000
@@ -98,16 +98,16 @@ class Layout:
     tokens: Mapping[Key, int] | None = None
 
 
-def rank(movements: Sequence[Movement]) -> list[Key]:
+def rank(movements: Sequence[GroupDelta]) -> list[Key]:
     """Return the groups in the order in which chart and table name them: the largest first, charge or credit."""
 
-    def size(each: Movement) -> Decimal:
+    def size(each: GroupDelta) -> Decimal:
         return max(each.now_usd.copy_abs(), each.before_usd.copy_abs())
 
     return [each.key for each in sorted(movements, key=lambda each: (-size(each), str(each.key)))]
 
 
-def build(movements: Sequence[Movement], layout: Layout) -> Table:
+def build(movements: Sequence[GroupDelta], layout: Layout) -> Table:
     """
     Set up the table; the largest groups are kept whatever it is sorted by, the others become one line.
 
@@ -143,13 +143,13 @@ def _unpriced(layout: Layout, tokens: Mapping[Key, int]) -> Row | None:
     return replace(row, tokens=sum(tokens.values()), is_unpriced=True)
 
 
-def _charges(movements: Sequence[Movement]) -> Iterator[Decimal]:
+def _charges(movements: Sequence[GroupDelta]) -> Iterator[Decimal]:
     return (each.now_usd for each in movements if each.now_usd > 0)
 
 
 def _row(
     layout: Layout,
-    movements: Sequence[Movement],
+    movements: Sequence[GroupDelta],
     labels: tuple[str, ...],
     charges: Decimal,
     *,

@@ -12,13 +12,13 @@ from decimal import Decimal
 from costs import usage
 from costs.caching import CacheEconomics, read_caching
 from costs.caveats import Caveats, list_caveats
+from costs.read_snapshots import read_snapshot
 from costs.selectors import Key
-from costs.snapshots import one_look
 from costs.usage import Counts, UsageRow
 from costs.usage_records import TOKEN_COUNTS
-from dashboard import figures, naming
+from dashboard import figures, labels
 from dashboard.chart import Amounts, Canvas, Chart, draw, split
-from dashboard.explore.ground import Ground, Subject, prepare
+from dashboard.explore.report_context import ReportContext, ReportRequest, prepare
 from dashboard.explore.table import ALL_ROWS, MOST_ROWS
 from dashboard.figures import Change
 from dashboard.ranges import Period
@@ -70,7 +70,7 @@ class UsageLine:
 class UsageReport:
     """Everything the page shows; the lines add up to the total."""
 
-    ground: Ground
+    context: ReportContext
     heads: tuple[str, ...]
     lines: list[UsageLine]
     rest: UsageLine | None
@@ -88,27 +88,27 @@ class UsageReport:
     @property
     def period(self) -> Period:
         """The days shown, and those compared with."""
-        return self.ground.period
+        return self.context.period
 
     @property
     def all_rows(self) -> str:
         """The address with every group on a line of its own."""
-        return self.ground.state.changed(all_rows=True).address
+        return self.context.state.changed(all_rows=True).address
 
     @property
     def without_filters(self) -> str:
         """The address without any filter."""
-        return self.ground.state.changed(filters=()).address
+        return self.context.state.changed(filters=()).address
 
     @property
     def groups_title(self) -> str:
         """What the table is of."""
-        names = " and ".join(naming.inline(name) for name in self.ground.state.group_by)
+        names = " and ".join(labels.inline(name) for name in self.context.state.group_by)
         return f"By {names}" if names else "In total"
 
 
-@one_look()
-def read_usage(subject: Subject, *, all_rows: int = ALL_ROWS) -> UsageReport:
+@read_snapshot()
+def read_usage(subject: ReportRequest, *, all_rows: int = ALL_ROWS) -> UsageReport:
     """
     Read the usage of one state of an account.
 
@@ -121,30 +121,30 @@ def read_usage(subject: Subject, *, all_rows: int = ALL_ROWS) -> UsageReport:
         filters=tuple(each for each in asked.filters if each[0] in usage.DIMENSIONS),
     )
     unknown = tuple(name for name in (*asked.group_by, *dict(asked.filters)) if name not in usage.DIMENSIONS)
-    ground = prepare(replace(subject, state=known))
-    step = known.step(ground.period)
-    found = usage.summarise(ground.query, group_by=known.group_by, granularity=step)
+    context = prepare(replace(subject, state=known))
+    step = known.step(context.period)
+    found = usage.summarise(context.query, group_by=known.group_by, granularity=step)
     before = None
-    if ground.compare:
-        earlier = replace(ground.query, days=ground.before)
+    if context.compare:
+        earlier = replace(context.query, days=context.before)
         before = usage.summarise(earlier, group_by=known.group_by)
-    caveats = list_caveats(ground.covered)
+    caveats = list_caveats(context.covered)
     most = all_rows if known.all_rows else MOST_ROWS
-    lines, rest = _lines(ground, found.rows, None if before is None else before.rows, most)
+    lines, rest = _lines(context, found.rows, None if before is None else before.rows, most)
     return UsageReport(
-        ground=ground,
-        heads=tuple(naming.dimension(name) for name in known.group_by) or ("Usage",),
+        context=context,
+        heads=tuple(labels.dimension(name) for name in known.group_by) or ("Usage",),
         lines=lines,
         rest=rest,
         total=UsageLine(None, ("Total",), found.totals, None if before is None else before.totals),
-        chart=_chart(ground, found.rows, caveats),
+        chart=_chart(context, found.rows, caveats),
         caveats=caveats,
         unknown=unknown,
-        unread=tuple(usage.list_unread(ground.query)),
+        unread=tuple(usage.list_unread(context.query)),
     )
 
 
-def read_cache_economics(subject: Subject) -> CacheEconomics:
+def read_cache_economics(subject: ReportRequest) -> CacheEconomics:
     """Estimate what caching saved on the days and filters of a state."""
     state = subject.state
     known = state.changed(filters=tuple(each for each in state.filters if each[0] in usage.DIMENSIONS))
@@ -152,11 +152,11 @@ def read_cache_economics(subject: Subject) -> CacheEconomics:
 
 
 def _lines(
-    ground: Ground, rows: Sequence[UsageRow], before: Sequence[UsageRow] | None, most: int
+    context: ReportContext, rows: Sequence[UsageRow], before: Sequence[UsageRow] | None, most: int
 ) -> tuple[list[UsageLine], UsageLine | None]:
-    now = _by_key(ground, rows)
-    earlier = None if before is None else _by_key(ground, before)
-    keys = sorted({**now, **(earlier or {})}, key=lambda key: (-(_total(now.get(key))), ground.label(key)))
+    now = _by_key(context, rows)
+    earlier = None if before is None else _by_key(context, before)
+    keys = sorted({**now, **(earlier or {})}, key=lambda key: (-(_total(now.get(key))), context.label(key)))
     shown, hidden = split(keys, most)
 
     def line(labels: tuple[str, ...], group: Sequence[Key], key: Key | None, link: str) -> UsageLine:
@@ -168,14 +168,14 @@ def _lines(
             link,
         )
 
-    lines = [line(ground.labels(key), [key], key, ground.drill(key)) for key in shown]
+    lines = [line(context.labels(key), [key], key, context.drill(key)) for key in shown]
     return lines, line((f"Other ({len(hidden)})",), hidden, None, "") if hidden else None
 
 
-def _by_key(ground: Ground, rows: Sequence[UsageRow]) -> dict[Key, Counts]:
+def _by_key(context: ReportContext, rows: Sequence[UsageRow]) -> dict[Key, Counts]:
     grouped: defaultdict[Key, list[Counts]] = defaultdict(list)
     for row in rows:
-        grouped[tuple(row.group[name] for name in ground.state.group_by)].append(row.counts)
+        grouped[tuple(row.group[name] for name in context.state.group_by)].append(row.counts)
     return {key: usage.added(parts) for key, parts in grouped.items()}
 
 
@@ -183,13 +183,13 @@ def _total(counts: Counts | None) -> int:
     return (counts["total_tokens"] or 0) if counts else 0
 
 
-def _chart(ground: Ground, rows: Sequence[UsageRow], caveats: Caveats) -> Chart:
+def _chart(context: ReportContext, rows: Sequence[UsageRow], caveats: Caveats) -> Chart:
     """Draw tokens by kind: what they are matters more than whose, which is in the table."""
     sums: defaultdict[tuple[dt.date, Key], int] = defaultdict(int)
     for row in rows:
         for name in TOKEN_COUNTS:
             sums[row.bucket or dt.date.min, (name,)] += row.counts[name] or 0
-    state, period = ground.state, ground.period
+    state, period = context.state, context.period
     canvas = Canvas(
         days=period.days,
         granularity=state.step(period),

@@ -9,8 +9,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from costs.coverage import Gap, Reason
-from costs.money import usd_text
-from dashboard import figures, wording
+from dashboard import enum_labels, figures
+from foundation.money import usd_text
 
 register = template.Library()
 
@@ -82,8 +82,8 @@ def gap_lines(gaps: Sequence[Gap]) -> list[dict[str, object]]:
         {
             "count": len(days),
             "days": figures.day_list(days),
-            "why": wording.reason_words(reason),
-            "remedy": wording.reason_remedy(reason),
+            "why": enum_labels.reason_words(reason),
+            "remedy": enum_labels.reason_remedy(reason),
         }
         for reason, days in by_reason.items()
     ]
@@ -129,16 +129,16 @@ def exact_moment(value: dt.datetime) -> SafeString:
 @register.filter
 def report(source: str) -> str:
     """Say what a report tells."""
-    return wording.capability_words(source)
+    return enum_labels.capability_words(source)
 
 
 @register.filter
 def family(name: str) -> str:
     """Say through which of Anthropic's APIs something is read."""
-    return wording.family_words(name)
+    return enum_labels.family_words(name)
 
 
 @register.filter
 def trigger(value: str) -> str:
     """Say why a run exists."""
-    return wording.trigger_words(value)
+    return enum_labels.trigger_words(value)

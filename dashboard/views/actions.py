@@ -21,7 +21,9 @@ from workers.models import SyncRun
 def test(request: HttpRequest, principal: Principal, connection_id: UUID) -> HttpResponse:
     """Probe the stored key."""
     connection = get_connection(principal, connection_id)
-    return _answer(request, connection, notices.of_probe(lifecycle.test(connection, actor=principal.name)))
+    return _answer(
+        request, connection, notices.of_probe(lifecycle.check_connection(connection, actor=principal.name))
+    )
 
 
 @action(Role.EDITOR)

@@ -54,7 +54,7 @@ def test_key(request: HttpRequest, principal: Principal) -> HttpResponse:
         notice = Notice("bad", "Nothing was tested.", problem)
     else:
         notice = notices.of_probe(
-            lifecycle.test_key(principal.account, form.cleaned_data["api_key"], actor=principal.name)
+            lifecycle.check_key(principal.account, form.cleaned_data["api_key"], actor=principal.name)
         )
     # Without scripts the page comes back whole; what was typed beside the key is worth keeping.
     kept = AddForm(initial={name: request.POST.get(name, "") for name in ("label", "cost_center")})

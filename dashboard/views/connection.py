@@ -13,10 +13,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.models import Role
 from accounts.permissions import Principal
 from costs.models import Restatement, UpstreamNovelty
-from costs.periods import utc_day
 from dashboard import cards, day_map, notices
 from dashboard.access import get_connection, page
 from dashboard.forms import DisconnectForm, EditForm, KeyForm
+from foundation.periods import utc_day
 from integrations.connections import LabelTakenError, RefusedError
 from integrations.models import Connection
 from workers import lifecycle

@@ -8,10 +8,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.permissions import Principal
-from costs.periods import utc_day
 from dashboard.access import page
 from dashboard.cards import cards
 from dashboard.day_map import card_strips
+from foundation.periods import utc_day
 from integrations.models import Connection, Status
 
 _PAGE_SIZE = 20

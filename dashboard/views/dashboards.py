@@ -10,17 +10,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import Role
 from accounts.permissions import Principal
-from costs.periods import utc_day
-from dashboard import keeping, ranges
+from dashboard import ranges, saved_views
 from dashboard.access import action, page
 from dashboard.explore import state as states
-from dashboard.explore.ground import Subject
 from dashboard.explore.report import read_report
+from dashboard.explore.report_context import ReportRequest
 from dashboard.explore.usage import read_usage
 from dashboard.forms import KeptForm, TileForm
-from dashboard.keeping import TooManyError
 from dashboard.models import Dashboard, SavedView, Tile
+from dashboard.saved_views import TooManyError
 from dashboard.views.saved import edit_kept, get_kept, person_of, problems_of, state_of
+from foundation.periods import utc_day
 
 _MOVES = {"up": -1, "down": 1}
 
@@ -31,8 +31,8 @@ def dashboards(request: HttpRequest, principal: Principal) -> HttpResponse:
     """List the dashboards that the person sees."""
     person = person_of(request, principal)
     context = {
-        "dashboards": keeping.list_kept(person, Dashboard),
-        "home": keeping.home_of(person),
+        "dashboards": saved_views.list_kept(person, Dashboard),
+        "home": saved_views.home_of(person),
         "kind": "dashboards",
     }
     return render(request, "dashboard/dashboards.html", context)
@@ -46,7 +46,7 @@ def make_dashboard(request: HttpRequest, principal: Principal) -> HttpResponse:
         messages.error(request, problems_of(form))
         return redirect("dashboard:dashboards")
     try:
-        made = keeping.make_dashboard(person_of(request, principal), **form.cleaned_data)
+        made = saved_views.make_dashboard(person_of(request, principal), **form.cleaned_data)
     except TooManyError as error:
         messages.error(request, str(error))
         return redirect("dashboard:dashboards")
@@ -63,11 +63,11 @@ def dashboard(request: HttpRequest, principal: Principal, dashboard_id: UUID) ->
     context = {
         "problems": problems,
         "dashboard": found,
-        "tiles": [(tile, state_of(tile.view).address) for tile in keeping.tiles(person, found)],
+        "tiles": [(tile, state_of(tile.view).address) for tile in saved_views.tiles(person, found)],
         "ranges": ranges.PRESETS.values(),
         "chosen": days.range if days else "",
         "days": days,
-        "home": keeping.home_of(person),
+        "home": saved_views.home_of(person),
     }
     return render(request, "dashboard/dashboard.html", context)
 
@@ -82,7 +82,7 @@ def tile(request: HttpRequest, principal: Principal, dashboard_id: UUID, tile_id
     days, _ = states.read_days(request.GET, today)
     if days:
         state = state.changed(range=days.range, first=days.first, last=days.last)
-    subject = Subject(principal.account.pk, state, today)
+    subject = ReportRequest(principal.account.pk, state, today)
     if state.is_usage:
         used = read_usage(subject)
         context = {"tile": found, "state": state, "report": used, "chart_document": used.chart.document()}
@@ -106,12 +106,12 @@ def arrange(request: HttpRequest, principal: Principal, dashboard_id: UUID) -> H
     if request.method == "POST":
         view = _chosen_view(request, principal)
         try:
-            keeping.add_tile(person, found, view)
+            saved_views.add_tile(person, found, view)
         except TooManyError as error:
             messages.error(request, str(error))
         return redirect("dashboard:arrange", dashboard_id=found.pk)
-    shown = [(each, TileForm.of(each)) for each in keeping.tiles(person, found)]
-    context = {"dashboard": found, "tiles": shown, "views": keeping.list_kept(person, SavedView)}
+    shown = [(each, TileForm.of(each)) for each in saved_views.tiles(person, found)]
+    context = {"dashboard": found, "tiles": shown, "views": saved_views.list_kept(person, SavedView)}
     return render(request, "dashboard/arrange.html", context)
 
 
@@ -122,13 +122,13 @@ def change_tile(request: HttpRequest, principal: Principal, dashboard_id: UUID, 
     person = person_of(request, principal)
     deed = request.POST.get("do", "")
     if deed in _MOVES:
-        keeping.move_tile(person, found, _MOVES[deed])
+        saved_views.move_tile(person, found, _MOVES[deed])
     elif deed == "remove":
-        keeping.remove_tile(person, found)
+        saved_views.remove_tile(person, found)
     else:
         form = TileForm.of(found, request.POST)
         if form.is_valid():
-            keeping.change_tile(person, found, **form.cleaned_data)
+            saved_views.change_tile(person, found, **form.cleaned_data)
         else:
             messages.error(request, "There is no such width or kind of tile.")
     return redirect("dashboard:arrange", dashboard_id=dashboard_id)
@@ -146,14 +146,14 @@ def edit_dashboard(request: HttpRequest, principal: Principal, dashboard_id: UUI
 def delete_dashboard(request: HttpRequest, principal: Principal, dashboard_id: UUID) -> HttpResponse:
     """Delete a dashboard; its views stay."""
     found = get_kept(request, principal, Dashboard, dashboard_id)
-    keeping.delete(person_of(request, principal), found)
+    saved_views.delete(person_of(request, principal), found)
     messages.success(request, f"“{found.name}” was deleted. Its views are kept.")
     return redirect("dashboard:dashboards")
 
 
 def _get_tile(request: HttpRequest, principal: Principal, dashboard_id: UUID, tile_id: int) -> Tile:
     found = get_kept(request, principal, Dashboard, dashboard_id)
-    tile = keeping.tiles(person_of(request, principal), found).filter(pk=tile_id).first()
+    tile = saved_views.tiles(person_of(request, principal), found).filter(pk=tile_id).first()
     if tile is None:
         raise Http404("There is no such tile.")
     return tile

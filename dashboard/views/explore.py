@@ -8,20 +8,20 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import push_url
 
 from accounts.permissions import Principal
-from costs.periods import utc_day
-from dashboard import entities, naming
+from dashboard import entities, labels
 from dashboard.access import page
+from dashboard.connection_problems import list_trouble
 from dashboard.entities import Entity
 from dashboard.explore import choices, csv_file
 from dashboard.explore import state as states
-from dashboard.explore.ground import Subject
 from dashboard.explore.movers import read_movers
 from dashboard.explore.report import Report, read_report
+from dashboard.explore.report_context import ReportRequest
 from dashboard.explore.table import FILE_ROWS
-from dashboard.trouble import list_trouble
 from dashboard.views.saved import find_view, is_changed
 from dashboard.views.usage import leave
 from dashboard.views.welcome import first_steps
+from foundation.periods import utc_day
 
 
 @require_safe
@@ -44,7 +44,7 @@ def entity(request: HttpRequest, principal: Principal, kind: str, value: str) ->
     state, problems = states.read(request.GET, utc_day(timezone.now()))
     narrowed = state.narrowed({dimension: own})
     if "group_by" not in request.GET:
-        by = naming.next_dimension(dimension, [dimension])
+        by = labels.next_dimension(dimension, [dimension])
         narrowed = narrowed.changed(group_by=(by,) if by else ())
     return _show(request, principal, narrowed, problems, found)
 
@@ -59,10 +59,10 @@ def _show(
     if state.is_usage:
         return leave(request, state)
     saved, state = find_view(request, principal, state, problems)
-    report = read_report(Subject(principal.account.pk, state, utc_day(timezone.now())))
+    report = read_report(ReportRequest(principal.account.pk, state, utc_day(timezone.now())))
     if not report.caveats.is_stored and (steps := first_steps(request, principal.account)) is not None:
         return steps
-    names = naming.names(principal.account.pk, list(dict(state.filters)))
+    names = labels.names(principal.account.pk, list(dict(state.filters)))
     context = {
         "report": report,
         "entity": shown,
@@ -74,7 +74,7 @@ def _show(
         "chips": choices.chips(state, names),
         "chart_document": report.chart.document(report.day_link),
         "sort_heads": choices.sort_heads(state, report.table),
-        "dimensions": naming.DIMENSIONS,
+        "dimensions": labels.DIMENSIONS,
         "trouble": list_trouble(principal.account, state.connections),
         "form_address": reverse("dashboard:explore"),
         "link": request.build_absolute_uri(state.address),
@@ -91,7 +91,7 @@ def _show(
 def movers(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Show what moved: a part of the explorer that comes after it, or a page of its own."""
     state, problems = states.read(request.GET, utc_day(timezone.now()))
-    subject = Subject(principal.account.pk, state, utc_day(timezone.now()))
+    subject = ReportRequest(principal.account.pk, state, utc_day(timezone.now()))
     context = {"moved": read_movers(subject), "state": state, "problems": problems}
     is_part = request.headers.get("HX-Request")
     return render(
@@ -103,7 +103,7 @@ def movers(request: HttpRequest, principal: Principal) -> HttpResponse:
 @page()
 def filter_values(request: HttpRequest, principal: Principal, dimension: str) -> HttpResponse:
     """Show the values that a dimension can be narrowed to: a part of the explorer, or a page of its own."""
-    if dimension not in naming.DIMENSIONS:
+    if dimension not in labels.DIMENSIONS:
         raise Http404("There is no such dimension.")
     parameters = request.GET.copy()
     search = parameters.pop("search", [""])[-1]
@@ -111,9 +111,9 @@ def filter_values(request: HttpRequest, principal: Principal, dimension: str) ->
     state, _ = states.read(parameters, today)
     context = {
         "dimension": dimension,
-        "label": naming.dimension(dimension),
-        "inline": naming.inline(dimension),
-        "dimensions": naming.DIMENSIONS,
+        "label": labels.dimension(dimension),
+        "inline": labels.inline(dimension),
+        "dimensions": labels.DIMENSIONS,
         "search": search,
         "state": state,
         "values": choices.filter_values(
@@ -146,7 +146,7 @@ def chart_csv(request: HttpRequest, principal: Principal) -> HttpResponse:
 
 
 def _report_for_file(principal: Principal, state: states.State) -> Report:
-    subject = Subject(principal.account.pk, state, utc_day(timezone.now()))
+    subject = ReportRequest(principal.account.pk, state, utc_day(timezone.now()))
     return read_report(subject, with_forecast=False, all_rows=FILE_ROWS)
 
 

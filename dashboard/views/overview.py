@@ -7,16 +7,16 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.permissions import Principal
-from costs.periods import utc_day
-from dashboard import keeping, naming, ranges, stored
+from dashboard import freshness_summary, labels, ranges, saved_views
 from dashboard import overview as presenter
 from dashboard.access import page
+from dashboard.connection_problems import list_trouble
 from dashboard.explore import state as states
 from dashboard.explore.state import State
 from dashboard.models import Dashboard
-from dashboard.trouble import list_trouble
 from dashboard.views.saved import person_of
 from dashboard.views.welcome import first_steps, unfinished
+from foundation.periods import utc_day
 
 # What people look for next, after models and workspaces.
 _SPLITS = ("api_key_id", "actor_id", "product", "token_type", "cost_center")
@@ -26,7 +26,7 @@ _SPLITS = ("api_key_id", "actor_id", "product", "token_type", "cost_center")
 @page()
 def home(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Show what the person opens first: what they pinned, or the Overview."""
-    pinned = keeping.home_of(person_of(request, principal))
+    pinned = saved_views.home_of(person_of(request, principal))
     if isinstance(pinned, Dashboard):
         return redirect("dashboard:dashboard", dashboard_id=pinned.pk)
     if pinned is not None:
@@ -58,7 +58,7 @@ def _overview(request: HttpRequest, principal: Principal) -> HttpResponse:
         "problems": problems,
         "chart_document": shown.report.chart.document(shown.report.day_link),
         "trouble": list_trouble(account),
-        "splits": [(naming.dimension(name), state.changed(group_by=(name,)).address) for name in _SPLITS],
+        "splits": [(labels.dimension(name), state.changed(group_by=(name,)).address) for name in _SPLITS],
     }
     return render(request, "dashboard/overview.html", context)
 
@@ -69,6 +69,6 @@ def progress(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Return the part that shows running backfills; reload the page when there is more to see than progress."""
     context = unfinished(principal.account)
     is_welcome = request.GET.get("at") == "welcome"
-    if stored.has_data(principal.account) if is_welcome else not context["cards"]:
+    if freshness_summary.has_data(principal.account) if is_welcome else not context["cards"]:
         return HttpResponseClientRefresh()
     return render(request, f"dashboard/parts/{'steps' if is_welcome else 'progress'}.html", context)

@@ -11,14 +11,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import Role, User
 from accounts.permissions import Principal
-from costs.periods import utc_day
-from dashboard import keeping
+from dashboard import saved_views
 from dashboard.access import action, page
 from dashboard.explore import state as states
 from dashboard.explore.state import Problem, State
 from dashboard.forms import KeptForm, ViewForm
-from dashboard.keeping import K, NewView, Person, TooManyError
 from dashboard.models import QUERY_LENGTH, Dashboard, SavedView
+from dashboard.saved_views import K, NewView, Person, TooManyError
+from foundation.periods import utc_day
 
 
 def person_of(request: HttpRequest, principal: Principal) -> Person:
@@ -29,7 +29,7 @@ def person_of(request: HttpRequest, principal: Principal) -> Person:
 
 def get_kept(request: HttpRequest, principal: Principal, model: type[K], key: UUID) -> K:
     """Return what the person sees under an id, or Http404."""
-    found = keeping.find(person_of(request, principal), model, key)
+    found = saved_views.find(person_of(request, principal), model, key)
     if found is None:
         raise Http404("There is no such view or dashboard.")
     return found
@@ -41,7 +41,7 @@ def find_view(
     """Return the saved view that a state came from, if the person sees it; otherwise say so and forget it."""
     if not state.view:
         return None, state
-    found = keeping.find(person_of(request, principal), SavedView, UUID(state.view))
+    found = saved_views.find(person_of(request, principal), SavedView, UUID(state.view))
     if found is None:
         problems.append(
             Problem("the saved view", "it was deleted or is not shared with you; its costs are shown")
@@ -55,8 +55,8 @@ def find_view(
 def views(request: HttpRequest, principal: Principal) -> HttpResponse:
     """List the saved views that the person sees."""
     person = person_of(request, principal)
-    found = keeping.list_kept(person, SavedView)
-    context = {"views": found, "home": keeping.home_of(person), "kind": "views"}
+    found = saved_views.list_kept(person, SavedView)
+    context = {"views": found, "home": saved_views.home_of(person), "kind": "views"}
     return render(request, "dashboard/views.html", context)
 
 
@@ -73,7 +73,7 @@ def save(request: HttpRequest, principal: Principal) -> HttpResponse:
         form.cleaned_data["name"], state.kept_text, page_of, is_shared=form.cleaned_data["is_shared"]
     )
     try:
-        view = keeping.save_view(person_of(request, principal), new)
+        view = saved_views.save_view(person_of(request, principal), new)
     except TooManyError as error:
         messages.error(request, str(error))
         return redirect(state.address)
@@ -95,7 +95,7 @@ def replace_state(request: HttpRequest, principal: Principal, view_id: UUID) -> 
     """Keep what the page shows now under the same name."""
     view = get_kept(request, principal, SavedView, view_id)
     state = _state(request.POST.get("query", "")[:QUERY_LENGTH], view.page)
-    keeping.replace_state(person_of(request, principal), view, state.kept_text)
+    saved_views.replace_state(person_of(request, principal), view, state.kept_text)
     messages.success(request, f"“{view.name}” shows this from now on.")
     return redirect(state.changed(view=str(view.pk)).address)
 
@@ -112,7 +112,7 @@ def edit_view(request: HttpRequest, principal: Principal, view_id: UUID) -> Http
 def delete_view(request: HttpRequest, principal: Principal, view_id: UUID) -> HttpResponse:
     """Delete a view, and with it its tiles."""
     view = get_kept(request, principal, SavedView, view_id)
-    keeping.delete(person_of(request, principal), view)
+    saved_views.delete(person_of(request, principal), view)
     messages.success(request, f"“{view.name}” was deleted.")
     return redirect("dashboard:views")
 
@@ -124,7 +124,7 @@ def edit_kept(
     initial = {"name": kept.name, "is_shared": kept.is_shared}
     form = KeptForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and form.is_valid():
-        keeping.edit(person_of(request, principal), kept, **form.cleaned_data)
+        saved_views.edit(person_of(request, principal), kept, **form.cleaned_data)
         messages.success(request, "Saved.")
         return redirect(back)
     context = {"kept": kept, "form": form, "back": back, "is_view": isinstance(kept, SavedView)}
@@ -140,7 +140,7 @@ def pin(request: HttpRequest, principal: Principal) -> HttpResponse:
         kept = get_kept(request, principal, Dashboard, _uuid(request.POST["dashboard"]))
     elif request.POST.get("view"):
         kept = get_kept(request, principal, SavedView, _uuid(request.POST["view"]))
-    keeping.pin(person, kept)
+    saved_views.pin(person, kept)
     words = f"“{kept.name}” opens first from now on." if kept else "The Overview opens first again."
     messages.success(request, words)
     return redirect("dashboard:dashboards" if isinstance(kept, Dashboard) else "dashboard:views")

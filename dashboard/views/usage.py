@@ -7,18 +7,18 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRedirect, push_url
 
 from accounts.permissions import Principal
-from costs.periods import utc_day
-from dashboard import naming
+from dashboard import labels
 from dashboard.access import page
+from dashboard.connection_problems import list_trouble
 from dashboard.explore import choices, csv_file
 from dashboard.explore import state as states
-from dashboard.explore.ground import Subject
+from dashboard.explore.report_context import ReportRequest
 from dashboard.explore.state import State
 from dashboard.explore.table import FILE_ROWS
 from dashboard.explore.usage import read_cache_economics, read_usage
-from dashboard.trouble import list_trouble
 from dashboard.views.saved import find_view, is_changed
 from dashboard.views.welcome import first_steps
+from foundation.periods import utc_day
 
 
 @require_safe
@@ -32,7 +32,7 @@ def usage(request: HttpRequest, principal: Principal) -> HttpResponse:
     report = read_usage(_subject(principal, state))
     if not report.caveats.is_stored and (steps := first_steps(request, principal.account)) is not None:
         return steps
-    names = naming.names(principal.account.pk, list(dict(state.filters)))
+    names = labels.names(principal.account.pk, list(dict(state.filters)))
     context = {
         "report": report,
         "saved": saved,
@@ -42,8 +42,8 @@ def usage(request: HttpRequest, principal: Principal) -> HttpResponse:
         "selects": choices.selects(state),
         "chips": choices.chips(state, names),
         "chart_document": report.chart.document(),
-        "dimensions": naming.DIMENSIONS,
-        "unknown": [naming.inline(name) for name in report.unknown],
+        "dimensions": labels.DIMENSIONS,
+        "unknown": [labels.inline(name) for name in report.unknown],
         "trouble": list_trouble(principal.account, state.connections),
         "link": request.build_absolute_uri(state.address),
         "form_address": request.path,
@@ -91,5 +91,5 @@ def _state(request: HttpRequest) -> tuple[State, list[states.Problem]]:
     return state.changed(metric="tokens", as_of=None), problems
 
 
-def _subject(principal: Principal, state: State) -> Subject:
-    return Subject(principal.account.pk, state, utc_day(timezone.now()))
+def _subject(principal: Principal, state: State) -> ReportRequest:
+    return ReportRequest(principal.account.pk, state, utc_day(timezone.now()))

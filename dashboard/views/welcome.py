@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from accounts.models import Account
-from dashboard import stored
+from dashboard import freshness_summary
 from dashboard.cards import cards
 from integrations.models import Connection
 
@@ -15,7 +15,7 @@ _MOST_CARDS = 5
 
 def first_steps(request: HttpRequest, account: Account) -> HttpResponse | None:
     """Return the page of the first steps; None once a day is stored."""
-    if stored.has_data(account):
+    if freshness_summary.has_data(account):
         return None
     return render(request, "dashboard/welcome.html", unfinished(account))
 

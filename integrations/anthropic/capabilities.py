@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from costs.periods import DayRange
 from costs.records import Origin
+from foundation.periods import DayRange
 from integrations.anthropic import endpoints
-from integrations.anthropic.streams import STREAMS
+from integrations.anthropic.report_specs import REPORT_SPECS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from integrations.anthropic.stream import Stream
+    from integrations.anthropic.report_spec import ReportSpec
     from integrations.errors import Reason
 
 _ORGANIZATION = "organization"
@@ -30,7 +30,7 @@ _CAVEATS: Mapping[str, str] = {
     "enterprise_user_cost_report": _MEMBERS_ONLY,
     "enterprise_user_usage_report": _MEMBERS_ONLY,
 }
-# Any day: which endpoint a stream asks does not depend on it.
+# Any day: which endpoint a spec asks does not depend on it.
 _A_DAY = DayRange(date(2026, 1, 1), date(2026, 1, 2))
 
 
@@ -58,22 +58,22 @@ class Capability:
 
 
 def list_all(origin: Origin, outcomes: Mapping[str, Outcome]) -> list[Capability]:
-    """Return a capability for every stream of a key that reads its bill; `outcomes` is by path."""
-    streams = [stream for stream in STREAMS.values() if stream.origin == origin]
-    read = {stream.name for stream in streams if (found := outcomes.get(_path(stream))) and found.ok}
+    """Return a capability for every spec of a key that reads its bill; `outcomes` is by path."""
+    specs = [spec for spec in REPORT_SPECS.values() if spec.origin == origin]
+    read = {spec.name for spec in specs if (found := outcomes.get(_path(spec))) and found.ok}
     return [
         *_organization(outcomes),
-        *(_capability(stream, outcomes.get(_path(stream)), read) for stream in streams),
+        *(_capability(spec, outcomes.get(_path(spec)), read) for spec in specs),
     ]
 
 
 def list_asked(origin: Origin | None, outcomes: Mapping[str, Outcome]) -> list[Capability]:
-    """Return what was tried of a key that does not pass, each endpoint under the first stream that reads it."""
+    """Return what was tried of a key that does not pass, each endpoint under the first spec that reads it."""
     names: dict[str, str] = {}
-    for stream in STREAMS.values():
+    for spec in REPORT_SPECS.values():
         # A key that could not say whose it is was only tried as one of a Claude Enterprise organisation.
-        if stream.origin == (origin or Origin.CLAUDE_AI):
-            names.setdefault(_path(stream), stream.name)
+        if spec.origin == (origin or Origin.CLAUDE_AI):
+            names.setdefault(_path(spec), spec.name)
     return [
         *_organization(outcomes),
         *(
@@ -89,14 +89,14 @@ def _organization(outcomes: Mapping[str, Outcome]) -> list[Capability]:
     return [] if found is None else [Capability(_ORGANIZATION, found.ok, found.reason, found.detail)]
 
 
-def _capability(stream: Stream, found: Outcome | None, read: set[str]) -> Capability:
-    if stream.instead_of in read:
-        return Capability(stream.name, None, detail=f"Read only where {stream.instead_of} is refused.")
+def _capability(spec: ReportSpec, found: Outcome | None, read: set[str]) -> Capability:
+    if spec.instead_of in read:
+        return Capability(spec.name, None, detail=f"Read only where {spec.instead_of} is refused.")
     if found is None:
-        return Capability(stream.name, None, detail=_NOT_TRIED)
-    caveat = _CAVEATS.get(stream.name, "") if found.ok else ""
-    return Capability(stream.name, found.ok, found.reason, found.detail or caveat)
+        return Capability(spec.name, None, detail=_NOT_TRIED)
+    caveat = _CAVEATS.get(spec.name, "") if found.ok else ""
+    return Capability(spec.name, found.ok, found.reason, found.detail or caveat)
 
 
-def _path(stream: Stream) -> str:
-    return stream.first_page(_A_DAY).path
+def _path(spec: ReportSpec) -> str:
+    return spec.first_page(_A_DAY).path

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from costs.periods import trailing
 from costs.records import Origin
+from foundation.periods import trailing
 from integrations.anthropic import endpoints, keys
-from integrations.anthropic.asking import Asking, is_refusal
 from integrations.anthropic.capabilities import Capability, list_all, list_asked
+from integrations.anthropic.probe_session import ProbeSession, is_refusal
 from integrations.anthropic.reports.analytics import glance_request
 from integrations.anthropic.reports.classic_cost import cost_report_request
 from integrations.anthropic.reports.enterprise import EnterpriseQuery
@@ -19,9 +19,9 @@ from integrations.errors import Fate, Reason, UpstreamError, advice
 if TYPE_CHECKING:
     from datetime import date
 
-    from integrations.anthropic.asking import TakeToken
     from integrations.anthropic.client import AnthropicClient, Organization
-    from integrations.anthropic.stream import Family
+    from integrations.anthropic.probe_session import TakeToken
+    from integrations.anthropic.report_spec import Family
     from integrations.pages import PageRequest
 
 __all__ = ["Capability", "ProbeResult", "probe"]
@@ -66,68 +66,68 @@ def probe(client: AnthropicClient, api_key: str, *, today: date, take_token: Tak
        organisation says its name and has the classic cost report.
     3. The bill, then what tells most about the rest.
     """
-    asking = Asking(client, take_token)
+    session = ProbeSession(client, take_token)
     origin: Origin | None = None
     try:
         keys.require_key_shape(api_key)
         is_enterprise = keys.looks_like_enterprise(api_key)
         find_origin = _enterprise_first if is_enterprise else _console_first
-        origin = find_origin(asking, api_key, today)
-        _read_bill_and_rest(asking, origin, today)
+        origin = find_origin(session, api_key, today)
+        _read_bill_and_rest(session, origin, today)
     except UpstreamError as error:
-        return _refused(asking, origin, error)
-    return _passed(asking, origin)
+        return _refused(session, origin, error)
+    return _passed(session, origin)
 
 
-def _console_first(asking: Asking, api_key: str, today: date) -> Origin:
+def _console_first(session: ProbeSession, api_key: str, today: date) -> Origin:
     try:
-        asking.whose()
+        session.identify()
     except UpstreamError as error:
         told = _recognise(error, api_key)
-        asking.reword(endpoints.ORGANIZATION, told)
+        session.reword(endpoints.ORGANIZATION, told)
         if not (is_refusal(error) and _may_be_enterprise(error, api_key)):
             raise told from error
-        refusal = _enterprise_bill(asking, today)
+        refusal = _enterprise_bill(session, today)
         if refusal is not None:
             raise told from refusal
-        del asking.outcomes[endpoints.ORGANIZATION]
+        del session.outcomes[endpoints.ORGANIZATION]
         return Origin.CLAUDE_AI
     return Origin.CLAUDE_PLATFORM
 
 
-def _enterprise_first(asking: Asking, api_key: str, today: date) -> Origin:
+def _enterprise_first(session: ProbeSession, api_key: str, today: date) -> Origin:
     """
     Ask for the bill of a Claude Enterprise organisation, then make sure that it is one.
 
     Admin keys may read the same reports, so an answer alone does not tell the two kinds apart; taken for the
     other kind, the same amounts would be stored a second time.
     """
-    refusal = _enterprise_bill(asking, today)
+    refusal = _enterprise_bill(session, today)
     if refusal is not None and refusal.scopes and _ADMIN not in refusal.scopes:
         raise _recognise(refusal, api_key)
-    if _is_console(asking, today):
+    if _is_console(session, today):
         return Origin.CLAUDE_PLATFORM
     if refusal is not None:
         raise _recognise(refusal, api_key)
     return Origin.CLAUDE_AI
 
 
-def _enterprise_bill(asking: Asking, today: date) -> UpstreamError | None:
+def _enterprise_bill(session: ProbeSession, today: date) -> UpstreamError | None:
     """Read the new report, else the older one; None when one of them answered, else why the new one did not."""
     days = trailing(today, _DAYS)
-    refusal = asking.refusal(glance_request("cost", days), "analytics")
+    refusal = session.refusal(glance_request("cost", days), "analytics")
     if refusal is None or (refusal.scopes and _READ_ANALYTICS not in refusal.scopes):
         return refusal
     older = EnterpriseQuery("enterprise_cost_report", endpoints.ENTERPRISE_COST).first_page(days)
-    return refusal if asking.refusal(older, "analytics") is not None else None
+    return refusal if session.refusal(older, "analytics") is not None else None
 
 
-def _is_console(asking: Asking, today: date) -> bool:
+def _is_console(session: ProbeSession, today: date) -> bool:
     """Say whether a key belongs to a Console organisation: those alone say their name and have the classic report."""
-    known = asking.organization
+    known = session.organization
     try:
-        asking.whose()
-        asking.page(_last_days_of_cost(today), "classic")
+        session.identify()
+        session.page(_last_days_of_cost(today), "classic")
     except UpstreamError as error:
         if error.reason is Reason.NO_USAGE:
             return True
@@ -135,27 +135,27 @@ def _is_console(asking: Asking, today: date) -> bool:
         if error.fate is not Fate.FATAL:
             raise
         for path in (endpoints.ORGANIZATION, endpoints.COST_REPORT):
-            asking.outcomes.pop(path, None)
-        asking.organization = known
+            session.outcomes.pop(path, None)
+        session.organization = known
         return False
     return True
 
 
-def _read_bill_and_rest(asking: Asking, origin: Origin, today: date) -> None:
+def _read_bill_and_rest(session: ProbeSession, origin: Origin, today: date) -> None:
     """Ask for what is not known yet; UpstreamError when no bill can be read."""
     if origin == Origin.CLAUDE_AI:
-        asking.glance(glance_request("usage", trailing(today, _DAYS)), "analytics")
-        asking.glance(people_request("members", limit=1), "analytics")
+        session.try_page(glance_request("usage", trailing(today, _DAYS)), "analytics")
+        session.try_page(people_request("members", limit=1), "analytics")
         return
     refusal = None
-    if endpoints.COST_REPORT not in asking.outcomes:
-        refusal = asking.refusal(_last_days_of_cost(today), "classic")
+    if endpoints.COST_REPORT not in session.outcomes:
+        refusal = session.refusal(_last_days_of_cost(today), "classic")
     measures: tuple[Literal["cost", "usage"], ...] = ("cost", "usage")
     for measure in measures:
         request = glance_request(measure, trailing(today, _DAYS))
-        if request.path not in asking.outcomes:
-            asking.glance(request, "analytics")
-    if refusal is not None and not asking.outcomes[endpoints.ANALYTICS_COST].ok:
+        if request.path not in session.outcomes:
+            session.try_page(request, "analytics")
+    if refusal is not None and not session.outcomes[endpoints.ANALYTICS_COST].ok:
         raise refusal
 
 
@@ -164,7 +164,7 @@ def _last_days_of_cost(today: date) -> PageRequest:
 
 
 def _may_be_enterprise(error: UpstreamError, api_key: str) -> bool:
-    """Say whether a key that cannot name an organisation is worth asking for an Enterprise bill: some lack the prefix."""
+    """Say whether a key that cannot name an organisation is worth session for an Enterprise bill: some lack the prefix."""
     if error.scopes:
         return _READ_ANALYTICS in error.scopes
     return not (keys.looks_like_inference(api_key) or keys.looks_like_admin(api_key))
@@ -187,33 +187,33 @@ def _recognise(error: UpstreamError, api_key: str) -> UpstreamError:
     return UpstreamError.told(told, Fate.FATAL, request_id=error.request_id, status=error.status)
 
 
-def _passed(asking: Asking, origin: Origin) -> ProbeResult:
-    organization = asking.organization
+def _passed(session: ProbeSession, origin: Origin) -> ProbeResult:
+    organization = session.organization
     assert organization is not None  # noqa: S101 - every answer that tells an origin tells whose it is
-    told = None if asking.has_rows else advice(Reason.NO_USAGE)
+    told = None if session.has_rows else advice(Reason.NO_USAGE)
     return ProbeResult(
         ok=True,
         origin=origin,
         organization=organization,
-        capabilities=list_all(origin, asking.outcomes),
+        capabilities=list_all(origin, session.outcomes),
         reason=told.reason if told else None,
         detail=told.detail if told else f"This key reads the cost reports of {organization.name}.",
         remedy=told.remedy if told else "",
-        request_ids=asking.request_ids,
-        rate_limited=asking.rate_limited,
+        request_ids=session.request_ids,
+        rate_limited=session.rate_limited,
     )
 
 
-def _refused(asking: Asking, origin: Origin | None, error: UpstreamError) -> ProbeResult:
+def _refused(session: ProbeSession, origin: Origin | None, error: UpstreamError) -> ProbeResult:
     return ProbeResult(
         ok=False,
         origin=origin,
-        organization=asking.organization,
-        capabilities=list_asked(origin, asking.outcomes),
+        organization=session.organization,
+        capabilities=list_asked(origin, session.outcomes),
         reason=error.reason,
         detail=error.detail,
         remedy=error.remedy,
-        request_ids=asking.request_ids,
+        request_ids=session.request_ids,
         retry_after_seconds=error.retry_after_seconds,
-        rate_limited=asking.rate_limited,
+        rate_limited=session.rate_limited,
     )

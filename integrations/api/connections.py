@@ -11,14 +11,14 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.endpoints import idempotency
+from accounts.endpoints.views import ApiView
 from accounts.idempotency import Answer
 from accounts.models import Role
-from config.api import idempotency
-from config.api.pagination import KeysetPaginator, Page, PageQuery, page_of, page_response
-from config.api.parsing import NothingSerializer
-from config.api.views import ApiView
-from config.problems import FieldError, ProblemError, invalid, unavailable
-from costs.periods import DayRange
+from foundation.api.pagination import KeysetPaginator, Page, PageQuery, page_of, page_response
+from foundation.api.parsing import NothingSerializer
+from foundation.periods import DayRange
+from foundation.problems import FieldError, ProblemError, invalid, unavailable
 from integrations.api import examples
 from integrations.api.overview import overviews
 from integrations.api.serializers import (
@@ -181,7 +181,7 @@ class KeyTestView(ConnectionApiView):
     )
     def post(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         body = self.read_body(KeySerializer)
-        found = lifecycle.test_key(self.account, body["api_key"], actor=self.principal.name)
+        found = lifecycle.check_key(self.account, body["api_key"], actor=self.principal.name)
         return Response(TestResultSerializer(found).data)
 
 
@@ -246,7 +246,9 @@ class StoredKeyTestView(ConnectionApiView):
     def post(self, request: Request, connection_id: UUID) -> Response:  # noqa: ARG002
         connection = self.find(connection_id)
         self.read_body(NothingSerializer)
-        return Response(TestResultSerializer(lifecycle.test(connection, actor=self.principal.name)).data)
+        return Response(
+            TestResultSerializer(lifecycle.check_connection(connection, actor=self.principal.name)).data
+        )
 
 
 class SyncView(ConnectionApiView):

@@ -68,7 +68,7 @@ def _progresses(connections: Sequence[Connection]) -> dict[UUID, Progress]:
         ).values_list("connection_id", flat=True)
     )
     done = _days_done([run for run in latest.values() if run.connection_id not in filling])
-    bills = Report.objects.filter(connection__in=connections, stream=F("connection__cost_source"))
+    bills = Report.objects.filter(connection__in=connections, report_name=F("connection__cost_source"))
     begins = dict(bills.values_list("connection_id", "wanted_from"))
     found: dict[UUID, Progress] = {}
     now = database_now()
@@ -88,7 +88,7 @@ def _progresses(connections: Sequence[Connection]) -> dict[UUID, Progress]:
 def _days_done(closed: Sequence[SyncRun]) -> dict[UUID, int]:
     days: dict[UUID, int] = defaultdict(int)
     windows = SyncStep.objects.filter(
-        run__in=closed, status=SyncStep.Status.DONE, stream=F("run__connection__cost_source")
+        run__in=closed, status=SyncStep.Status.DONE, report_name=F("run__connection__cost_source")
     ).values_list("run_id", "window_start", "window_end")
     for run_id, start, end in windows:
         days[run_id] += (end - start).days

@@ -9,8 +9,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.pagination import KeysetPaginator, page_of, page_response
-from config.api.views import ApiView
+from accounts.endpoints.views import ApiView
+from foundation.api.pagination import KeysetPaginator, page_of, page_response
 from integrations.api import examples
 from integrations.api.connections import ConnectionApiView
 from integrations.api.serializers import RunQuery, RunSerializer

@@ -8,11 +8,11 @@ from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.fields import Choice, TextField
-from config.api.pagination import PageQuery
-from config.api.parameters import DayField, RangeFields, TextOrNullField
-from config.api.parsing import QuerySerializer, StrictSerializer
 from costs.records import Origin
+from foundation.api.fields import Choice, TextField
+from foundation.api.pagination import PageQuery
+from foundation.api.parameters import DayField, RangeFields, TextOrNullField
+from foundation.api.parsing import QuerySerializer, StrictSerializer
 from integrations.models import Provider, Status
 from workers import runs
 from workers.models import SyncRun, Trigger
@@ -78,7 +78,7 @@ class BackfillSerializer(serializers.Serializer[Any]):
 class ReportSerializer(serializers.Serializer[Any]):
     """One report of a connection."""
 
-    report = serializers.CharField(source="stream")
+    report = serializers.CharField(source="report_name")
     kind = serializers.CharField(help_text="cost, usage, activity or names.")
     is_refused = serializers.BooleanField(help_text="Upstream refuses it to this key; the others go on.")
     from_day = serializers.DateField(source="wanted_from", allow_null=True, help_text="The first day it has.")

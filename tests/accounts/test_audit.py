@@ -31,7 +31,7 @@ NO_ACTIONS = re.compile(
 )
 
 
-# Put together from two words, in dashboard/keeping.py.
+# Put together from two words, in dashboard/saved_views.py.
 BUILT = {f"{kind}.{deed}" for kind in ("view", "dashboard") for deed in ("saved", "edited", "deleted")}
 
 

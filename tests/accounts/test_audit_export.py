@@ -15,8 +15,8 @@ from django.urls import reverse
 
 from accounts import audit
 from accounts.models import AuditEvent, Role
-from config import csv_text, streaming
-from config.places import Places
+from foundation import csv_text, streaming
+from foundation.concurrency import ConcurrencyLimit
 from tests.accounts.test_api import caller
 from tests.api.conftest import Caller, pointers, problem
 
@@ -52,8 +52,8 @@ def ask(request, admin, browser) -> Any:
 
 
 @pytest.fixture
-def places(monkeypatch) -> Places:
-    made = Places(3, 2)
+def places(monkeypatch) -> ConcurrencyLimit:
+    made = ConcurrencyLimit(3, 2)
     monkeypatch.setattr(streaming, "_places", made)
     return made
 

@@ -20,7 +20,7 @@ from accounts.invitations import Offer
 from accounts.models import AuditEvent, Role, User
 from alerts import outbox
 from alerts.models import OutboxMessage
-from config import logs
+from foundation import logs
 from tests.accounts.test_settings_pages import as_
 from tests.accounts.test_sign_in import sign_in
 from tests.accounts.test_url_map import charlie_asks, is_file, routes, zanzibar  # noqa: F401 - fixtures

@@ -17,7 +17,7 @@ from accounts import second_factor
 from accounts.models import AuditEvent, Membership, Role, User
 from alerts import outbox
 from alerts.models import OutboxMessage
-from config import ring
+from foundation import ring
 
 PASSWORD = "correct horse battery"
 pytestmark = pytest.mark.django_db

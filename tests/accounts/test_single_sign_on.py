@@ -26,7 +26,7 @@ from django.utils import timezone
 from accounts import invitations
 from accounts.invitations import Offer
 from accounts.models import AuditEvent, Membership, Role, User
-from config import env
+from foundation import env
 from tests.accounts.test_sign_in import add_app, sign_in
 
 LOGIN = "/accounts/sso/login/"

@@ -24,9 +24,9 @@ from accounts.models import Account, AuditEvent, SqlReader
 from costs import selectors, sources, usage, values
 from costs.models import Resource, Restatement
 from costs.names import record_names
-from costs.periods import DayRange
 from costs.records import NameRecord
 from costs.selectors import CostQuery
+from foundation.periods import DayRange
 from tests.api.conftest import DAY, record, store, stored_connection, utc
 from tests.sources.conftest import CONSOLE, ENTERPRISE, days, decimals, filled, key_of  # noqa: F401 - fixtures
 

@@ -44,10 +44,10 @@ def rows(account) -> dict[type, object]:
         connection=connection, lane=lane, trigger="force", from_day=now.date(), to_day=now.date(), priority=10
     )
     step = SyncStep.objects.create(
-        run=run, position=0, stream="cost_report", window_start=now.date(), window_end=now.date()
+        run=run, position=0, report_name="cost_report", window_start=now.date(), window_end=now.date()
     )
     page = Page.objects.create(
-        step=step, generation=1, sequence=1, path="/v1/organizations/cost_report", query=[["limit", "31"]],
+        step=step, attempt=1, sequence=1, path="/v1/organizations/cost_report", query=[["limit", "31"]],
         request_id="req_1", status_code=200, sha256=b"\x01" * 32, body=zlib.compress(b'{"data":["<script>"]}'),
         requested_at=now,
     )  # fmt: skip

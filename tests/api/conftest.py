@@ -18,8 +18,8 @@ from accounts.tokens import Terms
 from costs.ingest import Window, replace_window
 from costs.models import CostFact
 from costs.records import CostRecord, Origin
+from devtools.simulator.keys import key_text
 from integrations.models import Connection, Report, Status
-from integrations.simulator.keys import key_text
 from workers import lifecycle
 from workers.lifecycle import NewConnection
 
@@ -115,7 +115,7 @@ def stored_connection(account: Account, number: int = 1, **fields: Any) -> Conne
     )
     Report.objects.create(
         connection=connection,
-        stream="cost_report",
+        report_name="cost_report",
         kind="cost",
         is_bill=True,
         wanted_from=connection.wanted_from,

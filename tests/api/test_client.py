@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from costs.money import sum_usd
-from integrations.simulator.keys import key_text
+from devtools.simulator.keys import key_text
+from foundation.money import sum_usd
 from tests.api.conftest import ACORN
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,8 +6,8 @@ import pytest
 
 from accounts.models import AuditEvent
 from costs.models import CostFact
+from devtools.simulator.keys import INFERENCE, key_text
 from integrations.models import Connection, Credential, Status
-from integrations.simulator.keys import INFERENCE, key_text
 from tests.api.conftest import (
     ACORN,
     BIRCH,

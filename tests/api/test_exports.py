@@ -15,16 +15,16 @@ import pytest
 from django.db import connections, transaction
 from pyarrow import parquet
 
-from config import csv_text, streaming
-from config.places import Places
-from config.streaming import Export, Stream
 from costs.ingest import Window, replace_window
 from costs.models import CostFact, UsageFact
-from costs.money import sum_usd, usd_text
 from costs.names import record_names
 from costs.records import NameRecord, Origin
 from costs.tables import USAGE
 from costs.usage_records import UsageRecord
+from foundation import csv_text, streaming
+from foundation.concurrency import ConcurrencyLimit
+from foundation.money import sum_usd, usd_text
+from foundation.streaming import Export, Stream
 from tests.api.conftest import DAY, pointers, problem, record, store, stored_connection, utc
 from tests.api.test_costs import FIRST, OCTOBER, named
 
@@ -434,9 +434,9 @@ def in_another_session(statement: str) -> None:
 
 class TestTrouble:
     @pytest.fixture
-    def places(self, monkeypatch) -> Places:
+    def places(self, monkeypatch) -> ConcurrencyLimit:
         """Three, two of them for one account; taken by no thread but the test's."""
-        made = Places(3, 2)
+        made = ConcurrencyLimit(3, 2)
         monkeypatch.setattr(streaming, "_places", made)
         return made
 

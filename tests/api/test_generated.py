@@ -24,8 +24,8 @@ from schemathesis.core.failures import Failure
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from accounts.models import ApiToken, Role
+from devtools.simulator.keys import key_text
 from integrations.errors import Reason
-from integrations.simulator.keys import key_text
 from tests.api.conftest import ACORN, caller, record, store, utc
 from tests.api.test_costs import FIRST, named
 from workers import lifecycle

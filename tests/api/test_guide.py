@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from config.api.parameters import MAX_LIST_DAYS
-from config.api.throttling import REQUESTS_PER_MINUTE
+from foundation.api.allowance import REQUESTS_PER_MINUTE
+from foundation.api.parameters import MAX_LIST_DAYS
 from integrations.errors import Reason
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")

@@ -9,8 +9,8 @@ from django.utils import timezone
 from accounts import idempotency
 from accounts.idempotency import Answer, KeyReusedError, StillRunningError
 from accounts.models import IdempotencyRecord
+from devtools.simulator.keys import INFERENCE, key_text
 from integrations.models import Connection
-from integrations.simulator.keys import INFERENCE, key_text
 from tests.api.conftest import ACORN, BIRCH, pointers, problem
 from workers.models import SyncRun
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.db import transaction
 
-from config.api.urls import urlpatterns
+from config.api_urls import urlpatterns
 from costs.ingest import Window, replace_window
 from costs.names import record_names
 from costs.records import NameRecord, Origin

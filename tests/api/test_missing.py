@@ -70,7 +70,7 @@ class TestNothingStored:
 
     def test_a_filter_needs_the_report_that_states_it(self, viewer, connection):
         Report.objects.create(
-            connection=connection, stream="analytics_cost", kind="cost", is_bill=True, wanted_from=FIRST
+            connection=connection, report_name="analytics_cost", kind="cost", is_bill=True, wanted_from=FIRST
         )
         store(connection, *(record(day, "1") for day in ALL))
 
@@ -167,7 +167,7 @@ class TestEnterprise:
         found = stored_connection(
             account, origin="claude_ai", cost_source="enterprise_cost", wanted_from=dt.date(2025, 1, 10)
         )
-        Report.objects.update(stream="enterprise_cost", wanted_from=dt.date(2026, 1, 1))
+        Report.objects.update(report_name="enterprise_cost", wanted_from=dt.date(2026, 1, 1))
         for n in range(10):
             DayDigest.objects.create(
                 connection=found, source="enterprise_cost", day=dt.date(2026, 1, 1) + n * DAY, digest=b"",

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.serializers import ValidationError
 
-from config.api.fields import Choice, IdField, NumberField, TextField, WholeNumberField
-from config.api.parameters import DayField, MomentField
-from config.api.parsing import StrictSerializer
+from foundation.api.fields import Choice, IdField, NumberField, TextField, WholeNumberField
+from foundation.api.parameters import DayField, MomentField
+from foundation.api.parsing import StrictSerializer
 from integrations.api.connections import ConnectionApiView
 from tests.api.conftest import DAY, pointers, problem, record, store, stored_connection, utc
 from workers import lifecycle

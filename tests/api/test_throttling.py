@@ -7,7 +7,7 @@ import time_machine
 from django.core.cache import cache
 
 from accounts.models import ApiToken
-from config.api.throttling import REQUESTS_PER_MINUTE
+from foundation.api.allowance import REQUESTS_PER_MINUTE
 from tests.api.conftest import problem
 from workers import bucket
 

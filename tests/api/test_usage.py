@@ -24,16 +24,16 @@ YESTERDAY = OCTOBER - DAY
 
 
 def read_usage(
-    connection: Any, *days: dt.date, tokens: int = 1, stream: str = "usage_report", **read: Any
+    connection: Any, *days: dt.date, tokens: int = 1, report_name: str = "usage_report", **read: Any
 ) -> None:
     """Store one row of usage for each of the days, as read long after or at `as_of`."""
     rows = [
-        UsageRecord(day=day, origin=Origin.CLAUDE_PLATFORM, source=stream, output_tokens=tokens)
+        UsageRecord(day=day, origin=Origin.CLAUDE_PLATFORM, source=report_name, output_tokens=tokens)
         for day in days
     ]
     moment = read.get("as_of", utc("2026-12-01"))
     with transaction.atomic():
-        replace_window(Window(connection.pk, stream, frozenset(days), moment, moment, None, USAGE), rows)
+        replace_window(Window(connection.pk, report_name, frozenset(days), moment, moment, None, USAGE), rows)
 
 
 def offer(connection: Any, **report: Any) -> None:
@@ -102,16 +102,16 @@ class TestCompleteness:
 
     def test_is_as_final_as_the_report_that_was_read_longest_ago(self, summary, connection):
         """Whichever report answers best depends on the question, so the worst is told."""
-        offer(connection, stream="analytics_usage")
+        offer(connection, report_name="analytics_usage")
         read_usage(connection, YESTERDAY, OCTOBER)
-        read_usage(connection, OCTOBER, stream="analytics_usage", as_of=utc("2026-10-02"))
+        read_usage(connection, OCTOBER, report_name="analytics_usage", as_of=utc("2026-10-02"))
 
         found = summary()
 
         assert (found["state"], found["previous_state"]) == ("provisional", "settled")
 
     def test_a_day_of_which_one_report_has_nothing_is_told_by_another(self, summary, connection):
-        offer(connection, stream="analytics_usage", wanted_from=OCTOBER)
+        offer(connection, report_name="analytics_usage", wanted_from=OCTOBER)
         read_usage(connection, YESTERDAY, OCTOBER)
 
         assert (summary()["state"], summary()["previous_state"]) == ("settled", "settled")

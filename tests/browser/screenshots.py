@@ -12,7 +12,7 @@ import pytest
 
 from dashboard.models import Dashboard, SavedView, Tile
 from integrations.models import Connection
-from workers import lanes, lifecycle, turn
+from workers import executor, lanes, lifecycle
 from workers.clock import database_now
 from workers.lifecycle import NewConnection
 
@@ -117,7 +117,7 @@ def test_pages(surf, admin_user, account, run_due, simulator, key_of, settings):
     connect(account, key_of("cedar-group"))
     for _ in range(3):
         for lane_id in lanes.wake_due():
-            turn.run_turn(lane_id)
+            executor.process_lane(lane_id)
     for look, each in looks.items():
         shoot(each, "/connections/", f"connections-{look}")
 

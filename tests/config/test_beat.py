@@ -12,7 +12,7 @@ from celery.beat import Service
 
 from config.beat import MOST_WAITING
 from config.celery import app
-from config.queues import key_of
+from foundation.queues import key_of
 from workers import signs
 from workers.bucket import redis_client
 

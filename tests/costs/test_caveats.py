@@ -8,7 +8,7 @@ import pytest
 from costs.caveats import list_caveats
 from costs.coverage import Scope, read_coverage
 from costs.models import DayDigest
-from costs.periods import DayRange
+from foundation.periods import DayRange
 from tests.costs.test_ingest import MONDAY, T0, make_connection, put, record
 
 ONE = dt.timedelta(days=1)

@@ -9,7 +9,7 @@ import pytest
 from costs.coverage import Gap, Reason, Scope, read_coverage
 from costs.freshness import DayState
 from costs.models import DayDigest
-from costs.periods import DayRange
+from foundation.periods import DayRange
 from integrations.models import Report, Status
 from tests.api.conftest import DAY, record, store, stored_connection, utc
 
@@ -43,7 +43,11 @@ def change(connection, **fields) -> None:
 
 def of_keys(connection, wanted_from=FIRST) -> Report:
     return Report.objects.create(
-        connection=connection, stream="analytics_cost", kind="cost", is_bill=True, wanted_from=wanted_from
+        connection=connection,
+        report_name="analytics_cost",
+        kind="cost",
+        is_bill=True,
+        wanted_from=wanted_from,
     )
 
 
@@ -113,7 +117,7 @@ class TestMissing:
 
     def test_nothing_of_2025_can_be_had_from_the_analytics_api(self, read, connection):
         change(connection, origin="claude_ai", cost_source="enterprise_cost")
-        Report.objects.update(stream="enterprise_cost")
+        Report.objects.update(report_name="enterprise_cost")
         new_year = DayRange(dt.date(2025, 12, 30), dt.date(2026, 1, 2))
 
         assert read(new_year).missing == (
@@ -172,7 +176,11 @@ class TestMissing:
 
     def test_usage_that_is_refused_is_named(self, read, connection):
         Report.objects.create(
-            connection=connection, stream="usage_report", kind="usage", wanted_from=FIRST, is_refused=True
+            connection=connection,
+            report_name="usage_report",
+            kind="usage",
+            wanted_from=FIRST,
+            is_refused=True,
         )
 
         assert read(kind="usage").missing == (Gap(DAYS, Reason.REFUSED),)

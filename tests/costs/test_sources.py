@@ -1,17 +1,17 @@
-"""What the domain knows of each report is what its stream reads."""
+"""What the domain knows of each report is what its spec reads."""
 
 import datetime as dt
 
 from costs import sources
 from costs.records import Origin
-from integrations.anthropic.streams import STREAMS
+from integrations.anthropic.report_specs import REPORT_SPECS
 
 
 def test_every_report_by_day_is_known_as_it_is_read():
     read = {
-        stream.name: (stream.origin, stream.kind, stream.dimensions, stream.is_bill)
-        for stream in STREAMS.values()
-        if stream.kind in {"cost", "usage"}
+        spec.name: (spec.origin, spec.kind, spec.dimensions, spec.is_bill)
+        for spec in REPORT_SPECS.values()
+        if spec.kind in {"cost", "usage"}
     }
 
     assert read == {
@@ -24,9 +24,9 @@ def test_every_report_by_day_is_known_as_it_is_read():
 def test_every_report_begins_where_its_stream_does():
     long_ago = dt.date(2000, 1, 1)
     begins = {
-        stream.name: stream.floor(long_ago) if stream.floor else None
-        for stream in STREAMS.values()
-        if stream.kind in {"cost", "usage"}
+        spec.name: spec.floor(long_ago) if spec.floor else None
+        for spec in REPORT_SPECS.values()
+        if spec.kind in {"cost", "usage"}
     }
 
     assert begins == {
@@ -74,16 +74,18 @@ class TestRank:
 
 class TestToldApart:
     def test_two_dimensions_that_no_report_has_together(self):
-        assert not sources.told_apart([Origin.CLAUDE_PLATFORM], "usage", ["api_key_id", "context_window"])
+        assert not sources.reported_together(
+            [Origin.CLAUDE_PLATFORM], "usage", ["api_key_id", "context_window"]
+        )
 
     def test_what_an_origin_never_has_is_no_obstacle(self):
-        assert sources.told_apart([Origin.CLAUDE_AI], "usage", ["api_key_id", "context_window"])
+        assert sources.reported_together([Origin.CLAUDE_AI], "usage", ["api_key_id", "context_window"])
 
     def test_shares_are_asked_for_by_name(self):
         both = ["api_key_id", "context_window"]
 
-        assert not sources.told_apart([Origin.CLAUDE_PLATFORM], "cost", both)
-        assert sources.told_apart([Origin.CLAUDE_PLATFORM], "cost", [*both, "attribution"])
+        assert not sources.reported_together([Origin.CLAUDE_PLATFORM], "cost", both)
+        assert sources.reported_together([Origin.CLAUDE_PLATFORM], "cost", [*both, "attribution"])
 
 
 def test_says_which_reports_do_not_state_a_dimension():

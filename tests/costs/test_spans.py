@@ -10,9 +10,9 @@ import pytest
 from django.test import Client
 
 from accounts.models import Role
-from costs.periods import DayRange
 from costs.selectors import CostQuery
 from costs.spans import Span, Spans
+from foundation.periods import DayRange
 from tests.api.conftest import DAY, Caller, caller, record, store, stored_connection
 
 FIRST = dt.date(2026, 1, 1)

@@ -10,12 +10,12 @@ from django.db import transaction
 from costs import selectors
 from costs.ingest import Window, replace_window
 from costs.models import Resource
-from costs.movers import read_movements
-from costs.named import told_apart
-from costs.periods import DayRange
+from costs.named import make_distinct
 from costs.records import CostRecord, Origin
 from costs.selectors import CostQuery
 from costs.values import API_KEYS, no_workspace
+from costs.variance import read_group_deltas
+from foundation.periods import DayRange
 from integrations.models import Connection
 from tests.costs.test_ingest import DAYS, MONDAY, T0, make_connection, put, record
 
@@ -75,7 +75,7 @@ class TestWorkspaces:
         assert by_workspace(both) == {CLAUDE_AI: 30, None: 9, "w1": 2}
 
     def test_are_the_same_where_two_ranges_are_compared(self, both):
-        moved = read_movements(both, NOTHING, ["workspace_id"])
+        moved = read_group_deltas(both, NOTHING, ["workspace_id"])
 
         assert {each.key[0]: each.now_usd for each in moved.cells} == by_workspace(both)
 
@@ -151,25 +151,28 @@ class TestActors:
 
 class TestToldApart:
     def test_leaves_names_alone_that_nothing_else_has(self):
-        assert told_apart({"a": "Search", "b": "Legal"}, {"a": "archived"}) == {"a": "Search", "b": "Legal"}
+        assert make_distinct({"a": "Search", "b": "Legal"}, {"a": "archived"}) == {
+            "a": "Search",
+            "b": "Legal",
+        }
 
     def test_says_what_tells_two_of_one_name_apart(self):
         named = {"a": "Claude Code", "b": "Claude Code", "c": "Legal"}
 
-        assert told_apart(named, {"b": "archived"}) == {
+        assert make_distinct(named, {"b": "archived"}) == {
             "a": "Claude Code", "b": "Claude Code · archived", "c": "Legal",
         }  # fmt: skip
 
     def test_takes_the_end_of_the_id_where_no_mark_is_enough(self):
         named = dict.fromkeys(("wrkspc_live", "wrkspc_old1", "wrkspc_old2"), "Claude Code")
 
-        assert told_apart(named, {"wrkspc_old1": "archived", "wrkspc_old2": "archived"}) == {
+        assert make_distinct(named, {"wrkspc_old1": "archived", "wrkspc_old2": "archived"}) == {
             "wrkspc_live": "Claude Code",
             "wrkspc_old1": "Claude Code · archived · …old1",
             "wrkspc_old2": "Claude Code · archived · …old2",
         }
 
     def test_takes_more_of_ids_that_end_alike(self):
-        assert told_apart({"a-1111": "Twin", "b-1111": "Twin"}) == {
+        assert make_distinct({"a-1111": "Twin", "b-1111": "Twin"}) == {
             "a-1111": "Twin · a-1111", "b-1111": "Twin · b-1111"
         }  # fmt: skip

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costs.money import sum_usd
-from costs.movers import Movement
-from costs.periods import DayRange
+from costs.variance import GroupDelta
 from dashboard import figures, palette
 from dashboard.chart import Canvas, Chart, draw
 from dashboard.explore import table
 from dashboard.explore.table import Layout
+from foundation.money import sum_usd
+from foundation.periods import DayRange
 
 FIRST = dt.date(2026, 11, 2)  # a Monday
 WEEK = DayRange(FIRST, FIRST + dt.timedelta(days=7))
@@ -134,7 +134,7 @@ class TestColours:
 class TestTable:
     @given(st.dictionaries(st.integers(0, 30), st.tuples(AMOUNTS, AMOUNTS), min_size=1))
     def test_has_the_groups_and_the_rest_of_the_chart(self, groups):
-        movements = [Movement((f"{key:02}",), *both) for key, both in groups.items()]
+        movements = [GroupDelta((f"{key:02}",), *both) for key, both in groups.items()]
         layout = Layout(
             ("A",), lambda key: (str(key[0]),), {}, lambda _: "", True, "-amount", table.MOST_ROWS
         )
@@ -149,7 +149,7 @@ class TestTable:
 
     @given(st.dictionaries(st.integers(0, 30), AMOUNTS, min_size=1))
     def test_has_shares_that_add_up_to_what_was_charged(self, groups):
-        movements = [Movement((f"{key:02}",), amount, Decimal(0)) for key, amount in groups.items()]
+        movements = [GroupDelta((f"{key:02}",), amount, Decimal(0)) for key, amount in groups.items()]
         layout = Layout(("A",), lambda key: (str(key[0]),), {}, lambda _: "", False, "-amount", 10)
 
         shares = [row.share for row in table.build(movements, layout).lines if row.share is not None]
@@ -167,7 +167,7 @@ class TestTable:
         ],
     )
     def test_gives_a_credit_no_share(self, amounts, shares, total):
-        movements = [Movement((str(n),), Decimal(amount), Decimal(0)) for n, amount in enumerate(amounts)]
+        movements = [GroupDelta((str(n),), Decimal(amount), Decimal(0)) for n, amount in enumerate(amounts)]
         layout = Layout(("A",), lambda key: (str(key[0]),), {}, lambda _: "", False, "name", 10)
 
         built = table.build(movements, layout)
@@ -176,7 +176,7 @@ class TestTable:
         assert built.total.share == total
 
     def test_names_tokens_that_have_no_amount(self):
-        movements = [Movement(("a",), Decimal(8), Decimal(0))]
+        movements = [GroupDelta(("a",), Decimal(8), Decimal(0))]
         tokens = {("a",): 2_000_000, **{(name,): 500_000 for name in "bcde"}}
         layout = Layout(
             ("A",), lambda key: (str(key[0]),), {}, lambda _: "", False, "name", 10, tokens=tokens
@@ -191,7 +191,7 @@ class TestTable:
 
     @given(st.dictionaries(st.integers(0, 30), st.tuples(AMOUNTS, AMOUNTS)))
     def test_adds_up_to_the_total(self, groups):
-        movements = [Movement((str(key),), *both) for key, both in groups.items()]
+        movements = [GroupDelta((str(key),), *both) for key, both in groups.items()]
         layout = Layout(("A",), lambda key: (str(key[0]),), {}, lambda _: "", True, "-change", 10)
 
         built = table.build(movements, layout)

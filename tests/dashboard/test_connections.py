@@ -7,8 +7,8 @@ import pytest
 
 from accounts.models import AuditEvent
 from costs.models import Restatement
-from costs.money import usd_text
-from dashboard.wording import capability_words
+from dashboard.enum_labels import capability_words
+from foundation.money import usd_text
 from integrations.models import Connection, Status
 from tests.dashboard.conftest import figures_in
 from workers import lifecycle

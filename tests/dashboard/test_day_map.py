@@ -43,7 +43,7 @@ class TestConnectionMap:
         assert {strip.runs[-1].state for strip in strips} == {"running"}
 
     def test_says_why_a_report_cannot_be_read(self, filled, viewer, visit):
-        report = filled.reports.get(stream="claude_code")
+        report = filled.reports.get(report_name="claude_code")
         report.is_refused, report.detail = True, "The key lacks a scope."
         report.save()
 
@@ -61,7 +61,9 @@ class TestCapabilities:
         assert set(found.values()) == {True}
 
     def test_tell_what_was_refused_since(self, filled):
-        filled.reports.filter(stream="claude_code").update(is_refused=True, detail="The key lacks a scope.")
+        filled.reports.filter(report_name="claude_code").update(
+            is_refused=True, detail="The key lacks a scope."
+        )
 
         refused = next(each for each in capabilities(filled) if each.name == "Claude Code activity")
 

@@ -8,7 +8,7 @@ import pytest
 from costs import selectors
 from costs.models import CostFact, DayDigest, Resource, ResourceName
 from costs.selectors import CostQuery
-from dashboard import naming, ranges
+from dashboard import labels, ranges
 from tests.dashboard.conftest import figures_in, today
 from workers import lifecycle
 
@@ -85,7 +85,7 @@ class TestNames:
             key.attributes = {"scope": {"type": "workspace", "workspace_id": workspace}}
             key.save()
 
-        names = naming.names(account.pk, ["api_key_id"])
+        names = labels.names(account.pk, ["api_key_id"])
 
         assert names.label("api_key_id", twins[0].resource_id) == "twin · w1"
         assert names.label("api_key_id", twins[1].resource_id).startswith("twin · Default")
@@ -93,11 +93,11 @@ class TestNames:
     def test_of_one_workspace_are_told_apart_by_their_ids(self, account, twins):
         Resource.objects.filter(pk__in=[key.pk for key in twins]).update(attributes={"workspace_id": "w1"})
 
-        names = naming.names(account.pk, ["api_key_id", "actor_id"])
+        names = labels.names(account.pk, ["api_key_id", "actor_id"])
 
-        labels = [names.label("api_key_id", key.resource_id) for key in twins]
-        assert labels == [f"twin · w1 · …{key.resource_id[-4:]}" for key in twins]
-        assert names.label("actor_id", twins[0].resource_id) == f"{labels[0]} (API key)"
+        found = [names.label("api_key_id", key.resource_id) for key in twins]
+        assert found == [f"twin · w1 · …{key.resource_id[-4:]}" for key in twins]
+        assert names.label("actor_id", twins[0].resource_id) == f"{found[0]} (API key)"
 
 
 class TestAttribution:

@@ -13,11 +13,11 @@ from django.db.models.functions import Cast, Concat
 
 from costs import selectors
 from costs.models import CostFact
-from costs.money import sum_usd
-from costs.periods import DayRange
 from costs.selectors import CostQuery
 from dashboard.explore import table
 from dashboard.explore.table import ALL_ROWS, Layout
+from foundation.money import sum_usd
+from foundation.periods import DayRange
 from integrations.models import Status
 from tests.dashboard.conftest import figures_in, today
 from workers import lifecycle
@@ -107,9 +107,9 @@ class TestFilters:
 
 class TestTable:
     def test_keeps_the_largest_and_adds_up_the_rest(self):
-        from costs.movers import Movement
+        from costs.variance import GroupDelta
 
-        movements = [Movement((f"m{n:02}",), Decimal(100 - n), Decimal(0)) for n in range(30)]
+        movements = [GroupDelta((f"m{n:02}",), Decimal(100 - n), Decimal(0)) for n in range(30)]
         layout = Layout(("Model",), lambda key: (str(key[0]),), {}, lambda _: "", False, "name", 10)
 
         built = table.build(movements, layout)
@@ -125,12 +125,12 @@ class TestTable:
     )  # fmt: skip
     def test_is_sorted_as_asked(self, sort, order):
         """A grew from 10 to 12 (+20 %), B is new with 50, C fell from 20 to 5."""
-        from costs.movers import Movement
+        from costs.variance import GroupDelta
 
         movements = [
-            Movement(("a",), Decimal(12), Decimal(10)),
-            Movement(("b",), Decimal(50), Decimal(0)),
-            Movement(("c",), Decimal(5), Decimal(20)),
+            GroupDelta(("a",), Decimal(12), Decimal(10)),
+            GroupDelta(("b",), Decimal(50), Decimal(0)),
+            GroupDelta(("c",), Decimal(5), Decimal(20)),
         ]
         layout = Layout(("Model",), lambda key: (str(key[0]).upper(),), {}, lambda _: "", True, sort, 10)
 
@@ -182,12 +182,12 @@ class TestComparison:
 
     @pytest.mark.parametrize("group_by", ["none", "workspace_id"])
     def test_shows_groups_that_add_up_to_the_change(self, viewer, visit, filled, group_by):
-        from dashboard.explore.ground import Subject
         from dashboard.explore.movers import read_movers
+        from dashboard.explore.report_context import ReportRequest
         from dashboard.explore.state import State
 
         state = State(range="7d", group_by=() if group_by == "none" else (group_by,))
-        found = read_movers(Subject(filled.account_id, state, today())).movers
+        found = read_movers(ReportRequest(filled.account_id, state, today())).movers
 
         text = visit(viewer).get(f"/explore/?{LAST_WEEK}&group_by={group_by}").text
         total, before = (Decimal(figure) for figure in figures_in(text)[:2])

@@ -7,9 +7,9 @@ from django.http import QueryDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costs.periods import DayRange
-from dashboard import naming, ranges
+from dashboard import labels, ranges
 from dashboard.explore.state import COMPARES, GRANULARITIES, SORTS, State, read, read_days
+from foundation.periods import DayRange
 
 TODAY = dt.date(2026, 11, 22)
 # A filter's value is never empty, and the word null stands for the absence of one.
@@ -22,13 +22,13 @@ def states(draw) -> State:
     chosen = draw(st.sampled_from([*ranges.PRESETS, ranges.CUSTOM]))
     first, last = sorted(draw(st.tuples(DAYS, DAYS)))
     is_custom = chosen == ranges.CUSTOM
-    dimensions = st.sampled_from([name for name in naming.DIMENSIONS if name != "connection"])
+    dimensions = st.sampled_from([name for name in labels.DIMENSIONS if name != "connection"])
     filters = draw(
         st.dictionaries(
             dimensions, st.lists(VALUES, min_size=1, max_size=2, unique=True).map(tuple), max_size=3
         )
     )
-    order = list(naming.DIMENSIONS)
+    order = list(labels.DIMENSIONS)
     return State(
         range=chosen,
         first=first if is_custom else None,

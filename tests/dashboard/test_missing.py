@@ -43,7 +43,7 @@ def connection(account):
 def store_keys(connection, days: list[dt.date]) -> None:
     """Store the same dollars by key, as the analytics report has them."""
     Report.objects.get_or_create(
-        connection=connection, stream="analytics_cost", kind="cost", is_bill=True, wanted_from=days_ago(FIRST_DAY)[0]
+        connection=connection, report_name="analytics_cost", kind="cost", is_bill=True, wanted_from=days_ago(FIRST_DAY)[0]
     )  # fmt: skip
     rows = [
         replace(record(day, "1", model="opus", api_key_id="apikey_1"), source="analytics_cost")

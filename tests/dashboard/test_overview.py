@@ -9,8 +9,8 @@ import pytest
 
 from costs import selectors
 from costs.models import CostFact, DayDigest
-from costs.periods import DayRange
 from costs.selectors import CostQuery
+from foundation.periods import DayRange
 from tests.dashboard.conftest import figures_in
 from workers import lifecycle
 from workers.clock import database_now

@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
-from costs.periods import DayRange
 from dashboard import ranges
+from foundation.periods import DayRange
 
 
 def days(first: str, end: str) -> DayRange:

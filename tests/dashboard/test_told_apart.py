@@ -16,7 +16,7 @@ from django.utils.html import escape
 from costs.ingest import Window, replace_window
 from costs.models import Resource, ResourceName
 from costs.records import CostRecord, Origin
-from dashboard import naming
+from dashboard import labels
 from tests.api.conftest import stored_connection
 from tests.dashboard.conftest import today
 
@@ -132,7 +132,7 @@ class TestWorkspaces:
         assert [escape(name) in text for name in WORKSPACES] == [True] * len(WORKSPACES)
 
     def test_are_the_same_in_the_table_of_usage(self, account, console):
-        names = naming.names(account.pk, ["workspace_id"])
+        names = labels.names(account.pk, ["workspace_id"])
 
         assert names.label("workspace_id", "wrkspc_old1") == "Claude Code · archived · …old1"
         assert names.label("workspace_id", "~claude_ai") == CLAUDE_AI
@@ -176,7 +176,7 @@ class TestConnections:
             label=console.label, disconnected_at=dt.datetime.combine(today(), dt.time(), dt.UTC)
         )
 
-        names = naming.names(account.pk, ["connection"])
+        names = labels.names(account.pk, ["connection"])
 
         assert names.label("connection", str(members.pk)) == "Connection 1 · disconnected"
         assert names.label("connection", str(console.pk)) == "Connection 1"

@@ -23,9 +23,9 @@ import psycopg
 import pytest
 from celery import Celery
 
-from config.queues import KEY_PREFIX
-from demo.api import Api
-from integrations.simulator.process import Simulator
+from devtools.demo.api import Api
+from devtools.simulator.process import Simulator
+from foundation.queues import KEY_PREFIX
 from runtime import environment, folders, processes, stack
 from runtime.processes import Process, Program
 from runtime.supervisor import ProcessSpec

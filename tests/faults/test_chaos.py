@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from demo.api import ApiError
+from devtools.demo.api import ApiError
 from tests.faults.lab import Lab, long_form
 from tests.faults.verdict import judge
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from config.queues import key_of
+from foundation.queues import key_of
 from tests.faults.lab import BURST, IS_FULL, MONTH, WAKE_SECONDS, Lab, long_form
 from tests.faults.verdict import judge
 

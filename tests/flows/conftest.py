@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection as database
 
-from integrations.simulator.process import Simulator
+from devtools.simulator.process import Simulator
 from runtime import processes, stack
 from runtime.processes import Process, Program
 from tests.conftest import BILL_ONLY

@@ -33,7 +33,7 @@ def test_totals_of_three_organisations_over_a_year_are_equal_to_the_truth():
     for organisation in result["organisations"]:
         assert Decimal(organisation["total_usd"]) == Decimal(organisation["truth_usd"]) > 0
         # 12 windows of 31 days cover the bill's 366 days, one more request reads the workspaces; how many requests
-        # of the other reports are already made by then differs. bench/requests.py counts those of all reports.
+        # of the other reports are already made by then differs. devtools/bench/requests.py counts those of all reports.
         assert organisation["requests"] >= 13
 
 

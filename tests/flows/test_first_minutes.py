@@ -14,8 +14,8 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import Plan, Role
 from accounts.tokens import Terms
-from costs.periods import DayRange
-from demo.api import Api
+from devtools.demo.api import Api
+from foundation.periods import DayRange
 from tests.dashboard.conftest import figures_in
 from tests.flows.conftest import eventually
 from tests.ports import free_port
@@ -130,11 +130,11 @@ def test_a_person_gets_the_moment_they_were_promised_while_everything_asks(
     engine.worker(**rate)
     eventually(lambda: SyncRun.objects.get(pk=forced.pk).requests >= 2, "the forced sync takes every token")
 
-    refused = lifecycle.test(connection, actor="alice")
+    refused = lifecycle.check_connection(connection, actor="alice")
     assert refused.reason == "rate_limited"
     due = time.monotonic() + refused.retry_after_seconds
     eventually(lambda: time.monotonic() >= due, "the moment promised", seconds=30)
 
-    assert lifecycle.test(connection, actor="alice").ok
+    assert lifecycle.check_connection(connection, actor="alice").ok
     assert SyncRun.objects.get(pk=forced.pk).status == SyncRun.Status.RUNNING
     assert simulator.rate(per_minute=10, burst=4, path="/organizations/cost_report")["ok"]

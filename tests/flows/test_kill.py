@@ -9,7 +9,7 @@ from django.db.models import Count, Sum
 
 from costs.models import CostFact
 from tests.flows.conftest import eventually
-from workers import crashpoints, lifecycle
+from workers import failpoints, lifecycle
 from workers.lifecycle import NewConnection
 from workers.models import Lane, SyncRun, SyncStep
 
@@ -19,14 +19,14 @@ pytestmark = [pytest.mark.flow, pytest.mark.django_db(transaction=True)]
 NTH = {"claimed": 2, "chosen": 3, "token-taken": 4, "answered": 3, "page-archived": 2, "facts-written": 5,
        "before-commit": 4, "after-commit": 1, "grant-noted": 6, "tick-woken": 1, "lane-released": 1,
        "daily-started": 2, "steps-planned": 1, "penalised": 1, "failure-noted": 1}  # fmt: skip
-# Places that are only passed when upstream fails.
+# ConcurrencyLimit that are only passed when upstream fails.
 FAULTS = {
     "penalised": {"kind": "rate_limit_retry_after", "seconds": 1},
     "failure-noted": {"kind": "server_error"},
 }
 
 
-@pytest.mark.parametrize("point", crashpoints.POINTS)
+@pytest.mark.parametrize("point", failpoints.POINTS)
 def test_backfill_is_exact_after_a_worker_died(point, account, simulator, engine):
     key = simulator.organisations(organisation="acorn-studio")[0]["admin_key"]
     connection = lifecycle.connect(account, NewConnection(key), actor="alice")
@@ -34,7 +34,7 @@ def test_backfill_is_exact_after_a_worker_died(point, account, simulator, engine
     if point in FAULTS:
         simulator.fault(**FAULTS[point], organisation="acorn-studio", times=1)
     engine.beat()
-    doomed = engine.worker(TALLYSTICK_CRASH_AT=f"{point}:{NTH[point]}")
+    doomed = engine.worker(TALLYSTICK_FAILPOINT=f"{point}:{NTH[point]}")
     assert doomed.wait(timeout=60) == -signal.SIGKILL
 
     engine.worker()

@@ -18,12 +18,12 @@ from django.db import connection as database
 from accounts.models import Plan
 from costs import texts
 from costs.models import CostFact, DayDigest, Resource, ResourceName, Restatement, SupersededCost, UsageFact
+from devtools.simulator.keys import key_text
 from integrations.connections import RefusedError
 from integrations.models import Connection
-from integrations.simulator.keys import key_text
 from tests.hostile import inputs
 from tests.integrations.test_http import Server
-from workers import lanes, lifecycle, replay, turn
+from workers import executor, lanes, lifecycle, replay
 from workers.clock import database_now
 from workers.lifecycle import NewConnection
 from workers.models import Lane, Page, SyncRun, SyncStep
@@ -181,8 +181,8 @@ def ask_once(connection: Connection) -> int:
     SyncRun.objects.filter(connection=connection, finished_at=None).delete()
     lifecycle.force_sync(connection, None, actor="alice")
     SyncStep.objects.update(not_before=None)
-    Lane.objects.update(state=Lane.State.WAITING, due_at=database_now(), blocked_until=None, lease_token=None)
-    return sum(turn.run_turn(lane_id) for lane_id in lanes.wake_due())
+    Lane.objects.update(state=Lane.State.WAITING, due_at=database_now(), blocked_until=None, lease_id=None)
+    return sum(executor.process_lane(lane_id) for lane_id in lanes.wake_due())
 
 
 def test_changes_nothing_that_is_stored(filled, settings, evil):

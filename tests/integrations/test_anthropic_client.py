@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 import responses
 
-from costs.periods import DayRange
+from foundation.periods import DayRange
 from integrations.anthropic.client import AnthropicClient, Organization
 from integrations.anthropic.reports.analytics import glance_request
 from integrations.anthropic.reports.classic_cost import cost_report_request

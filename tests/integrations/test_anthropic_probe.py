@@ -6,13 +6,13 @@ import pytest
 import responses
 
 from costs.records import Origin
+from devtools.simulator.keys import ENTERPRISE, INFERENCE, MEMBERS, key_text
 from integrations.anthropic.capabilities import Capability
 from integrations.anthropic.client import AnthropicClient, Organization
 from integrations.anthropic.probe import probe
-from integrations.anthropic.streams import STREAMS
+from integrations.anthropic.report_specs import REPORT_SPECS
 from integrations.errors import Fate, Reason, UpstreamError, advice
 from integrations.http import HttpTransport
-from integrations.simulator.keys import ENTERPRISE, INFERENCE, MEMBERS, key_text
 
 BASE = "https://api.example"
 ME = f"{BASE}/v1/organizations/me"
@@ -29,8 +29,8 @@ ROWS = {"data": [{"any": "row"}], "has_more": False, "next_page": None}
 NO_ROWS = {"data": [], "has_more": False, "next_page": None, "data_refreshed_at": None}
 OWNER = "7d0c1111-2222-4333-8444-555566667777"
 NO_ADMIN = "Missing required scopes. Got: ['read:analytics'] Needed: ['api:admin']"
-CONSOLE = [name for name, stream in STREAMS.items() if stream.origin == "claude_platform"]
-ENTERPRISE_STREAMS = [name for name, stream in STREAMS.items() if stream.origin == "claude_ai"]
+CONSOLE = [name for name, spec in REPORT_SPECS.items() if spec.origin == "claude_platform"]
+ENTERPRISE_STREAMS = [name for name, spec in REPORT_SPECS.items() if spec.origin == "claude_ai"]
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from anthropic import Anthropic, APIResponseValidationError, DefaultHttpxClient
 
-from costs.periods import DayRange, day_start
-from integrations.simulator.keys import MEMBERS, key_text
-from integrations.simulator.process import Simulator
+from devtools.simulator.keys import MEMBERS, key_text
+from devtools.simulator.process import Simulator
+from foundation.periods import DayRange, day_start
 from tests.integrations.reports.reading import ALL, Origin, client_of, fetch
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -48,7 +48,7 @@ def key_of(name: str) -> str:
 
 @pytest.fixture
 def sdk(frozen: Simulator) -> Iterator[Any]:
-    """Their client for a stream's organisation; it refuses an answer that does not fit its models."""
+    """Their client for a spec's organisation; it refuses an answer that does not fit its models."""
     opened = []
 
     def open_client(name: str) -> Anthropic:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from integrations.simulator.keys import key_text
+from devtools.simulator.keys import key_text
 
 TODAY = date(2026, 11, 20)
 COST_REPORT = "/v1/organizations/cost_report"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from integrations.simulator.process import Simulator
+from devtools.simulator.process import Simulator
 
 from .caller import TODAY, Caller
 

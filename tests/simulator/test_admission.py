@@ -2,7 +2,7 @@
 
 import pytest
 
-from integrations.simulator.keys import ENTERPRISE, INFERENCE, key_text
+from devtools.simulator.keys import ENTERPRISE, INFERENCE, key_text
 
 from .caller import COST_REPORT, unzip
 

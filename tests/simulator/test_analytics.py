@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from integrations.simulator.keys import ENTERPRISE, INFERENCE, key_text
+from devtools.simulator.keys import ENTERPRISE, INFERENCE, key_text
 
 from .caller import Caller, rows
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from integrations.simulator.keys import MEMBERS, key_text
+from devtools.simulator.keys import MEMBERS, key_text
 
 from .test_analytics import FIRST, LAST, Analyst
 

@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from integrations.simulator.faults.kinds import KINDS
+from devtools.simulator.faults.kinds import KINDS
 
 from .caller import rows, total_usd
 from .test_analytics import COST, Analyst

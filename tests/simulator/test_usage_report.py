@@ -7,8 +7,8 @@ from itertools import combinations
 
 import pytest
 
-from integrations.simulator.world.catalogue import MODELS, TOKEN_TYPES
-from integrations.simulator.world.money import UNITS_PER_USD
+from devtools.simulator.world.catalogue import MODELS, TOKEN_TYPES
+from devtools.simulator.world.money import UNITS_PER_USD
 
 from .caller import rows
 

@@ -13,8 +13,8 @@ from urllib.error import HTTPError
 
 import pytest
 
-from integrations.simulator.keys import key_text
-from integrations.simulator.process import Simulator
+from devtools.simulator.keys import key_text
+from devtools.simulator.process import Simulator
 
 from .caller import TODAY, Caller, rows, total_usd
 
@@ -206,7 +206,7 @@ class TestProcess:
             assert time.monotonic() - started < 1
 
     def test_it_ends_with_its_parent(self):
-        program = "from integrations.simulator.process import Simulator; import os; s = Simulator.start(); print(s.pid, flush=True); os._exit(0)"
+        program = "from devtools.simulator.process import Simulator; import os; s = Simulator.start(); print(s.pid, flush=True); os._exit(0)"
         parent = subprocess.run(
             [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
         )

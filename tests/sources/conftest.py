@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Account, Plan
-from costs.periods import DayRange
+from foundation.periods import DayRange
 from integrations.models import Connection
 from workers import lifecycle
 from workers.clock import database_now

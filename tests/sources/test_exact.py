@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from costs import choice, generations, selectors, usage
+from costs import api_versions, selectors, source_precedence, usage
 from costs.models import CostFact, DayDigest
-from costs.periods import DayRange
 from costs.selectors import CostQuery
+from foundation.periods import DayRange
 from tests.sources.conftest import CONSOLE, ENTERPRISE
 from workers.models import SyncRun, SyncStep
 
@@ -53,10 +53,10 @@ def true_dollars(simulator, organisation: str, days: DayRange, name: str) -> dic
 
 
 def every_step(connection) -> dict[str, set[str]]:
-    steps = SyncStep.objects.filter(run__connection=connection).values_list("stream", "status", "detail")
+    steps = SyncStep.objects.filter(run__connection=connection).values_list("report_name", "status", "detail")
     found: dict[str, set[str]] = {}
-    for stream, status, detail in steps:
-        found.setdefault(stream, set()).add(f"{status} {detail}".strip())
+    for spec, status, detail in steps:
+        found.setdefault(spec, set()).add(f"{status} {detail}".strip())
     return found
 
 
@@ -66,7 +66,7 @@ class TestConsole:
         query = CostQuery(connection.account_id, days)
         organisation = connection.organization_id
 
-        assert every_step(connection) == {stream: {"done"} for stream in every_step(connection)}
+        assert every_step(connection) == {spec: {"done"} for spec in every_step(connection)}
         bill = simulator.truth(organisation, days.start, days.end).total_usd
         assert selectors.total(query) == bill
         for name in _COST:
@@ -119,14 +119,18 @@ class TestConsole:
         stored = set(CostFact.objects.values_list("source", flat=True).distinct())
 
         assert stored == {"cost_report", "analytics_cost", "analytics_cost_serving"}
-        assert choice.sources_used(selectors.asked("cost", query)) == ["cost_report"]
-        assert choice.sources_used(selectors.asked("cost", query, ["api_key_id"])) == ["analytics_cost"]
-        assert choice.sources_used(selectors.asked("cost", query, ["product"])) == ["analytics_cost_serving"]
+        assert source_precedence.sources_used(selectors.source_question("cost", query)) == ["cost_report"]
+        assert source_precedence.sources_used(selectors.source_question("cost", query, ["api_key_id"])) == [
+            "analytics_cost"
+        ]
+        assert source_precedence.sources_used(selectors.source_question("cost", query, ["product"])) == [
+            "analytics_cost_serving"
+        ]
 
     def test_both_generations_agree(self, filled, days):
         connection = filled(CONSOLE)
 
-        compared = generations.compare(connection.pk, "cost_report", "analytics_cost", days)
+        compared = api_versions.compare(connection.pk, "cost_report", "analytics_cost", days)
 
         assert compared.days_compared == len(days)
         assert compared.days_different == []
@@ -140,7 +144,7 @@ class TestConsole:
             simulator.world(CONSOLE, "restore_day", day=day.isoformat())
         query = CostQuery(connection.account_id, days)
 
-        (found,) = generations.compare(connection.pk, "cost_report", "analytics_cost", days).days_different
+        (found,) = api_versions.compare(connection.pk, "cost_report", "analytics_cost", days).days_different
 
         assert (found.day, found.difference_usd) == (day, Decimal("0.42"))
         assert sum(row.other_usd - row.bill_usd for row in found.rows) == Decimal("0.42")
@@ -162,7 +166,7 @@ class TestConsole:
         shares = sums(query, "api_key_id", "attribution")
 
         assert connection.status == "active"
-        assert set(connection.reports.filter(is_refused=True).values_list("stream", flat=True)) == {
+        assert set(connection.reports.filter(is_refused=True).values_list("report_name", flat=True)) == {
             "analytics_cost", "analytics_cost_serving", "analytics_usage", "analytics_usage_serving",
         }  # fmt: skip
         assert (
@@ -183,7 +187,7 @@ class TestEnterprise:
         organisation = connection.organization_id
 
         assert (connection.origin, connection.status) == ("claude_ai", "active")
-        assert every_step(connection) == {stream: {"done"} for stream in every_step(connection)}
+        assert every_step(connection) == {spec: {"done"} for spec in every_step(connection)}
         truth = simulator.analytics_truth(organisation, days.start, days.end)
         # The export ends some hours ago, so yesterday may be cut; the days before are whole.
         whole = DayRange(days.start, days.end - dt.timedelta(days=1))

@@ -10,7 +10,7 @@ import pytest
 
 from accounts.models import Membership, Role
 from costs.models import ResourceName
-from costs.periods import DayRange
+from foundation.periods import DayRange
 from integrations.models import Connection
 from tests.api.conftest import Caller, caller, problem
 from tests.conftest import BILL_ONLY
@@ -180,7 +180,7 @@ class TestGenerations:
         connection = filled(CONSOLE)
         path = f"connections/{connection.pk}"
 
-        compared = ask(api, f"{path}/generations/").json()
+        compared = ask(api, f"{path}/attempts/").json()
         answer = api.post(f"{path}/cost-source/", {"cost_source": "analytics_cost"})
 
         assert compared["days_different"] == 0
@@ -258,4 +258,4 @@ class TestUpgrade:
         run_due()
 
         assert set(Lane.objects.values_list("family", flat=True)) == {"classic", "analytics"}
-        assert connection.reports.get(stream="analytics_cost").read_at is not None
+        assert connection.reports.get(report_name="analytics_cost").read_at is not None

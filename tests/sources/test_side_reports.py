@@ -13,7 +13,7 @@ from costs.models import CostFact
 from costs.selectors import CostQuery
 from integrations.models import Connection, Status
 from tests.sources.conftest import CONSOLE, ENTERPRISE
-from workers import lanes, lifecycle, turn
+from workers import executor, lanes, lifecycle
 from workers.clock import database_now
 from workers.lifecycle import NewConnection
 from workers.models import Lane, SyncRun, SyncStep, Trigger
@@ -52,7 +52,7 @@ def refuse(simulator, path: str, status: int, message: str) -> None:
 
 
 def refused(connection: Connection) -> set[str]:
-    return set(connection.reports.filter(is_refused=True).values_list("stream", flat=True))
+    return set(connection.reports.filter(is_refused=True).values_list("report_name", flat=True))
 
 
 def asked(simulator) -> list[str]:
@@ -61,7 +61,7 @@ def asked(simulator) -> list[str]:
 
 def one_turn(family: str) -> int:
     Lane.objects.filter(family=family).update(due_at=database_now(), state=Lane.State.WAITING)
-    return turn.run_turn(Lane.objects.get(family=family).pk)
+    return executor.process_lane(Lane.objects.get(family=family).pk)
 
 
 class TestGone:
@@ -113,14 +113,14 @@ class TestGone:
     def test_says_so_at_the_report(self, filled, simulator):
         refuse(simulator, "analytics", 404, "Not found")
 
-        report = filled(CONSOLE).reports.get(stream="analytics_cost")
+        report = filled(CONSOLE).reports.get(report_name="analytics_cost")
 
         assert report.detail == "Anthropic has no such report for this organisation: status 404: Not found."
 
     def test_has_a_cause_of_its_own_for_hipaa(self, filled, simulator):
         refuse(simulator, "analytics", 400, HIPAA)
 
-        report = filled(CONSOLE).reports.get(stream="analytics_usage")
+        report = filled(CONSOLE).reports.get(report_name="analytics_usage")
 
         assert (report.is_refused, report.reason) == (True, "hipaa_not_served")
 
@@ -180,7 +180,7 @@ class TestInTrouble:
             one_turn("classic")
 
         connected.refresh_from_db()
-        assert SyncStep.objects.filter(stream="usage_report", failures__gt=0).exists()
+        assert SyncStep.objects.filter(report_name="usage_report", failures__gt=0).exists()
         assert connected.status == Status.BACKFILLING
 
     def test_lets_the_bill_go_on_without_a_wait(self, connected, simulator, run_due):
@@ -189,7 +189,7 @@ class TestInTrouble:
 
         run_due()
 
-        bill = SyncStep.objects.filter(stream="cost_report")
+        bill = SyncStep.objects.filter(report_name="cost_report")
         assert set(bill.values_list("status", flat=True)) == {SyncStep.Status.DONE}
 
     def test_is_tried_after_everything_else(self, connected, simulator):
@@ -249,7 +249,7 @@ class TestForcedSync:
         assert asked(simulator)[:2] == ["cost_report", "cost_report"]
         assert (
             SyncStep.objects.get(
-                run__connection=other, run__trigger=Trigger.FORCE, stream="cost_report"
+                run__connection=other, run__trigger=Trigger.FORCE, report_name="cost_report"
             ).status
             == "done"
         )
@@ -329,7 +329,7 @@ class TestTurnedOff:
 
         one_turn("analytics")
 
-        assert not SyncStep.objects.filter(stream__in=ANALYTICS, status=OPEN).exists()
+        assert not SyncStep.objects.filter(report_name__in=ANALYTICS, status=OPEN).exists()
         assert Lane.objects.get(family="analytics").state == Lane.State.IDLE
         assert lanes.wake_due() == []
 

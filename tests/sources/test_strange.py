@@ -7,9 +7,9 @@ import datetime as dt
 import pytest
 
 from costs.models import CostFact, DayDigest, Restatement, UpstreamNovelty, UsageFact
-from costs.money import sum_usd
-from costs.periods import day_start
 from costs.records import DIGEST_VERSION
+from foundation.money import sum_usd
+from foundation.periods import day_start
 from tests.sources.conftest import CONSOLE, ENTERPRISE
 from workers import lifecycle, replay
 from workers.clock import database_now

@@ -9,10 +9,10 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import Plan
-from costs import generations
-from costs.periods import DayRange
+from costs import api_versions
 from costs.selectors import CostQuery, total
-from integrations.anthropic.streams import analytics_floor
+from foundation.periods import DayRange
+from integrations.anthropic.report_specs import analytics_first_day
 from tests.sources.conftest import CONSOLE, ENTERPRISE
 from tests.sources.test_exact import _COST, _MEMBER, _SERVED, _WHO, sums, true_dollars
 from workers.clock import database_now
@@ -40,7 +40,7 @@ def test_console(filled, simulator, year):
     # Days before the analytics reports begin are shared out; each part says so, and nothing is left over.
     for names in (["api_key_id", "attribution"], ["actor_id", "attribution"], ["product", "speed"]):
         assert sum(sums(query, *names).values()) == bill, names
-    native = DayRange(max(year.start, analytics_floor(year.end)), year.end)
+    native = DayRange(max(year.start, analytics_first_day(year.end)), year.end)
     since = CostQuery(connection.account_id, native)
     for ours, theirs in (_WHO | _SERVED).items():
         assert sums(since, ours) == true_dollars(simulator, organisation, native, theirs), ours
@@ -50,7 +50,7 @@ def test_console(filled, simulator, year):
         "unattributed",
     }
     assert {key for key, _ in sums(before, "api_key_id", "attribution")} > {None}
-    compared = generations.compare(connection.pk, "cost_report", "analytics_cost", year)
+    compared = api_versions.compare(connection.pk, "cost_report", "analytics_cost", year)
     assert (compared.days_compared, compared.days_different) == (len(native), [])
     assert compared.difference_usd == Decimal(0)
     requests = Counter(
@@ -65,7 +65,7 @@ def test_enterprise(filled, simulator, year):
     connection = filled(ENTERPRISE, Plan.PRO)
     organisation = connection.organization_id
     # The export ends some hours ago, so yesterday may be cut; the days before are whole.
-    whole = DayRange(max(year.start, analytics_floor(year.end)), year.end - dt.timedelta(days=1))
+    whole = DayRange(max(year.start, analytics_first_day(year.end)), year.end - dt.timedelta(days=1))
     query = CostQuery(connection.account_id, whole)
 
     assert total(query) == simulator.analytics_truth(organisation, whole.start, whole.end).total_usd

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from accounts.models import Account
+from devtools.simulator.process import Simulator
 from integrations.models import Connection
-from integrations.simulator.process import Simulator
 from workers import lifecycle
 from workers.lifecycle import NewConnection
 from workers.models import Lane

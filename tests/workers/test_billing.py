@@ -6,13 +6,13 @@ from decimal import Decimal
 import pytest
 from django.db import transaction
 
-from costs import generations
+from costs import api_versions
 from costs.ingest import Window, replace_window
-from costs.periods import DayRange
 from costs.records import CostRecord, Origin
+from foundation.periods import DayRange
 from integrations.models import Connection, Report, Status
 from workers import billing
-from workers.billing import GenerationsDifferError
+from workers.billing import ApiVersionsDifferError
 from workers.clock import database_now
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +33,7 @@ def two_bills(account):
         )  # fmt: skip
         for source, recent in ((bill, "2"), (other, "3")):
             Report.objects.create(
-                connection=connection, stream=source, kind="cost", is_bill=True, wanted_from=days_ago(50)
+                connection=connection, report_name=source, kind="cost", is_bill=True, wanted_from=days_ago(50)
             )
             records = [
                 CostRecord(day=day, origin=Origin(origin), source=source, amount_usd=Decimal(amount))
@@ -60,7 +60,7 @@ def test_a_day_that_enterprise_may_still_restate_does_not_stand_in_the_way(two_b
 def test_bills_that_share_no_dimension_are_compared_by_their_days(two_bills):
     connection = two_bills("claude_ai", "enterprise_cost", "enterprise_cost_report")
 
-    compared = generations.compare(
+    compared = api_versions.compare(
         connection.pk, "enterprise_cost", "enterprise_cost_report", DayRange(days_ago(50), days_ago(0))
     )
 
@@ -72,5 +72,5 @@ def test_bills_that_share_no_dimension_are_compared_by_their_days(two_bills):
 def test_a_day_that_is_final_on_the_console_does(two_bills):
     connection = two_bills("claude_platform", "cost_report", "analytics_cost")
 
-    with pytest.raises(GenerationsDifferError, match=str(days_ago(10))):
+    with pytest.raises(ApiVersionsDifferError, match=str(days_ago(10))):
         billing.choose(connection, "analytics_cost", actor="alice")

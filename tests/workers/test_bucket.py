@@ -44,7 +44,7 @@ class TestAcquire:
     def test_leaves_the_floor_to_others(self):
         limited = bucket()
 
-        polite = [limited.acquire(FULL, floor=1).granted for _ in range(3)]
+        polite = [limited.acquire(FULL, reserve=1).granted for _ in range(3)]
 
         assert polite == [True, True, False]
         assert limited.acquire(FULL).granted
@@ -52,7 +52,7 @@ class TestAcquire:
     def test_asks_for_no_more_than_a_full_bucket(self):
         tiny = bucket(Rate(interval_us=60 * SECOND, capacity=1))
 
-        assert tiny.acquire(Seed(60 * SECOND), floor=1).granted
+        assert tiny.acquire(Seed(60 * SECOND), reserve=1).granted
 
     def test_starts_where_the_database_knew_it(self):
         limited = bucket()
@@ -178,11 +178,11 @@ class TestConcurrencyOverTime:
         """Eight callers at most, each asking as fast as it can while the bucket fills again and again."""
         limited = TimedBucket(rate)
 
-        def ask(floor: int) -> None:
+        def ask(reserve: int) -> None:
             for _ in range(60):
-                limited.acquire(Seed(rate.full_us), floor=floor)
+                limited.acquire(Seed(rate.full_us), reserve=reserve)
 
-        threads = [threading.Thread(target=ask, args=(floor,)) for floor in floors]
+        threads = [threading.Thread(target=ask, args=(reserve,)) for reserve in floors]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -227,7 +227,7 @@ def do(limited: Bucket, what: str, amount: int, seed: Seed) -> int:
     if what == "burst":
         return sum(limited.acquire(seed).granted for _ in range(amount))
     if what == "acquire":
-        return int(limited.acquire(seed, floor=amount).granted)
+        return int(limited.acquire(seed, reserve=amount).granted)
     if what == "debit":
         limited.debit(seed)
     elif what == "penalise":
@@ -322,12 +322,12 @@ class Minutes(ClockedBucket):
     def pass_seconds(self, seconds: float) -> None:
         self.now_us += round(seconds * SECOND)
 
-    def lane_takes(self, seconds: int, *, floor: int = 0) -> int:
+    def lane_takes(self, seconds: int, *, reserve: int = 0) -> int:
         """Let a lane ask every second for so long; return how many tokens it got."""
         taken = 0
         for _ in range(seconds):
             self.pass_seconds(1)
-            taken += self.acquire(EMPTY, floor=floor).granted
+            taken += self.acquire(EMPTY, reserve=reserve).granted
         return taken
 
 
@@ -369,10 +369,10 @@ class TestPlace:
         limited = Minutes(Rate(interval_us=60 * SECOND, capacity=1))
         limited.take(EMPTY, ALICE)
 
-        wait_seconds = limited.acquire(EMPTY, floor=1).wait_seconds
+        wait_seconds = limited.acquire(EMPTY, reserve=1).wait_seconds
 
         limited.pass_seconds(wait_seconds)
-        assert limited.acquire(EMPTY, floor=1).granted
+        assert limited.acquire(EMPTY, reserve=1).granted
 
     def test_stays_where_it_was_however_often_its_owner_asks(self):
         limited = Minutes()
@@ -479,13 +479,13 @@ class TestAcquireInAdvance:
     def test_lets_the_level_fall_as_far_below_zero_as_it_says(self):
         limited = Minutes()
 
-        assert [limited.acquire(EMPTY, floor=-2).granted for _ in range(3)] == [True, True, False]
+        assert [limited.acquire(EMPTY, reserve=-2).granted for _ in range(3)] == [True, True, False]
 
     def test_takes_nothing_that_somebody_waits_for(self):
         limited = Minutes()
         limited.take(EMPTY, ALICE)
 
-        assert [limited.acquire(EMPTY, floor=-2).granted for _ in range(2)] == [False, False]
+        assert [limited.acquire(EMPTY, reserve=-2).granted for _ in range(2)] == [False, False]
 
 
 people = st.sampled_from([ALICE, BOB, CAROL])
@@ -502,7 +502,7 @@ def play(limited: Minutes, what: str, value, promised: dict[Place, int]) -> int:
     if what == "pass":
         limited.pass_seconds(value)
     elif what == "lane":
-        return int(limited.acquire(EMPTY, floor=value).granted)
+        return int(limited.acquire(EMPTY, reserve=value).granted)
     elif what == "debit":
         limited.debit(EMPTY)
     elif (answer := limited.take(EMPTY, value)).granted:

@@ -158,7 +158,7 @@ class TestDoctor:
     def test_names_broken_connections_and_missing_ring_keys(self, connect, simulator, settings, capsys):
         connection = connect()
         simulator.fault("revoked", times=-1)
-        lifecycle.test(connection, actor="alice")
+        lifecycle.check_connection(connection, actor="alice")
         settings.CREDENTIAL_KEYS = (("other", b"0" * 32),)
         settings.ANTHROPIC_BASE_URL = "http://127.0.0.1:1"
 

@@ -22,8 +22,8 @@ from django.core.management import call_command
 
 from alerts.models import OutboxMessage
 from alerts.outbox import send_due
+from devtools.simulator.keys import key_text
 from integrations.models import Credential
-from integrations.simulator.keys import key_text
 from runtime import folders
 from runtime.embedded import Place
 from runtime.postgres import Postgres

@@ -8,7 +8,7 @@ import pytest
 from django.db.models import F
 
 from accounts.models import Plan
-from workers import lifecycle, turn
+from workers import executor, lifecycle
 from workers.clock import database_now
 from workers.models import Lane, SyncRun, SyncStep, Trigger
 
@@ -20,7 +20,7 @@ MINUTE = dt.timedelta(minutes=1)
 @pytest.fixture
 def year(account, connect, settings, monkeypatch):
     """A backfill of a year; a turn makes one request, as when there is one token a minute."""
-    monkeypatch.setattr(turn, "REQUESTS_A_TURN", 1)
+    monkeypatch.setattr(executor, "REQUESTS_A_LEASE", 1)
     settings.ANTHROPIC_REQUESTS_PER_MINUTE, settings.ANTHROPIC_BURST = 60_000, 10_000
     account.plan = Plan.PRO
     account.save()
@@ -37,7 +37,7 @@ def one_minute(made: list[str]) -> None:
     """Give the lane a turn, at the default rate of one request a minute; note whose requests were made."""
     before = dict(SyncRun.objects.values_list("pk", "requests"))
     Lane.objects.update(due_at=database_now(), state=Lane.State.WAITING)
-    made_now = turn.run_turn(Lane.objects.get().pk)
+    made_now = executor.process_lane(Lane.objects.get().pk)
     for run in SyncRun.objects.order_by("requested_at"):
         made += [run.trigger] * (run.requests - before.get(run.pk, 0))
     minutes_pass(made_now)
@@ -72,7 +72,7 @@ class TestForcedSyncsWithoutEnd:
         minutes_pass(11)
         settings.ANTHROPIC_REQUESTS_PER_MINUTE, settings.ANTHROPIC_BURST = 1, 1
 
-        turn.run_turn(Lane.objects.get().pk)
+        executor.process_lane(Lane.objects.get().pk)
 
         run.refresh_from_db()
         assert run.requests == 1
@@ -85,9 +85,9 @@ class TestForcedStepThatWaits:
         SyncStep.objects.filter(run__trigger=Trigger.FORCE).update(not_before=database_now() + 5 * MINUTE)
         settings.ANTHROPIC_REQUESTS_PER_MINUTE, settings.ANTHROPIC_BURST = 1, 2
         lane = Lane.objects.get()
-        assert turn.run_turn(lane.pk) == 1
+        assert executor.process_lane(lane.pk) == 1
 
-        assert turn.run_turn(lane.pk) == 0
+        assert executor.process_lane(lane.pk) == 0
 
         lane.refresh_from_db()
         assert (lane.due_at - database_now()).total_seconds() > 30

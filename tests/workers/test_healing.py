@@ -11,13 +11,13 @@ from accounts.models import Plan
 from costs import freshness
 from costs.coverage import Coverage, Scope, read_coverage
 from costs.models import CostFact, DayDigest
-from costs.periods import DayRange
-from integrations.anthropic import streams, wire
+from foundation.periods import DayRange
+from integrations.anthropic import report_specs, wire
+from integrations.anthropic.report_specs import REPORT_SPECS
 from integrations.anthropic.reports.classic_cost import cost_report_request
-from integrations.anthropic.streams import STREAMS
 from integrations.errors import Fate, Reason, UpstreamError, advice
 from integrations.models import Connection, Status
-from workers import lanes, lifecycle, schedule, turn, windows
+from workers import executor, lanes, lifecycle, schedule, windows
 from workers.clock import database_now
 from workers.lifecycle import ConnectionStandsStillError, NewConnection, RangeError
 from workers.models import SyncRun, SyncStep, Trigger
@@ -190,7 +190,7 @@ class TestOneWindowThatAlwaysFails:
         SyncStep.objects.filter(position=0).update(failures=7)
 
         (lane_id,) = lanes.wake_due()
-        turn.run_turn(lane_id)
+        executor.process_lane(lane_id)
 
         connection.refresh_from_db()
         assert set(SyncStep.objects.values_list("status", flat=True)) == {"failed", "done", "queued"}
@@ -265,14 +265,14 @@ class TestDisconnectedMeanwhile:
 
         connection = connect()
         new_key = simulator.world("acorn-studio", "new_key")["key"]
-        original = lifecycle.test_key
+        original = lifecycle.check_key
 
         def slow(*arguments, **who):
             found = original(*arguments, **who)
             lifecycle.disconnect(connection, erase=False, actor="bob")
             return found
 
-        monkeypatch.setattr(lifecycle, "test_key", slow)
+        monkeypatch.setattr(lifecycle, "check_key", slow)
 
         with pytest.raises(ConnectionStandsStillError, match="disconnected"):
             lifecycle.rotate_key(connection, new_key, actor="alice")
@@ -287,7 +287,7 @@ class TestTestRateLimited:
         connection = connect()
         simulator.fault("rate_limit_retry_after", seconds=300, times=-1)
 
-        lifecycle.test(connection, actor="alice")
+        lifecycle.check_connection(connection, actor="alice")
 
         owner = lanes.owner_key(connection.organization_id, "classic")
         seed = lanes.seed_of(connection.organization_id, "classic")
@@ -301,15 +301,17 @@ class TestAWindowThatIsNeverWhole:
 
     @pytest.fixture(autouse=True)
     def two_pages(self, monkeypatch):
-        halves = replace(STREAMS["cost_report"], _first_page=lambda window: cost_report_request(window, 16))
-        monkeypatch.setitem(streams.STREAMS, "cost_report", halves)
+        halves = replace(
+            REPORT_SPECS["cost_report"], _first_page=lambda window: cost_report_request(window, 16)
+        )
+        monkeypatch.setitem(report_specs.REPORT_SPECS, "cost_report", halves)
 
     def drive(self, run_due, make_due) -> list[SyncStep]:
         """Let the time of twenty waits pass; return the window as it was after each."""
         seen = []
         for _ in range(20):
             run_due()
-            seen.append(SyncStep.objects.filter(stream="cost_report").earliest("pk"))
+            seen.append(SyncStep.objects.filter(report_name="cost_report").earliest("pk"))
             make_due()
         return seen
 
@@ -321,7 +323,7 @@ class TestAWindowThatIsNeverWhole:
 
         connection.refresh_from_db()
         assert [step.failures for step in seen[:7]] == [1, 2, 3, 4, 5, 6, 7]
-        assert (seen[-1].status, seen[-1].generation) == (SyncStep.Status.FAILED, 9)
+        assert (seen[-1].status, seen[-1].attempt) == (SyncStep.Status.FAILED, 9)
         assert SyncRun.objects.get().status == SyncRun.Status.FAILED
         assert (connection.status, connection.reason) == (Status.DEGRADED, "upstream_unreadable")
 
@@ -346,7 +348,7 @@ class TestAWindowThatIsNeverWhole:
         connection, read, moved = connect(), windows.read, []
 
         def move_once(step: SyncStep) -> object:
-            if step.stream == "cost_report" and not moved:
+            if step.report_name == "cost_report" and not moved:
                 moved.append(step)
                 raise UpstreamError.told(advice(Reason.UPSTREAM_UNAVAILABLE, cause="refreshed"), Fate.RESTART)
             return read(step)
@@ -355,8 +357,8 @@ class TestAWindowThatIsNeverWhole:
         run_due()
 
         connection.refresh_from_db()
-        step = SyncStep.objects.filter(stream="cost_report").earliest("pk")
-        assert (step.status, step.generation, step.failures) == (SyncStep.Status.DONE, 2, 0)
+        step = SyncStep.objects.filter(report_name="cost_report").earliest("pk")
+        assert (step.status, step.attempt, step.failures) == (SyncStep.Status.DONE, 2, 0)
         assert (connection.status, connection.reason) == (Status.ACTIVE, "")
 
     def test_forgets_a_failed_request_with_the_next_page(self, connect, simulator, run_due, make_due):
@@ -364,10 +366,10 @@ class TestAWindowThatIsNeverWhole:
         simulator.fault("server_error", path="/v1/organizations/cost_report", after=1)
 
         run_due()
-        troubled = SyncStep.objects.filter(stream="cost_report").earliest("pk")
+        troubled = SyncStep.objects.filter(report_name="cost_report").earliest("pk")
         make_due()
         run_due()
 
         troubled_pages = troubled.pages.count()
         troubled.refresh_from_db()
-        assert (troubled.generation, troubled.failures, troubled_pages) == (1, 0, 2)
+        assert (troubled.attempt, troubled.failures, troubled_pages) == (1, 0, 2)

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from accounts.models import Plan
 from costs.models import CostFact, Restatement
-from integrations.anthropic import streams
+from integrations.anthropic import report_specs
 from integrations.anthropic.reports.classic_cost import cost_report_request
 from integrations.connections import NewConnection
 from integrations.models import Connection, Status
-from workers import lifecycle, outcomes, turn, windows
+from workers import executor, lifecycle, outcomes, windows
 from workers.clock import database_now
 from workers.models import Lane, Page, SyncRun, SyncStep
 
@@ -35,7 +35,7 @@ class Killed(BaseException):
 
 
 class Worker:
-    """A thread that gives the lane one turn after the other and stops at every crash point until it is let go."""
+    """A thread that gives the lane one turn after the other and stops at every failpoint until it is let go."""
 
     def __init__(self, lane_id: int) -> None:
         self.at: str | None = None
@@ -55,7 +55,7 @@ class Worker:
             while not self._is_free:
                 try:
                     self.stop("between turns")
-                    turn.run_turn(self._lane_id)
+                    executor.process_lane(self._lane_id)
                 except Killed:
                     self._is_doomed = False
         finally:
@@ -115,9 +115,9 @@ def _is_blocked(pid: int) -> bool:
 def two(monkeypatch) -> Iterator[Callable[[int], list[Worker]]]:
     """Two workers on a lane, which stop wherever a process may die."""
     workers: list[Worker] = []
-    monkeypatch.setattr(turn, "_MOST_CLAIMS", 10_000)  # so many deaths would count as poison
-    for module in (turn, outcomes):
-        monkeypatch.setattr(module, "crash", lambda point: _stop_here(workers, point))
+    monkeypatch.setattr(executor, "_MOST_CLAIMS", 10_000)  # so many deaths would count as poison
+    for module in (executor, outcomes):
+        monkeypatch.setattr(module, "failpoint", lambda point: _stop_here(workers, point))
 
     def start(lane_id: int) -> list[Worker]:
         workers[:] = [Worker(lane_id), Worker(lane_id)]
@@ -138,9 +138,9 @@ def _stop_here(workers: list[Worker], point: str) -> None:
 def backfill(account, connect, monkeypatch) -> Callable[[], Connection]:
     """Connect anew: one window of two pages, and the names."""
     halves = replace(
-        streams.STREAMS["cost_report"], _first_page=lambda window: cost_report_request(window, 16)
+        report_specs.REPORT_SPECS["cost_report"], _first_page=lambda window: cost_report_request(window, 16)
     )
-    monkeypatch.setitem(streams.STREAMS, "cost_report", halves)
+    monkeypatch.setitem(report_specs.REPORT_SPECS, "cost_report", halves)
     account.plan = Plan.FREE
     account.save()
 
@@ -199,7 +199,7 @@ class TestTwoWorkers:
         assert Restatement.objects.count() == 0
         assert run.status == SyncRun.Status.SUCCEEDED
         assert set(SyncStep.objects.values_list("status", flat=True)) == {SyncStep.Status.DONE}
-        assert list(Page.objects.order_by("path", "sequence").values_list("generation", "sequence")) == [
+        assert list(Page.objects.order_by("path", "sequence").values_list("attempt", "sequence")) == [
             (1, 1), (1, 2), (1, 1),
         ]  # fmt: skip
         assert Lane.objects.get().state == Lane.State.IDLE

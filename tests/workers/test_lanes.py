@@ -78,7 +78,7 @@ class TestClaim:
 
         second = lanes.claim(due.pk)
 
-        assert second.fence == first.fence + 1
+        assert second.fencing_token == first.fencing_token + 1
 
 
 class TestFence:
@@ -118,14 +118,14 @@ class TestRing:
     def test_makes_an_idle_lane_due(self):
         idle = lane(state="idle")
 
-        lanes.ring(idle.pk)
+        lanes.make_due(idle.pk)
 
         assert lanes.wake_due() == [idle.pk]
 
     def test_makes_a_waiting_lane_look_again(self):
         waiting = lane(due_in=60)
 
-        lanes.ring(waiting.pk)
+        lanes.make_due(waiting.pk)
 
         assert lanes.wake_due() == [waiting.pk]
 
@@ -134,7 +134,7 @@ class TestRing:
         held = lane(state="leased", due_in=60)
 
         refused = at_once(
-            lambda: Lane.objects.update(state=Lane.State.IDLE, due_at=None), lambda: lanes.ring(held.pk)
+            lambda: Lane.objects.update(state=Lane.State.IDLE, due_at=None), lambda: lanes.make_due(held.pk)
         )
 
         assert refused is None
@@ -143,7 +143,7 @@ class TestRing:
     def test_leaves_a_lane_to_its_holder(self):
         held = lane(state="leased", due_in=60)
 
-        lanes.ring(held.pk)
+        lanes.make_due(held.pk)
 
         assert lanes.wake_due() == []
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts.models import AuditEvent, Plan
 from alerts.models import OutboxMessage
 from costs.models import CostFact
-from costs.periods import DayRange
+from foundation.periods import DayRange
 from integrations import connections
 from integrations.anthropic.client import Organization
 from integrations.connections import LabelTakenError, RefusedError
@@ -37,7 +37,7 @@ def key_of(simulator, slug: str, kind: str = "admin_key") -> str:
 
 
 def probe_of(account, key: str):
-    return lifecycle.test_key(account, key, actor="alice")
+    return lifecycle.check_key(account, key, actor="alice")
 
 
 class TestConnect:
@@ -248,7 +248,7 @@ class TestTest:
         connection.refresh_from_db()
         broken = connection.status
 
-        lifecycle.test(connection, actor="alice")
+        lifecycle.check_connection(connection, actor="alice")
 
         assert broken == Status.ERROR
         assert connection.status == Status.BACKFILLING
@@ -257,7 +257,7 @@ class TestTest:
         connection = connect()
         simulator.fault("revoked", times=-1)
 
-        lifecycle.test(connection, actor="alice")
+        lifecycle.check_connection(connection, actor="alice")
 
         assert (connection.status, connection.reason) == (Status.ERROR, "key_rejected")
 
@@ -265,7 +265,7 @@ class TestTest:
         connection = connect()
 
         with override_settings(CREDENTIAL_KEYS=(("other", b"0" * 32),)):
-            found = lifecycle.test(connection, actor="alice")
+            found = lifecycle.check_connection(connection, actor="alice")
 
         assert found.reason == "key_unreadable"
         assert "CREDENTIAL_KEYS" in found.remedy
@@ -276,7 +276,7 @@ class TestTest:
         lifecycle.pause(connection, actor="alice")
         simulator.fault("revoked", times=-1)
 
-        result = lifecycle.test(connection, actor="alice")
+        result = lifecycle.check_connection(connection, actor="alice")
 
         assert result.reason == "key_rejected"
         assert (connection.status, connection.reason) == (Status.PAUSED, "")
@@ -287,7 +287,7 @@ class TestTest:
         connection = connect()
         before = lanes.seed_of(connection.organization_id, "classic").level_us
 
-        lifecycle.test(connection, actor="alice")
+        lifecycle.check_connection(connection, actor="alice")
 
         after = lanes.seed_of(connection.organization_id, "classic").level_us
         assert before - after > 1.9 * rate_of("classic").interval_us
@@ -590,7 +590,7 @@ class TestSomebodyElseMeanwhile:
 
         monkeypatch.setattr(connections, "probe_stored", probe_and_lose)
 
-        found = lifecycle.test(stale, actor="carol")
+        found = lifecycle.check_connection(stale, actor="carol")
 
         assert found.reason == "key_rejected"
         assert (stale.status, stale.key_hint) == (Status.BACKFILLING, live.key_hint)
@@ -599,7 +599,7 @@ class TestSomebodyElseMeanwhile:
         lifecycle.disconnect(live, erase=False, actor="alice")
         key = key_of(simulator, "acorn-studio")
         both = threading.Barrier(2, timeout=20)
-        test_key = lifecycle.test_key
+        test_key = lifecycle.check_key
 
         def test_both(*args: Any, **options: Any) -> Any:
             found = test_key(*args, **options)
@@ -607,7 +607,7 @@ class TestSomebodyElseMeanwhile:
             return found
 
         # Once the key of each of the two has passed, so that both are about to store it.
-        monkeypatch.setattr(lifecycle, "test_key", test_both)
+        monkeypatch.setattr(lifecycle, "check_key", test_both)
 
         answers = together(
             *(lambda who=who: lifecycle.connect(account, NewConnection(key), actor=who) for who in ("b", "c"))

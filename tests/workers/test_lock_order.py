@@ -13,11 +13,11 @@ from django.db import connection as database
 from django.db import transaction
 
 from accounts.models import Account
+from devtools.simulator.process import Simulator
 from integrations.errors import Fate, Reason, UpstreamError, advice
 from integrations.models import Connection, Status
-from integrations.simulator.process import Simulator
 from tests.workers.locking import BELONGINGS, CONNECTIONS, LANES, locks_taken
-from workers import billing, lanes, lifecycle, outcomes, plans, runs, schedule, turn, turned_off
+from workers import billing, executor, lanes, lifecycle, outcomes, plans, runs, schedule, turned_off
 from workers.clock import database_now
 from workers.lifecycle import NewConnection
 from workers.models import Lane, SyncRun, SyncStep, Trigger
@@ -43,11 +43,15 @@ class Stage:
         Connection.objects.update(status=status)
         self.connection.refresh_from_db()
 
-    def claimed(self, stream: str = "cost_report") -> tuple[lanes.Lease, SyncStep]:
+    def claimed(self, report_name: str = "cost_report") -> tuple[lanes.Lease, SyncStep]:
         """Hold the lane of a report, with the first of its steps."""
-        step = SyncStep.objects.select_related("run__connection__account").filter(stream=stream).first()
+        step = (
+            SyncStep.objects.select_related("run__connection__account")
+            .filter(report_name=report_name)
+            .first()
+        )
         assert step is not None
-        lanes.ring(step.run.lane_id)
+        lanes.make_due(step.run.lane_id)
         lease = lanes.claim(step.run.lane_id)
         assert lease is not None
         return lease, step
@@ -63,12 +67,12 @@ def connect_again(stage: Stage) -> Act:
 
 def mend_by_a_test(stage: Stage) -> Act:
     stage.in_state(Status.ERROR)
-    return lambda: lifecycle.test(stage.connection, actor="alice")
+    return lambda: lifecycle.check_connection(stage.connection, actor="alice")
 
 
 def break_by_a_test(stage: Stage) -> Act:
     stage.simulator.fault("revoked", times=-1)
-    return lambda: lifecycle.test(stage.connection, actor="alice")
+    return lambda: lifecycle.check_connection(stage.connection, actor="alice")
 
 
 def rotate(stage: Stage) -> Act:
@@ -85,10 +89,10 @@ def resume(stage: Stage) -> Act:
 # ---- what answers change
 
 
-def last_page(stream: str) -> Callable[[Stage], Act]:
+def last_page(report_name: str) -> Callable[[Stage], Act]:
     def arrange(stage: Stage) -> Act:
-        lease, step = stage.claimed(stream)
-        page = lifecycle.connections.open_client(stage.connection).fetch(turn._request(step))
+        lease, step = stage.claimed(report_name)
+        page = lifecycle.connections.open_client(stage.connection).fetch(executor._request(step))
         now = database_now()
         return lambda: outcomes.record_page(lease, step, page, requested_at=now)
 
@@ -96,10 +100,10 @@ def last_page(stream: str) -> Callable[[Stage], Act]:
 
 
 def failure(
-    reason: Reason, fate: Fate, stream: str = "cost_report", status: int = 400
+    reason: Reason, fate: Fate, report_name: str = "cost_report", status: int = 400
 ) -> Callable[[Stage], Act]:
     def arrange(stage: Stage) -> Act:
-        lease, step = stage.claimed(stream)
+        lease, step = stage.claimed(report_name)
         error = UpstreamError.told(advice(reason), fate, status=status)
         return lambda: outcomes.record_failure(lease, step, error)
 
@@ -160,7 +164,7 @@ def larger_plan(_stage: Stage) -> Act:
 
 def choose_bill(stage: Stage) -> Act:
     def act() -> None:
-        with pytest.raises(billing.GenerationsDifferError):
+        with pytest.raises(billing.ApiVersionsDifferError):
             billing.choose(stage.connection, "analytics_cost", actor="alice")
 
     return act
@@ -170,11 +174,11 @@ BOTH = {LANES, CONNECTIONS}
 ALL = {LANES, CONNECTIONS, BELONGINGS}
 # Function → what is done → what it locks. A public function that is missing here fails the test.
 SCENES: dict[str, dict[str, tuple[Callable[[Stage], Act], set[str]]]] = {
-    "lifecycle.test_key": {
-        "": (lambda stage: lambda: lifecycle.test_key(stage.account, stage.key, actor="alice"), {LANES}),
+    "lifecycle.check_key": {
+        "": (lambda stage: lambda: lifecycle.check_key(stage.account, stage.key, actor="alice"), {LANES}),
     },
     "lifecycle.connect": {"again": (connect_again, ALL)},
-    "lifecycle.test": {"mends": (mend_by_a_test, ALL), "breaks": (break_by_a_test, BOTH)},
+    "lifecycle.check_connection": {"mends": (mend_by_a_test, ALL), "breaks": (break_by_a_test, BOTH)},
     "lifecycle.force_sync": {
         "": (lambda stage: lambda: lifecycle.force_sync(stage.connection, None, actor="alice"), BOTH)
     },
@@ -277,7 +281,7 @@ class TestTwoConnectionsOfOneOrganisation:
             from_day=today, to_day=today, steps_total=1,
         )  # fmt: skip
         SyncStep.objects.create(
-            run=run, position=0, stream="workspaces", window_start=today, window_end=today
+            run=run, position=0, report_name="workspaces", window_start=today, window_end=today
         )
 
     def test_are_locked_by_id_where_one_lane_has_steps_of_both_to_close(self, stage, other_account, settings):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import Plan
-from workers import backoff, turn
+from workers import backoff, executor
 from workers.bucket import redis_client
 from workers.clock import database_now
 from workers.models import Lane, SyncStep
@@ -54,7 +54,7 @@ def wait_after_turn(account, connect, make_due, settings):
     def once() -> float:
         make_due()
         lane = Lane.objects.get()
-        turn.run_turn(lane.pk)
+        executor.process_lane(lane.pk)
         lane.refresh_from_db()
         return (lane.due_at - database_now()).total_seconds()
 

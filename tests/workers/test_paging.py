@@ -9,11 +9,11 @@ from django.db.models import Sum
 
 from accounts.models import Plan
 from costs.models import CostFact
-from costs.periods import DayRange
+from devtools.simulator.process import Simulator
+from foundation.periods import DayRange
 from integrations.anthropic.reports import analytics
 from integrations.models import Connection, Status
-from integrations.simulator.process import Simulator
-from workers import backoff, lanes, lifecycle, paging, runs, turn
+from workers import backoff, executor, lanes, lifecycle, paging, runs
 from workers.clock import database_now
 from workers.lifecycle import NewConnection
 from workers.models import Lane, SyncRun, SyncStep
@@ -47,8 +47,8 @@ def asked_for(simulator: Simulator, path: str) -> int:
     return sum(request["path"] == path for request in simulator.requests())
 
 
-def by_status(stream: str) -> dict[str, int]:
-    steps = SyncStep.objects.filter(stream=stream)
+def by_status(report_name: str) -> dict[str, int]:
+    steps = SyncStep.objects.filter(report_name=report_name)
     return {status: steps.filter(status=status).count() for status in ("done", "queued", "failed")}
 
 
@@ -71,7 +71,7 @@ class TestPagesWithoutAnEnd:
 
         run_due()
 
-        troubled = SyncStep.objects.get(stream="cost_report", status="queued")
+        troubled = SyncStep.objects.get(report_name="cost_report", status="queued")
         assert asked_for(simulator, COST_REPORT) == requests + 11
         assert by_status("cost_report") == {"done": 11, "queued": 1, "failed": 0}
         assert words in troubled.detail
@@ -112,7 +112,7 @@ class TestPagesWithoutAnEnd:
 
         run_due()
 
-        troubled = SyncStep.objects.get(stream="cost_report", status="queued")
+        troubled = SyncStep.objects.get(report_name="cost_report", status="queued")
         assert "which was not asked for, and promises more" in troubled.detail
         assert asked_for(simulator, COST_REPORT) == 31 + 1 + 11
 
@@ -125,7 +125,7 @@ class TestPagesWithoutAnEnd:
 
         run_due()
 
-        troubled = SyncStep.objects.get(stream="cost_report", status="queued")
+        troubled = SyncStep.objects.get(report_name="cost_report", status="queued")
         assert "promises more after 7 pages" in troubled.detail
         assert asked_for(simulator, COST_REPORT) == 7 + 11
         assert state(year) == (Status.DEGRADED, "upstream_unreadable")
@@ -227,7 +227,7 @@ class TestReportsWithoutBuckets:
 
         run_due()
 
-        assert SyncStep.objects.get().generation == 2
+        assert SyncStep.objects.get().attempt == 2
         assert state(enterprise) == (Status.ACTIVE, "")
         self.assert_exact(enterprise, simulator)
 
@@ -253,7 +253,7 @@ class TestNothingFinishedYet:
         run_due()
 
         run = SyncRun.objects.get(trigger="force")
-        step = run.steps.get(stream="cost_report")
+        step = run.steps.get(report_name="cost_report")
         assert (step.status, step.reason) == (SyncStep.Status.SKIPPED, "no_usage")
         assert run.status == SyncRun.Status.SUCCEEDED
         assert state(synced) == (Status.ACTIVE, "")
@@ -268,7 +268,7 @@ class TestNothingFinishedYet:
         lifecycle.force_sync(synced, None, actor="bob")
         run_due()
 
-        assert SyncRun.objects.first().steps.get(stream="cost_report").status == SyncStep.Status.DONE
+        assert SyncRun.objects.first().steps.get(report_name="cost_report").status == SyncStep.Status.DONE
 
     def test_is_no_answer_for_days_long_over(self, synced, run_due, simulator):
         today = database_now().date()
@@ -297,7 +297,7 @@ class TestEstimateOfTheEnd:
     def test_lies_behind_the_block_of_a_rate_limit(self, year, simulator):
         simulator.fault("rate_limit_retry_after", seconds=7200)
         lanes.wake_due()
-        turn.run_turn(Lane.objects.get().pk)
+        executor.process_lane(Lane.objects.get().pk)
         now = database_now()
 
         progress = runs.backfill_progress(year, now=now)
@@ -312,7 +312,7 @@ class TestADateInRetryAfter:
         simulator.fault("rate_limit_retry_after", seconds=70, as_date=True, clock=clock)
         lanes.wake_due()
 
-        turn.run_turn(Lane.objects.get().pk)
+        executor.process_lane(Lane.objects.get().pk)
 
         wait = (Lane.objects.get().blocked_until - database_now()).total_seconds()
         assert 65 <= wait <= 71

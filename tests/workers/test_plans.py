@@ -8,7 +8,7 @@ from django.db import connection as database
 
 from accounts.models import AuditEvent, Plan
 from costs.models import CostFact, DayDigest
-from costs.periods import DayRange
+from foundation.periods import DayRange
 from integrations.models import Status
 from workers import lifecycle, plans
 from workers.clock import database_now

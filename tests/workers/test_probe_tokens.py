@@ -10,7 +10,7 @@ import pytest
 
 from accounts.models import Plan
 from integrations.connections import RefusedError
-from workers import bucket, lifecycle, turn
+from workers import bucket, executor, lifecycle
 from workers.bucket import KEPT_SECONDS, redis_client
 from workers.clock import database_now
 from workers.lifecycle import NewConnection
@@ -36,7 +36,7 @@ class Minutes:
     def lane_asks(self) -> int:
         lane = Lane.objects.get(family="classic")
         Lane.objects.filter(pk=lane.pk).update(due_at=database_now(), state=Lane.State.WAITING)
-        return turn.run_turn(lane.pk)
+        return executor.process_lane(lane.pk)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def new_key(simulator) -> str:
 
 class TestDuringBackfill:
     def test_a_stored_key_is_tested_at_once(self, filling):
-        assert lifecycle.test(filling, actor="alice").ok
+        assert lifecycle.check_connection(filling, actor="alice").ok
 
     def test_a_key_is_replaced_at_once(self, filling, simulator):
         key = new_key(simulator)
@@ -100,24 +100,24 @@ class TestDuringBackfill:
 
 class TestDuringForcedSync:
     def test_a_test_is_promised_a_moment_and_gets_it(self, forcing, minutes):
-        refused = lifecycle.test(forcing, actor="alice")
+        refused = lifecycle.check_connection(forcing, actor="alice")
 
         assert refused.reason == "rate_limited"
         assert 0 < refused.retry_after_seconds <= 122
         minutes.pass_seconds(refused.retry_after_seconds)
-        assert lifecycle.test(forcing, actor="alice").ok
+        assert lifecycle.check_connection(forcing, actor="alice").ok
 
     def test_a_refusal_asks_nothing_and_spends_nothing(self, forcing, simulator, minutes):
         simulator.clear_requests()
 
-        waits = [lifecycle.test(forcing, actor="alice").retry_after_seconds for _ in range(3)]
+        waits = [lifecycle.check_connection(forcing, actor="alice").retry_after_seconds for _ in range(3)]
 
         assert len(set(waits)) == 1
         assert simulator.requests() == []
 
     def test_a_known_key_is_replaced_at_the_moment_promised(self, forcing, minutes, simulator):
         key = new_key(simulator)
-        lifecycle.test_key(forcing.account, key, actor="alice")
+        lifecycle.check_key(forcing.account, key, actor="alice")
         with pytest.raises(RefusedError) as refused:
             lifecycle.rotate_key(forcing, key, actor="alice")
 
@@ -127,61 +127,61 @@ class TestDuringForcedSync:
 
     def test_everybody_who_waits_gets_their_moment(self, forcing, minutes):
         people = ["alice", "bob", "carol"]
-        waits = [lifecycle.test(forcing, actor=who).retry_after_seconds for who in people]
+        waits = [lifecycle.check_connection(forcing, actor=who).retry_after_seconds for who in people]
         gaps = [later - earlier for earlier, later in zip([0.0, *waits], waits, strict=False)]
 
         found = []
         for who, gap in zip(people, gaps, strict=True):
             minutes.pass_seconds(gap)
-            found.append(lifecycle.test(forcing, actor=who).ok)
+            found.append(lifecycle.check_connection(forcing, actor=who).ok)
 
         assert found == [True, True, True]
         assert sorted(waits) == waits
 
     def test_two_accounts_with_an_alice_have_a_place_each(self, forcing, minutes, simulator, other_account):
         key = new_key(simulator)
-        lifecycle.test_key(forcing.account, key, actor="alice")
+        lifecycle.check_key(forcing.account, key, actor="alice")
         waits = [
-            lifecycle.test_key(account, key, actor="alice").retry_after_seconds
+            lifecycle.check_key(account, key, actor="alice").retry_after_seconds
             for account in (forcing.account, other_account)
         ]
 
         assert waits[1] - waits[0] > 100
 
     def test_who_never_comes_back_costs_the_lane_no_request(self, forcing, minutes):
-        wait_seconds = lifecycle.test(forcing, actor="alice").retry_after_seconds
+        wait_seconds = lifecycle.check_connection(forcing, actor="alice").retry_after_seconds
 
         made = minutes.pass_seconds(wait_seconds + KEPT_SECONDS + 300)
 
         assert made >= int((wait_seconds + KEPT_SECONDS + 300) / 61)
 
     def test_a_forced_sync_goes_on_behind_the_test(self, forcing, minutes):
-        wait_seconds = lifecycle.test(forcing, actor="alice").retry_after_seconds
+        wait_seconds = lifecycle.check_connection(forcing, actor="alice").retry_after_seconds
         before = SyncRun.objects.get(trigger=Trigger.FORCE).requests
 
         minutes.pass_seconds(wait_seconds)
-        lifecycle.test(forcing, actor="alice")
+        lifecycle.check_connection(forcing, actor="alice")
         minutes.pass_seconds(61)
 
         assert SyncRun.objects.get(trigger=Trigger.FORCE).requests == before + 1
 
     def test_nothing_is_held_after_a_test_that_went_through(self, forcing, minutes):
-        wait_seconds = lifecycle.test(forcing, actor="alice").retry_after_seconds
+        wait_seconds = lifecycle.check_connection(forcing, actor="alice").retry_after_seconds
         minutes.pass_seconds(wait_seconds)
-        lifecycle.test(forcing, actor="alice")
+        lifecycle.check_connection(forcing, actor="alice")
 
-        assert not lifecycle.test(forcing, actor="bob").ok
-        assert 100 < lifecycle.test(forcing, actor="bob").retry_after_seconds <= 122
+        assert not lifecycle.check_connection(forcing, actor="bob").ok
+        assert 100 < lifecycle.check_connection(forcing, actor="bob").retry_after_seconds <= 122
 
 
 class TestOfAKeyThatIsRefused:
     def test_gives_back_what_was_not_asked(self, filling, simulator):
         """Two tokens were taken together, and one request answers it."""
         simulator.fault("revoked", times=-1)
-        lifecycle.test(filling, actor="alice")
+        lifecycle.check_connection(filling, actor="alice")
         simulator.clear_faults()
 
-        again = lifecycle.test(filling, actor="alice")
+        again = lifecycle.check_connection(filling, actor="alice")
 
         # One token of two was used, so a minute brings what the next test needs, and not two.
         assert not again.ok
@@ -194,7 +194,7 @@ class TestWhatAPersonReads:
         connection = connect()
         simulator.fault(kind, times=-1, **options)
 
-        found = lifecycle.test(connection, actor="alice")
+        found = lifecycle.check_connection(connection, actor="alice")
 
         assert found.remedy == "Temporary: try again in a few minutes."
         assert found.retry_after_seconds is None
@@ -208,7 +208,7 @@ class TestWhatAPersonReads:
         simulator.fault(kind, times=-1, **options)
         before = database_now()
 
-        found = lifecycle.test(connection, actor="alice")
+        found = lifecycle.check_connection(connection, actor="alice")
 
         moment = re.fullmatch(r"Temporary: try again (?:at|on .+ at) (\d\d:\d\d:\d\d) UTC\.", found.remedy)
         due = before + dt.timedelta(seconds=seconds)
@@ -217,7 +217,7 @@ class TestWhatAPersonReads:
         assert found.retry_after_seconds == seconds
 
     def test_names_the_moment_of_the_place_and_its_end(self, forcing):
-        found = lifecycle.test(forcing, actor="alice")
+        found = lifecycle.check_connection(forcing, actor="alice")
 
         assert re.search(
             r"try again .*at [\d:]{8} UTC; your place is kept until .*at [\d:]{8} UTC", found.remedy

@@ -18,7 +18,7 @@ from costs.models import CostFact, Resource
 from integrations.anthropic.client import AnthropicClient
 from integrations.models import Connection, Credential, Report, Status
 from tests.others import Other, at_once
-from workers import lanes, lifecycle, outcomes, runs, schedule, turn
+from workers import executor, lanes, lifecycle, outcomes, runs, schedule
 from workers.clock import database_now
 from workers.lifecycle import ConnectionStandsStillError
 from workers.models import Lane, SyncRun, SyncStep, Trigger
@@ -59,7 +59,7 @@ class TestBrokenWhileAnAnswerIsUnderWay:
 
         def revoke() -> None:
             simulator.fault("revoked", times=-1)
-            lifecycle.test(connection, actor="alice")
+            lifecycle.check_connection(connection, actor="alice")
 
         under_way(revoke)
         run_due()
@@ -77,13 +77,13 @@ class TestBrokenWhileAnAnswerIsUnderWay:
 
         def refused_meanwhile(self, request):
             if left:
-                turn.run_turn(left.pop())
+                executor.process_lane(left.pop())
             return original(self, request)
 
         simulator.fault("revoked", times=-1)
         lanes.wake_due()
         monkeypatch.setattr(AnthropicClient, "fetch", refused_meanwhile)
-        turn.run_turn(analytics.pk)
+        executor.process_lane(analytics.pk)
 
         assert OutboxMessage.objects.filter(kind="connection.needs_you").count() == 1
 
@@ -94,12 +94,12 @@ class TestBrokenWhileAnAnswerIsUnderWay:
 
         def revoke_and_rest() -> None:
             simulator.fault("revoked", path="cost_report", times=-1)
-            turn.run_turn(classic.pk)
+            executor.process_lane(classic.pk)
             classic.refresh_from_db()
 
         under_way(revoke_and_rest)
         lanes.wake_due()
-        turn.run_turn(analytics.pk)
+        executor.process_lane(analytics.pk)
 
         connection.refresh_from_db()
         assert classic.state == Lane.State.IDLE
@@ -143,7 +143,7 @@ class TestPausedWhileAnAnswerIsUnderWay:
 
     def test_stays_paused_though_its_last_window_is_given_up(self, connect, run_due, simulator, under_way):
         connection = connect()
-        bill = SyncStep.objects.filter(stream="cost_report").order_by("position").last()
+        bill = SyncStep.objects.filter(report_name="cost_report").order_by("position").last()
         SyncStep.objects.exclude(pk=bill.pk).update(status="done")
         SyncStep.objects.update(failures=7)
         simulator.fault("bad_amount", path="cost_report", times=-1)
@@ -173,8 +173,8 @@ class TestPausedWhileAnAnswerIsUnderWay:
         run_due()
 
         connection.refresh_from_db()
-        assert not Report.objects.get(stream="cost_report").is_refused
-        assert SyncRun.objects.get(trigger=Trigger.REREAD).steps.filter(stream="cost_report").exists()
+        assert not Report.objects.get(report_name="cost_report").is_refused
+        assert SyncRun.objects.get(trigger=Trigger.REREAD).steps.filter(report_name="cost_report").exists()
         assert connection.status == Status.ACTIVE
 
 
@@ -338,8 +338,8 @@ class TestTwoLanesOfOneConnection:
         """End one window of each lane: that of the first has written its rows when the second one begins to."""
 
         def end(*streams: str) -> list[Exception | None]:
-            SyncStep.objects.exclude(stream__in=streams).update(status="done")
-            first, second = (Lane.objects.get(runs__steps__stream=stream) for stream in streams)
+            SyncStep.objects.exclude(report_name__in=streams).update(status="done")
+            first, second = (Lane.objects.get(runs__steps__stream=spec) for spec in streams)
             lanes.wake_due()
             written, released = threading.Event(), threading.Event()
 
@@ -348,11 +348,11 @@ class TestTwoLanesOfOneConnection:
                     written.set()
                     released.wait(_PATIENCE_SECONDS)
 
-            monkeypatch.setattr(outcomes, "crash", wait_after_writing)
-            others = [Other(lambda: turn.run_turn(first.pk))]
+            monkeypatch.setattr(outcomes, "failpoint", wait_after_writing)
+            others = [Other(lambda: executor.process_lane(first.pk))]
             try:
                 assert written.wait(_PATIENCE_SECONDS)
-                others.append(Other(lambda: turn.run_turn(second.pk)))
+                others.append(Other(lambda: executor.process_lane(second.pk)))
                 others[1].wait_until_blocked()
             finally:
                 released.set()
@@ -371,7 +371,7 @@ class TestTwoLanesOfOneConnection:
     )
     def test_share_the_bill_though_both_windows_end_at_once(self, at_once, streams):
         """One has the bill, the other the counts it is shared by."""
-        Report.objects.filter(stream="analytics_cost").update(is_refused=True)
+        Report.objects.filter(report_name="analytics_cost").update(is_refused=True)
 
         assert at_once(*streams) == [None, None]
 

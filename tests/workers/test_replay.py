@@ -388,7 +388,11 @@ class TestCommand:
 
     def test_says_what_to_do_when_pages_are_missing(self, synced, capsys):
         Page.objects.filter(step__window_end__lt=days_ago(100)).delete()
-        first = SyncStep.objects.filter(stream="cost_report", window_end__lt=days_ago(100)).first().window_end
+        first = (
+            SyncStep.objects.filter(report_name="cost_report", window_end__lt=days_ago(100))
+            .first()
+            .window_end
+        )
 
         with pytest.raises(CommandError, match=f"--from {first}"):
             call_command("replay", connection=str(synced.pk), json=True)

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from config.queues import key_of
+from foundation.queues import key_of
 from integrations.models import Connection
 from workers import lanes, lifecycle, schedule, tasks
 from workers.bucket import redis_client

@@ -10,7 +10,7 @@ from django.test import override_settings
 
 from alerts.models import OutboxMessage
 from integrations.models import Connection, Credential, Status
-from workers import lifecycle, turn
+from workers import executor, lifecycle
 from workers.bucket import Bucket, rate_of
 from workers.clock import database_now
 from workers.lanes import Seed, owner_key
@@ -31,10 +31,10 @@ def connection(connect) -> Connection:
     return connect()
 
 
-def run_turn() -> None:
+def process_lane() -> None:
     """Give the only lane a turn."""
     Lane.objects.update(due_at=database_now())
-    turn.run_turn(Lane.objects.get().pk)
+    executor.process_lane(Lane.objects.get().pk)
 
 
 def waits() -> float:
@@ -51,7 +51,7 @@ def level() -> int:
 class TestAnotherKeyUnderTheSameId:
     def test_leaves_the_connection_to_others_and_says_so(self, connection, namesake):
         with namesake:
-            run_turn()
+            process_lane()
 
         connection.refresh_from_db()
         assert (connection.status, connection.reason) == (Status.DEGRADED, "key_unreadable")
@@ -62,16 +62,16 @@ class TestAnotherKeyUnderTheSameId:
         before = level()
 
         with namesake:
-            run_turn()
+            process_lane()
 
         assert level() >= before
         assert simulator.requests() == []
 
     def test_the_worker_with_the_right_one_goes_on_and_clears_the_trouble(self, connection, namesake):
         with namesake:
-            run_turn()
+            process_lane()
 
-        run_turn()
+        process_lane()
 
         connection.refresh_from_db()
         assert (connection.status, connection.reason) == (Status.BACKFILLING, "")
@@ -82,7 +82,7 @@ class TestAnotherKeyUnderTheSameId:
         SyncRun.objects.update(requested_at=database_now() - dt.timedelta(minutes=minutes))
 
         with namesake:
-            run_turn()
+            process_lane()
 
         assert waits() == pytest.approx(seconds, abs=0.5)
 
@@ -90,7 +90,7 @@ class TestAnotherKeyUnderTheSameId:
         before = connection.status
 
         with namesake:
-            found = lifecycle.test(connection, actor="alice")
+            found = lifecycle.check_connection(connection, actor="alice")
 
         connection.refresh_from_db()
         assert found.reason == "key_unreadable"
@@ -100,7 +100,7 @@ class TestAnotherKeyUnderTheSameId:
 def test_a_connection_without_any_stored_key_needs_a_person(connection):
     Credential.objects.all().delete()
 
-    run_turn()
+    process_lane()
 
     connection.refresh_from_db()
     assert (connection.status, connection.reason) == (Status.ERROR, "key_unreadable")

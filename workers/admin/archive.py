@@ -30,7 +30,7 @@ class PageAdmin(ReadOnlyAdmin):
     search_fields = ["=request_id"]
     ordering = ["-id"]
     fields = (
-        "step", "generation", "sequence", "path", "query", "request_id", "status_code", "requested_at",
+        "step", "attempt", "sequence", "path", "query", "request_id", "status_code", "requested_at",
         "data_refreshed_at", "hash", "compressed_bytes", "document",
     )  # fmt: skip
 

@@ -43,7 +43,7 @@ def _worded(run: Callable[..., HttpResponse | None]) -> Callable[..., HttpRespon
 
 @_worded
 def _test(request: HttpRequest, connection: Connection) -> None:
-    result = lifecycle.test(connection, actor=request.user.get_username())
+    result = lifecycle.check_connection(connection, actor=request.user.get_username())
     cause = f"{result.reason}: " if result.reason else ""
     told = f"{cause}{result.detail} {result.remedy}".strip()
     messages.add_message(request, messages.SUCCESS if result.ok else messages.ERROR, told)

@@ -18,7 +18,16 @@ class LaneAdmin(ReadOnlyAdmin):
     list_filter = ["state", "family"]
     search_fields = ["=organization_id"]
     ordering = ["due_at"]
-    fields = ("organization_id", "family", "state", "due_at", "tokens", "level_at", "blocked_until", "fence")
+    fields = (
+        "organization_id",
+        "family",
+        "state",
+        "due_at",
+        "tokens",
+        "level_at",
+        "blocked_until",
+        "fencing_token",
+    )
 
     @admin.display(description="requests saved up")
     def tokens(self, lane: Lane) -> str:

@@ -32,7 +32,7 @@ class SyncStepInline(ReadOnlyInline):
 
     model = SyncStep
     fields = [
-        "position", "stream", "window_start", "window_end", "status", "generation", "failures", "not_before",
+        "position", "report_name", "window_start", "window_end", "status", "attempt", "failures", "not_before",
         "reason", "detail", "finished_at",
     ]  # fmt: skip
     show_change_link = True
@@ -90,7 +90,7 @@ class SyncStepAdmin(ReadOnlyAdmin):
         "run",
         "connection",
         "position",
-        "stream",
+        "report_name",
         "window_start",
         "window_end",
         "status",

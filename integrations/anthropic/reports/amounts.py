@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from costs.money import AmountError, cents_to_usd
+from foundation.money import AmountError, cents_to_usd
 from integrations.anthropic import wire
 
 if TYPE_CHECKING:

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any, Literal
 from costs.records import CostRecord, NameRecord, Origin, Record, merge_equal_keys
 from costs.usage_records import UsageRecord
 from integrations.anthropic import endpoints, wire
+from integrations.anthropic.report_spec import ParsedWindow
 from integrations.anthropic.reports import actors, products
 from integrations.anthropic.reports.amounts import AMOUNT_FIELDS, read_amounts
 from integrations.anthropic.reports.counts import read_counts
 from integrations.anthropic.reports.days import Days, window_query
 from integrations.anthropic.reports.fields import read_columns, read_word
 from integrations.anthropic.reports.paging import covered_days, data_as_of, read_rows
-from integrations.anthropic.stream import Reading
 from integrations.pages import PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
 
-    from costs.periods import DayRange
     from costs.records import Scalar
+    from foundation.periods import DayRange
 
 # The longest range of one query, and the most rows of one page. The types of cost do not count as rows, so a page
 # of amounts can hold several times as many.
@@ -67,7 +67,7 @@ class AnalyticsQuery:
 
     def read(
         self, window: DayRange, bodies: Sequence[bytes], request_ids: Sequence[str | None] = ()
-    ) -> Reading:
+    ) -> ParsedWindow:
         """
         Read all pages of one window.
 
@@ -110,14 +110,14 @@ class _Rows:
         else:
             self.records.append(self._usage(day, columns, measured, extra))
 
-    def reading(self, refreshed_at: datetime | None) -> Reading:
+    def reading(self, refreshed_at: datetime | None) -> ParsedWindow:
         """Return what is known by then; rows of days that begin later are an incomplete tail, and left out."""
         as_of = refreshed_at and self.days.known_by(refreshed_at)
         covered = covered_days(self.days.window, as_of)
         records = [record for record in self.records if record.day in covered]
         records.sort(key=lambda record: record.day)
         names = tuple(self.names.values()) if covered else ()
-        return Reading(merge_equal_keys(records), covered, names, as_of)
+        return ParsedWindow(merge_equal_keys(records), covered, names, as_of)
 
     def _cost(
         self, day: date, columns: dict[str, Any], cost: wire.Row, extra: dict[str, Scalar]

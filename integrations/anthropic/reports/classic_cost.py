@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from costs.records import CostRecord, Origin, merge_equal_keys
 from integrations.anthropic import endpoints, wire
+from integrations.anthropic.report_spec import ParsedWindow
 from integrations.anthropic.reports.amounts import AMOUNT_FIELDS, read_amounts
 from integrations.anthropic.reports.days import Days, refuse_holes, window_query
 from integrations.anthropic.reports.fields import read_columns
 from integrations.anthropic.reports.paging import read_rows
-from integrations.anthropic.stream import Reading
 from integrations.pages import PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
 
-    from costs.periods import DayRange
+    from foundation.periods import DayRange
 
 # The most buckets (days) one page may hold.
 MAX_DAYS = 31
@@ -48,7 +48,7 @@ def cost_report_request(window: DayRange, limit: int = MAX_DAYS) -> PageRequest:
 
 def read_cost_report(
     window: DayRange, bodies: Sequence[bytes], request_ids: Sequence[str | None] = ()
-) -> Reading:
+) -> ParsedWindow:
     """
     Read all pages of one window of the classic cost report.
 
@@ -67,7 +67,7 @@ def read_cost_report(
     refuse_holes(window, days.seen, max(days.seen, default=None))
     covered = days.begun()
     known = sorted((record for record in records if record.day in covered), key=lambda record: record.day)
-    return Reading(merge_equal_keys(known), covered, as_of=days.known_by())
+    return ParsedWindow(merge_equal_keys(known), covered, as_of=days.known_by())
 
 
 def _add_bucket(days: Days, records: list[CostRecord], row: wire.Row, _refreshed_at: datetime | None) -> None:

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from costs.records import Origin, merge_equal_keys
 from costs.usage_records import UsageRecord
 from integrations.anthropic import endpoints, wire
+from integrations.anthropic.report_spec import ParsedWindow
 from integrations.anthropic.reports import actors
 from integrations.anthropic.reports.counts import read_counts
 from integrations.anthropic.reports.days import Days, refuse_holes, window_query
 from integrations.anthropic.reports.fields import read_columns, read_word
 from integrations.anthropic.reports.paging import read_rows
-from integrations.anthropic.stream import Reading
 from integrations.pages import PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
 
-    from costs.periods import DayRange
     from costs.records import Scalar
+    from foundation.periods import DayRange
 
 MAX_DAYS = 31
 # Upstream allows five of its nine dimensions in one query. These are the ones that say whose usage it is and at
@@ -51,7 +51,7 @@ def usage_report_request(window: DayRange) -> PageRequest:
 
 def read_usage_report(
     window: DayRange, bodies: Sequence[bytes], request_ids: Sequence[str | None] = ()
-) -> Reading:
+) -> ParsedWindow:
     """
     Read all pages of one window of the classic usage report.
 
@@ -65,7 +65,7 @@ def read_usage_report(
     refuse_holes(window, days.seen, max(days.seen, default=None))
     covered = days.begun()
     known = sorted((record for record in records if record.day in covered), key=lambda record: record.day)
-    return Reading(merge_equal_keys(known), covered, as_of=days.known_by())
+    return ParsedWindow(merge_equal_keys(known), covered, as_of=days.known_by())
 
 
 def _add_bucket(

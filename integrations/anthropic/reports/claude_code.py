@@ -8,11 +8,12 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from costs.money import sum_usd
-from costs.periods import utc_day
 from costs.records import Origin, merge_equal_keys
 from costs.usage_records import ActivityRecord
+from foundation.money import sum_usd
+from foundation.periods import utc_day
 from integrations.anthropic import endpoints, wire
+from integrations.anthropic.report_spec import ParsedWindow
 from integrations.anthropic.reports import actors
 from integrations.anthropic.reports.amounts import in_usd, require_dollars
 from integrations.anthropic.reports.fields import (
@@ -24,15 +25,14 @@ from integrations.anthropic.reports.fields import (
     read_word,
 )
 from integrations.anthropic.reports.paging import read_rows
-from integrations.anthropic.stream import Reading
 from integrations.pages import PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from costs.periods import DayRange
     from costs.records import Scalar
+    from foundation.periods import DayRange
 
 _MAX_ROWS = 1000
 _CORE = frozenset({"num_sessions", "lines_of_code", "commits_by_claude_code", "pull_requests_by_claude_code"})
@@ -54,7 +54,7 @@ def claude_code_request(window: DayRange) -> PageRequest:
 
 def read_claude_code(
     window: DayRange, bodies: Sequence[bytes], request_ids: Sequence[str | None] = ()
-) -> Reading:
+) -> ParsedWindow:
     """
     Read all pages of one day.
 
@@ -65,7 +65,7 @@ def read_claude_code(
     """
     records: list[ActivityRecord] = []
     read_rows(bodies, request_ids, partial(_add, window.start, records))
-    return Reading(merge_equal_keys(records), frozenset(window.days()))
+    return ParsedWindow(merge_equal_keys(records), frozenset(window.days()))
 
 
 def _add(day: date, records: list[ActivityRecord], row: wire.Row, _refreshed_at: datetime | None) -> None:

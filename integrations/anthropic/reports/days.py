@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
-from costs.periods import day_start, utc_day
+from foundation.periods import day_start, utc_day
 from integrations.anthropic import wire
 from integrations.errors import unreadable
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
     from datetime import date, datetime
 
-    from costs.periods import DayRange
+    from foundation.periods import DayRange
 
 _DAY = timedelta(days=1)
 

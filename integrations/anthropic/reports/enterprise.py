@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 from costs.records import CostRecord, NameRecord, Origin, Record, merge_equal_keys
 from costs.usage_records import UsageRecord
 from integrations.anthropic import endpoints, wire
+from integrations.anthropic.report_spec import ParsedWindow
 from integrations.anthropic.reports import actors, products
 from integrations.anthropic.reports.amounts import AMOUNT_FIELDS, read_amounts
 from integrations.anthropic.reports.counts import read_counts
 from integrations.anthropic.reports.days import Days, refuse_holes, window_query
 from integrations.anthropic.reports.fields import read_columns
 from integrations.anthropic.reports.paging import covered_days, data_as_of, read_rows
-from integrations.anthropic.stream import Reading
 from integrations.pages import PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
 
-    from costs.periods import DayRange
     from costs.records import Scalar
+    from foundation.periods import DayRange
 
 MAX_DAYS = 31
 _MAX_ROWS = 1000
@@ -67,7 +67,7 @@ class EnterpriseQuery:
 
     def read(
         self, window: DayRange, bodies: Sequence[bytes], request_ids: Sequence[str | None] = ()
-    ) -> Reading:
+    ) -> ParsedWindow:
         """
         Read all pages of one window.
 
@@ -103,7 +103,7 @@ class _Rows:
     def add_row(self, row: wire.Row, _refreshed_at: datetime | None) -> None:
         self._add(self.days.of(row), row)
 
-    def reading(self, refreshed_at: datetime | None) -> Reading:
+    def reading(self, refreshed_at: datetime | None) -> ParsedWindow:
         as_of = refreshed_at and self.days.known_by(refreshed_at)
         covered = covered_days(self.days.window, as_of)
         if not self.query.is_by_user:
@@ -113,7 +113,7 @@ class _Rows:
         records = [record for record in self.records if record.day in covered]
         records.sort(key=lambda record: record.day)
         names = tuple(self.names.values()) if covered else ()
-        return Reading(merge_equal_keys(records), covered, names, as_of)
+        return ParsedWindow(merge_equal_keys(records), covered, names, as_of)
 
     def _add(self, day: date, row: wire.Row) -> None:
         odd: dict[str, Scalar] = {}

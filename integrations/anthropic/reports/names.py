@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from costs.records import NameRecord
 from integrations.anthropic import endpoints, wire
+from integrations.anthropic.report_spec import ParsedWindow
 from integrations.anthropic.reports.fields import read_text
 from integrations.anthropic.reports.paging import LAST_ID, read_rows
-from integrations.anthropic.stream import Reading
 from integrations.pages import PageRequest
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ def api_keys_request() -> PageRequest:
     return PageRequest("api_keys", endpoints.API_KEYS, (_PAGE_ROWS,))
 
 
-def people_request(stream: str, limit: int = _MAX_ROWS) -> PageRequest:
+def people_request(report_name: str, limit: int = _MAX_ROWS) -> PageRequest:
     """Build the query for all members; who has left is not listed, and known from reports only."""
-    return PageRequest(stream, endpoints.USERS, (("limit", str(limit)),))
+    return PageRequest(report_name, endpoints.USERS, (("limit", str(limit)),))
 
 
-def read_workspaces(bodies: Sequence[bytes], request_ids: Sequence[str | None] = ()) -> Reading:
+def read_workspaces(bodies: Sequence[bytes], request_ids: Sequence[str | None] = ()) -> ParsedWindow:
     """
     Read all pages of the list of workspaces.
 
@@ -64,7 +64,7 @@ def read_workspaces(bodies: Sequence[bytes], request_ids: Sequence[str | None] =
     )
 
 
-def read_api_keys(bodies: Sequence[bytes], request_ids: Sequence[str | None] = ()) -> Reading:
+def read_api_keys(bodies: Sequence[bytes], request_ids: Sequence[str | None] = ()) -> ParsedWindow:
     """
     Read all pages of the list of API keys.
 
@@ -74,7 +74,7 @@ def read_api_keys(bodies: Sequence[bytes], request_ids: Sequence[str | None] = (
     return _read_list(bodies, request_ids, lambda row: _name("api_key", row))
 
 
-def read_people(bodies: Sequence[bytes], request_ids: Sequence[str | None] = ()) -> Reading:
+def read_people(bodies: Sequence[bytes], request_ids: Sequence[str | None] = ()) -> ParsedWindow:
     """
     Read all pages of the list of members.
 
@@ -116,7 +116,7 @@ def _moment(row: wire.Row, name: str) -> datetime | None:
 
 def _read_list(
     bodies: Sequence[bytes], request_ids: Sequence[str | None], read: Callable[[wire.Row], NameRecord]
-) -> Reading:
+) -> ParsedWindow:
     """Read all rows; one that has no id can be no resource, and is passed over and told of."""
     names: dict[str, NameRecord] = {}
     unread: list[str] = []
@@ -130,7 +130,7 @@ def _read_list(
             names[found.resource_id] = found
 
     read_rows(bodies, request_ids, add, cursor_field=LAST_ID)
-    return Reading((), frozenset(), names=list(names.values()), unread=tuple(unread))
+    return ParsedWindow((), frozenset(), names=list(names.values()), unread=tuple(unread))
 
 
 def _default_workspace_id(

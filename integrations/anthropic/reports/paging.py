@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from costs.periods import day_start, utc_day
+from foundation.periods import day_start, utc_day
 from integrations.anthropic import endpoints, wire
 from integrations.errors import Fate, Reason, UpstreamError, advice, unreadable
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date, datetime
 
-    from costs.periods import DayRange
+    from foundation.periods import DayRange
 
 PAGE_TOKEN = "next_page"  # noqa: S105 - the name of a field
 LAST_ID = "last_id"

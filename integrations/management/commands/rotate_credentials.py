@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from accounts import audit, second_factor
-from config import ring
+from foundation import ring
 from integrations import vault
 from integrations.models import Credential
 from integrations.vault import VaultError

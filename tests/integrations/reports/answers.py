@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from costs.money import usd_text
-from costs.periods import DayRange
-from integrations.anthropic.stream import Reading
+from foundation.money import usd_text
+from foundation.periods import DayRange
+from integrations.anthropic.report_spec import ParsedWindow
 from integrations.errors import UpstreamError
 
 PAYLOADS = Path(__file__).parents[2] / "payloads"
 THREE_DAYS = DayRange(date(2026, 11, 17), date(2026, 11, 20))
-# What a record says about its stream, which the stream's own test looks at.
+# What a record says about its spec, which the spec's own test looks at.
 _FRAME = {"origin", "source"}
 
 
@@ -30,7 +30,7 @@ def expected(name: str) -> Any:
     return json.loads((PAYLOADS / f"{name}.expected.json").read_text(encoding="utf-8"))
 
 
-def described(reading: Reading) -> dict[str, Any]:
+def described(reading: ParsedWindow) -> dict[str, Any]:
     """Write a reading as the expected files do: without what is as it is by default."""
     whole = {
         "as_of": _plain(reading.as_of),

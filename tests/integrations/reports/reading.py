@@ -1,4 +1,4 @@
-"""Reads streams as the engine does, without it: every page of every window, one after the other."""
+"""Reads reports as the engine does, without it: every page of every window, one after the other."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from costs.periods import DayRange
 from costs.records import Origin
+from devtools.simulator.process import Simulator
+from foundation.periods import DayRange
 from integrations.anthropic.client import AnthropicClient
-from integrations.anthropic.stream import Reading, Stream
-from integrations.anthropic.streams import STREAMS
+from integrations.anthropic.report_spec import ParsedWindow, ReportSpec
+from integrations.anthropic.report_specs import REPORT_SPECS
 from integrations.http import HttpTransport
-from integrations.simulator.process import Simulator
 
-ALL = STREAMS
+ALL = REPORT_SPECS
 
 
 @dataclass(slots=True)
 class Read:
-    """What several windows of one stream said together, and in how many requests."""
+    """What several windows of one spec said together, and in how many requests."""
 
     records: list[Any] = field(default_factory=list)
     covered: set[date] = field(default_factory=set)
     names: dict[str, Any] = field(default_factory=dict)
     requests: int = 0
 
-    def add(self, reading: Reading) -> None:
+    def add(self, reading: ParsedWindow) -> None:
         self.records += reading.records
         self.covered |= reading.covered
         self.names.update((name.resource_id, name) for name in reading.names)
@@ -40,21 +40,21 @@ def client_of(simulator: Simulator, key: str) -> AnthropicClient:
     return AnthropicClient(transport, key)
 
 
-def fetch_window(client: AnthropicClient, stream: Stream, window: DayRange) -> tuple[Reading, int]:
+def fetch_window(client: AnthropicClient, spec: ReportSpec, window: DayRange) -> tuple[ParsedWindow, int]:
     bodies, request_ids = [], []
-    request = stream.first_page(window)
+    request = spec.first_page(window)
     while request is not None:
         page = client.fetch(request)
         bodies.append(page.body)
         request_ids.append(page.request_id)
-        request = stream.next_page(request, page)
-    return stream.read(window, bodies, request_ids), len(bodies)
+        request = spec.next_page(request, page)
+    return spec.read(window, bodies, request_ids), len(bodies)
 
 
-def fetch(client: AnthropicClient, stream: Stream, days: DayRange) -> Read:
+def fetch(client: AnthropicClient, spec: ReportSpec, days: DayRange) -> Read:
     read = Read()
-    for window in days.split_newest_first(stream.max_window_days or len(days)):
-        reading, requests = fetch_window(client, stream, window)
+    for window in days.split_newest_first(spec.max_window_days or len(days)):
+        reading, requests = fetch_window(client, spec, window)
         read.add(reading)
         read.requests += requests
     return read

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from costs.money import usd_text
 from costs.records import Origin, day_digest
+from foundation.money import usd_text
 from integrations.anthropic.reports.analytics import AnalyticsQuery, glance_request
 from integrations.errors import Fate, Reason
 from tests.integrations.reports.answers import THREE_DAYS, body, bounds, money, refusal, tokens

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from costs.money import usd_text
+from foundation.money import usd_text
 from integrations.anthropic.reports.classic_cost import cost_report_request, read_cost_report
 from integrations.errors import Fate, Reason, UpstreamError
 from tests.integrations.reports.answers import THREE_DAYS, body, bucket, money, recorded

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from costs.periods import DayRange
+from foundation.periods import DayRange
 from integrations.anthropic.reports.claude_code import claude_code_request, read_claude_code
 from integrations.errors import Fate, Reason
 from tests.integrations.reports.answers import THREE_DAYS, body, refusal

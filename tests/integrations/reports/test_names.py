@@ -38,7 +38,7 @@ class TestRequests:
         assert api_keys_request().query == (("limit", "1000"),)
 
     def test_ask_for_people_under_the_name_of_the_stream(self):
-        assert (people_request("members").stream, people_request("users", limit=1).query) == (
+        assert (people_request("members").report_name, people_request("users", limit=1).query) == (
             "members",
             (("limit", "1"),),
         )

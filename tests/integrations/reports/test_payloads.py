@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from costs.periods import DayRange
+from foundation.periods import DayRange
 from tests.integrations.reports.answers import PAYLOADS, THREE_DAYS, described, expected, recorded
 from tests.integrations.reports.reading import ALL, total
 
@@ -36,17 +36,17 @@ class TestRecordedPages:
         assert described(ALL[name].read(window_of(name), recorded(name))) == expected(name)
 
     def test_become_records_of_their_stream(self, name):
-        stream = ALL[name]
+        spec = ALL[name]
 
-        reading = stream.read(window_of(name), recorded(name))
+        reading = spec.read(window_of(name), recorded(name))
 
-        assert {(record.source, record.origin) for record in reading.records} <= {(name, stream.origin)}
+        assert {(record.source, record.origin) for record in reading.records} <= {(name, spec.origin)}
 
     def test_may_come_in_any_order(self, name):
-        stream, pages = ALL[name], recorded(name)
-        reading = stream.read(window_of(name), pages)
+        spec, pages = ALL[name], recorded(name)
+        reading = spec.read(window_of(name), pages)
 
-        turned = stream.read(window_of(name), pages[::-1])
+        turned = spec.read(window_of(name), pages[::-1])
 
         assert sorted(map(repr, turned.records)) == sorted(map(repr, reading.records))
         assert sorted(map(repr, turned.names)) == sorted(map(repr, reading.names))
@@ -54,9 +54,9 @@ class TestRecordedPages:
 
     def test_fill_no_column_that_the_stream_does_not_name(self, name):
         """The last record of a classic page stands for fields that may come one day."""
-        stream = ALL[name]
+        spec = ALL[name]
         documented = [
-            record for record in stream.read(window_of(name), recorded(name)).records if not record.extra
+            record for record in spec.read(window_of(name), recorded(name)).records if not record.extra
         ]
 
         filled = {
@@ -66,7 +66,7 @@ class TestRecordedPages:
             if getattr(record, column) is not None and column not in MAY_COME.get(name, ())
         }
 
-        assert filled <= stream.dimensions
+        assert filled <= spec.dimensions
 
 
 # Columns that a query does not ask for, shown here because the row has room for them.

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from costs.periods import DayRange
+from devtools.simulator.keys import MEMBERS, key_text
+from devtools.simulator.process import Simulator
+from foundation.periods import DayRange
 from integrations.errors import Fate, Reason, UpstreamError
-from integrations.simulator.keys import MEMBERS, key_text
-from integrations.simulator.process import Simulator
 from tests.integrations.reports.reading import ALL, Origin, client_of, fetch_window, total
 
 NOW = "2026-11-20T09:30:00+00:00"
 DAYS = DayRange(date(2026, 11, 16), date(2026, 11, 21))
 SLUG = "acorn-studio"
-COSTS = [name for name, stream in ALL.items() if stream.kind == "cost"]
-BY_DAY = [name for name, stream in ALL.items() if stream.kind in {"cost", "usage"}]
+COSTS = [name for name, spec in ALL.items() if spec.kind == "cost"]
+BY_DAY = [name for name, spec in ALL.items() if spec.kind in {"cost", "usage"}]
 
 
 @pytest.fixture(scope="module")
@@ -89,29 +89,29 @@ class TestUntrue:
 class TestRefreshedWhileReading:
     def test_restarts_the_query_and_then_reads_the_truth(self, upstream):
         """An hour passes between two pages: what was read before may have moved."""
-        stream = ALL["analytics_usage"]
+        spec = ALL["analytics_usage"]
         client = client_of(upstream, key_text("cedar-group"))
-        first = client.fetch(stream.first_page(DAYS))
+        first = client.fetch(spec.first_page(DAYS))
         upstream.set_clock("2026-11-20T10:30:00+00:00")
 
         with pytest.raises(UpstreamError) as caught:
-            client.fetch(stream.next_page(first.request, first))
-        again, _ = fetch_window(client, stream, DAYS)
+            client.fetch(spec.next_page(first.request, first))
+        again, _ = fetch_window(client, spec, DAYS)
 
         assert caught.value.fate is Fate.RESTART
         truth = upstream.usage_truth("cedar-group", DAYS.start, DAYS.end)
         assert sum(record.total_tokens for record in again.records) == truth.totals["total_tokens"]
 
     def test_restarts_even_if_upstream_does_not_notice(self, upstream):
-        stream = ALL["analytics_cost"]
+        spec = ALL["analytics_cost"]
         client = client_of(upstream, key_text(SLUG))
-        older = client.fetch(stream.first_page(DAYS)).body.replace(b'"has_more":false', b'"has_more":true')
+        older = client.fetch(spec.first_page(DAYS)).body.replace(b'"has_more":false', b'"has_more":true')
         older = older.replace(b'"next_page":null', b'"next_page":"page_2"')
         upstream.set_clock("2026-11-20T10:30:00+00:00")
-        newer = client.fetch(stream.first_page(DAYS)).body
+        newer = client.fetch(spec.first_page(DAYS)).body
 
         with pytest.raises(UpstreamError) as caught:
-            stream.read(DAYS, [older, newer])
+            spec.read(DAYS, [older, newer])
 
         assert caught.value.fate is Fate.RESTART
 

@@ -1,4 +1,4 @@
-"""Every stream read from the simulator, against what the simulator knows to be true: equal to the last digit."""
+"""Every spec read from the simulator, against what the simulator knows to be true: equal to the last digit."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from costs.periods import DayRange
-from integrations.simulator.keys import MEMBERS, key_text
-from integrations.simulator.process import Simulator
+from devtools.simulator.keys import MEMBERS, key_text
+from devtools.simulator.process import Simulator
+from foundation.periods import DayRange
 from tests.integrations.reports.reading import ALL, Origin, Read, by, client_of, fetch, without_nothing
 
 # Half past nine: the last day is still running, and its data ends on the hour.
@@ -39,7 +39,7 @@ def frozen() -> Iterator[Simulator]:
 
 @dataclass
 class World:
-    """One organisation, its Enterprise sibling, and what was read of both, each stream once."""
+    """One organisation, its Enterprise sibling, and what was read of both, each spec once."""
 
     simulator: Simulator
     slug: str
@@ -74,12 +74,12 @@ def truly(names: tuple[str, ...], spelling: dict[str, str]) -> tuple[str, ...]:
 
 
 def finest(name: str) -> tuple[str, ...]:
-    """The day and every dimension of a stream, in one fixed order."""
+    """The day and every dimension of a spec, in one fixed order."""
     return ("day", *sorted(ALL[name].dimensions))
 
 
 class TestBills:
-    @pytest.mark.parametrize("name", [name for name, stream in ALL.items() if stream.is_bill])
+    @pytest.mark.parametrize("name", [name for name, spec in ALL.items() if spec.is_bill])
     def test_add_up_to_the_truth_of_every_day(self, world, name):
         truth = world.simulator.truth(*world.asked(name))
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from costs.money import usd_text
+from foundation.money import usd_text
 from integrations.models import Connection
-from workers.replay import Difference, Pair, ReplayError, Result, Tally, replay
+from workers.replay import Difference, Pair, ReplayError, Result, TableChecksum, replay
 
 # The first days tell what happened; a hundred more would bury them. JSON has all of them.
 _DAYS_SHOWN = 10
@@ -88,8 +88,8 @@ def _span(result: Result) -> str:
     return f"{len(days)} days from {days[0]} to {days[-1]}" if days else "no day stored yet"
 
 
-def _told(tally: Tally) -> str:
-    return f"{tally.rows:,} rows, {usd_text(tally.amount_usd)} USD, sha256 {tally.checksum[:16]}"
+def _told(found: TableChecksum) -> str:
+    return f"{found.rows:,} rows, {usd_text(found.amount_usd)} USD, sha256 {found.checksum[:16]}"
 
 
 def _difference(difference: Difference) -> list[str]:
@@ -136,6 +136,6 @@ def _as_json(connection: Connection, result: Result) -> str:
 def _pair(pair: Pair) -> dict[str, Any]:
     sides = {"stored": pair.stored, "replayed": pair.replayed}
     return {
-        side: {"rows": tally.rows, "amount_usd": usd_text(tally.amount_usd), "sha256": tally.checksum}
-        for side, tally in sides.items()
+        side: {"rows": found.rows, "amount_usd": usd_text(found.amount_usd), "sha256": found.checksum}
+        for side, found in sides.items()
     }

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
-from costs.periods import DayRange
+from foundation.periods import DayRange
 from integrations.models import Connection
 from workers import lifecycle
 from workers.follow import follow, outcome

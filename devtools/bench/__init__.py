@@ -1,0 +1,1 @@
+"""Measures the product: ratios to plain COPY, Redis and Celery, pages, exports, load; needs the test set of packages."""
