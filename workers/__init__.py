@@ -4,7 +4,7 @@ To see why no step is lost and none is done twice, read in this order:
 
     models       the rows: a lane is due at one moment, a run exists once, a step is open or closed, a page is kept
     lanes        who may act for a lane: every statement carries its guard, every holder its fencing token and lease id
-    turn         one turn of a lane: claim, choose, take a token, note it, one request
+    executor     processes a lane: claim, choose, take a token, note it, one request
     outcomes     what an answer changes, in one transaction that proves the lease first
     paging       whether the pages of a window lead to an end, judged when each arrives
     absent       which answers mean that there is no such report
@@ -15,7 +15,7 @@ To see why no step is lost and none is done twice, read in this order:
     lifecycle    what people do with a connection, under the same locks
     schedule     the daily runs, and the tick that finds what is due (tasks)
     bucket       the rate, decided in Redis and shadowed in the lane; the places of people who wait
-    probe_tokens tokens for connection tests, which are no turns: all that a test needs, or a place
+    probe_tokens tokens for connection tests, which hold no lane: all that a test needs, or a place
     failpoints  every place at which a process may die, and what is there then
 
 **Not lost.** A run is committed before anything is done for it, together with a lane that is due (`runs.request_run`,

@@ -1,10 +1,10 @@
-"""One turn of a lane: claim it, do a few requests, each with its own token and its own transaction.
+"""Processes a lane: claims it, does a few requests, each with its own token and its own transaction.
 
     claim ─▶ choose step ─▶ token? ─no─▶ park until there is one
                               │yes
                note grant (committed) ─▶ one request ─▶ one transaction: record what came ─▶ next, or park
 
-Nothing here waits: whoever must wait parks the lane and ends the turn. What an answer changes in the rows
+Nothing here waits: where a lane must wait, it is parked and given back. What an answer changes in the rows
 is decided in `outcomes`.
 """
 

@@ -106,7 +106,7 @@ _NOTE_LEVEL = f"level_us = least(%s, {_LEVEL}), level_at = clock_timestamp()"
 
 def note_level(organization_id: str, family: str, answer: Answer) -> None:
     """
-    Write down a bucket's level after a token was taken outside of a turn; nothing for an owner without a lane.
+    Write down a bucket's level after a token was taken by a test of a key, which holds no lane; nothing for an owner without a lane.
 
     Must be committed before the request is sent, as with `note_grant`.
     """

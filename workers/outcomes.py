@@ -1,8 +1,8 @@
 """What an answer changes: page, step, facts, run and connection, together or not at all.
 
-Every function of a turn (`record_…`, `leave_to_others`, `restart`) opens one transaction and first proves the lease with
+Every function that the executor calls (`record_…`, `leave_to_others`, `restart`) opens one transaction and first proves the lease with
 the lane's row locked, so a holder that lost its lane raises LeaseLostError before anything of it is visible. Each
-returns whether the turn may go on.
+returns whether the executor may go on with the lane.
 """
 
 import datetime as dt

@@ -83,7 +83,7 @@ def _wake_due() -> int:
 
 @shared_task(name="workers.run_lane")
 def run_lane(*, lane_id: int, **_unknown: object) -> dict[str, int]:
-    """Give one lane a turn."""
+    """Process one lane."""
     with structlog.contextvars.bound_contextvars(lane_id=lane_id):
         return {"requests": executor.process_lane(lane_id)}
 
