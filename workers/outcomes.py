@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 from django.db.models import Count, F, Q
+from django.db.models.functions import Coalesce, Greatest
 
 from costs import attribution, names
 from costs.ingest import Ingested
@@ -34,7 +35,7 @@ _MOST_STEP_FAILURES = 8
 # Steps whose windows are not stored, unless upstream has none of their days.
 _WITHOUT_WINDOW = (SyncStep.Status.QUEUED, SyncStep.Status.FAILED)
 # What this process cannot open is left for a tenth of the time since its run last moved: at first just long enough
-# for another worker to claim the lane, later so long that a ring which nobody has costs next to nothing.
+# for another worker to take the steps, later so long that a ring which nobody has costs next to nothing.
 _OTHERS_LEAST_SECONDS, _OTHERS_MOST_SECONDS, _OTHERS_SHARE = 3.0, 30.0, 0.1
 
 
@@ -89,9 +90,9 @@ def record_failure(lease: Lease, step: SyncStep, error: UpstreamError, *, reques
 
 def leave_to_others(lease: Lease, step: SyncStep, error: UpstreamError) -> bool:
     """
-    Give the lane back for a moment, because this process cannot open the key while another one may.
+    Put the connection's steps off for a moment, because this process cannot open the key while another one may.
 
-    Half of a rolling restart with a new ring, or a worker with another key under the same id: nothing is wrong with
+    Not the lane: another connection of the organisation has a key of its own. Half of a rolling restart with a new ring, or a worker with another key under the same id: nothing is wrong with
     the connection. Whoever can open it goes on by itself; if nobody can, it shows as degraded, in doctor, and as late.
     """
     with transaction.atomic():
@@ -100,10 +101,14 @@ def leave_to_others(lease: Lease, step: SyncStep, error: UpstreamError) -> bool:
         if held is None:
             return True
         SyncRun.objects.filter(pk=held.run_id).update(reason=error.reason, detail=error.detail)
+        later = database_now() + dt.timedelta(seconds=_wait_for_others(held.run))
+        SyncStep.objects.filter(
+            run__connection_id=held.run.connection_id, run__lane_id=lease.lane_id,
+            run__status__in=SyncRun.ACTIVE, status=SyncStep.Status.QUEUED,
+        ).update(not_before=Greatest(Coalesce("not_before", later), later))  # fmt: skip
         states.degrade(held.run.connection, error)
-        lanes.park(lease, _wait_for_others(held.run))
     _log.error("key_left_to_others", detail=error.detail)
-    return False
+    return True
 
 
 def _wait_for_others(run: SyncRun) -> float:

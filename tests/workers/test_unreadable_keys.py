@@ -14,7 +14,8 @@ from workers import executor, lifecycle
 from workers.bucket import Bucket, rate_of
 from workers.clock import database_now
 from workers.lanes import Seed, owner_key
-from workers.models import Lane, SyncRun
+from workers.lifecycle import NewConnection
+from workers.models import Lane, SyncRun, SyncStep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,9 +68,12 @@ class TestAnotherKeyUnderTheSameId:
         assert level() >= before
         assert simulator.requests() == []
 
-    def test_the_worker_with_the_right_one_goes_on_and_clears_the_trouble(self, connection, namesake):
+    def test_the_worker_with_the_right_one_goes_on_and_clears_the_trouble(
+        self, connection, namesake, make_due
+    ):
         with namesake:
             process_lane()
+        make_due()
 
         process_lane()
 
@@ -95,6 +99,40 @@ class TestAnotherKeyUnderTheSameId:
         connection.refresh_from_db()
         assert found.reason == "key_unreadable"
         assert connection.status == before
+
+
+class TestAKeyThatNobodyCanOpen:
+    @pytest.fixture
+    def other(self, connection, other_account, simulator) -> Connection:
+        """A connection of another account to the same organisation; the key of the first one is past opening."""
+        key = simulator.organisations(organisation="acorn-studio")[0]["admin_key"]
+        other = lifecycle.connect(other_account, NewConnection(key), actor="charlie")
+        Credential.objects.filter(connection=connection).update(key_id="of-nobody")
+        return other
+
+    @pytest.mark.parametrize("minutes", [1, 20])
+    def test_holds_up_no_other_connection_of_the_organisation(self, connection, other, minutes):
+        """After ten minutes its run goes before all others, and still leaves the lane to them."""
+        SyncRun.objects.filter(connection=connection).update(
+            requested_at=database_now() - dt.timedelta(minutes=minutes)
+        )
+
+        process_lane()
+
+        assert SyncRun.objects.get(connection=other).steps_done > 0
+        connection.refresh_from_db()
+        assert (connection.status, connection.reason) == (Status.DEGRADED, "key_unreadable")
+
+    def test_shortens_no_wait_of_a_step_that_is_longer(self, connection):
+        Credential.objects.update(key_id="of-nobody")
+        later = database_now() + dt.timedelta(hours=1)
+        waiting = SyncStep.objects.filter(run__connection=connection).latest("position")
+        SyncStep.objects.filter(pk=waiting.pk).update(not_before=later)
+
+        process_lane()
+
+        waiting.refresh_from_db()
+        assert waiting.not_before == later
 
 
 def test_a_connection_without_any_stored_key_needs_a_person(connection):
