@@ -25,7 +25,7 @@ from workers.bucket import Answer, BucketUnavailableError
 from workers.clock import database_now
 from workers.failpoints import failpoint
 from workers.lanes import Lease
-from workers.models import SyncRun, SyncStep
+from workers.models import SyncRun, SyncStep, Trigger
 
 _log = structlog.get_logger(__name__)
 
@@ -218,7 +218,11 @@ def _note_progress(step: SyncStep, written: Ingested | None = None) -> None:
     ):
         # Whatever becomes of the other reports of the run.
         states.after_bill(step.run.connection, now=now)
-    states.after_success(step.run.connection, goes_on=bool(steps["goes_on"]))
+    states.after_success(
+        step.run.connection,
+        goes_on=bool(steps["goes_on"]),
+        is_filling=step.run.trigger == Trigger.CONNECT,
+    )
 
 
 def close_run_if_done(step: SyncStep, now: dt.datetime) -> None:

@@ -53,15 +53,18 @@ def hold(connection: Connection) -> Connection:
     return current
 
 
-def after_success(connection: Connection, *, goes_on: bool = True) -> None:
+def after_success(connection: Connection, *, goes_on: bool = True, is_filling: bool = False) -> None:
     """
     A step got further or was closed: leave trouble behind, unless a window of the bill still has some.
 
-    `goes_on` is False when nothing but reports in trouble beside the bill may be left of the run.
+    `goes_on` is False when nothing but reports in trouble beside the bill may be left of the run; `is_filling` is True
+    for a step of a backfill.
     """
     if connection.status in _WORKING and connection.reason in _UNTROUBLED:
         if not goes_on and connection.status == Status.BACKFILLING:
             end_filling(hold(connection))
+        elif goes_on and is_filling and connection.status == Status.ACTIVE:
+            _go_on_filling(hold(connection))
         return
     _leave_trouble_behind(hold(connection))
 
@@ -69,6 +72,13 @@ def after_success(connection: Connection, *, goes_on: bool = True) -> None:
 def end_filling(connection: Connection) -> None:
     """Say that a backfill is over of which only reports in trouble beside the bill are left; hold the connection."""
     if connection.status == Status.BACKFILLING:
+        connection.status = working_status(connection)
+        connection.save(update_fields=["status"])
+
+
+def _go_on_filling(connection: Connection) -> None:
+    """Say that a backfill goes on that seemed over while nothing but trouble was left of it; hold the connection."""
+    if connection.status == Status.ACTIVE:
         connection.status = working_status(connection)
         connection.save(update_fields=["status"])
 

@@ -183,6 +183,21 @@ class TestInTrouble:
         assert SyncStep.objects.filter(report_name="usage_report", failures__gt=0).exists()
         assert connected.status == Status.BACKFILLING
 
+    def test_says_backfilling_again_once_it_is_read_again(self, connected, simulator, run_due, hurry):
+        """Trouble that passes is no end: the days of the other reports come all the same."""
+        simulator.fault("server_error", path="analytics", times=-1)
+        run_due()
+        connected.refresh_from_db()
+        in_trouble = connected.status
+        simulator.clear_faults()
+        hurry()
+
+        one_turn("analytics")
+
+        connected.refresh_from_db()
+        assert SyncStep.objects.filter(run__lane__family="analytics", status=OPEN).exists()
+        assert (in_trouble, connected.status) == (Status.ACTIVE, Status.BACKFILLING)
+
     def test_lets_the_bill_go_on_without_a_wait(self, connected, simulator, run_due):
         """The lane would wait for up to half an hour, with eleven months of the bill behind it."""
         simulator.fault("server_error", path="usage_report/messages", times=-1)
