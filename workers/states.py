@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from alerts.outbox import enqueue
 from integrations import connections
+from integrations.anthropic.report_specs import REPORT_SPECS
 from integrations.errors import Advice, Reason, UpstreamError, advice
 from integrations.models import Connection, Status
 from workers import notices, reports
@@ -142,7 +143,7 @@ def after_run(run: SyncRun, *, now: dt.datetime) -> None:
     # Also after a failed run: its other windows were stored.
     reports.settle(connection, now.date())
     connection.save(update_fields=["settled_through"])
-    has_bill = run.lane.family == reports.families(connection)[0]
+    has_bill = run.lane.family == REPORT_SPECS[connection.cost_source].family
     if run.status == SyncRun.Status.SUCCEEDED:
         if has_bill:
             connection.last_synced_at = now

@@ -232,6 +232,35 @@ class TestInTrouble:
         assert run.from_day <= gap + dt.timedelta(days=1)
 
 
+class TestABillOfTheOtherFamily:
+    """The analytics report was chosen as the bill of a Console connection."""
+
+    @pytest.fixture
+    def chosen(self, filled, simulator):
+        filled(CONSOLE)
+        Connection.objects.update(cost_source="analytics_cost", last_synced_at=None)
+        return Connection.objects.get()
+
+    def test_is_no_success_while_only_the_other_reports_are_read(self, chosen, simulator, run_due):
+        simulator.fault("server_error", path="analytics", times=-1)
+        lifecycle.force_sync(chosen, None, actor="bob")
+
+        run_due()
+
+        chosen.refresh_from_db()
+        classic = SyncRun.objects.get(lane__family="classic", trigger=Trigger.FORCE)
+        assert classic.status == SyncRun.Status.SUCCEEDED
+        assert chosen.last_synced_at is None
+
+    def test_is_a_success_once_it_is_read(self, chosen, run_due):
+        lifecycle.force_sync(chosen, None, actor="bob")
+
+        run_due()
+
+        chosen.refresh_from_db()
+        assert chosen.last_synced_at is not None
+
+
 class TestForcedSync:
     @pytest.fixture
     def forced(self, filled, simulator):
