@@ -64,6 +64,13 @@ LARGE_HEADERS = Refusal(
     "The headers are too large",
     "The headers of the request are larger than any that are read here. Send fewer or shorter ones, such as cookies.",
 )
+# As foundation.problems has it.
+LATE = Refusal(
+    HTTPStatus.REQUEST_TIMEOUT,
+    "request_timeout",
+    "The request did not arrive",
+    "The body did not arrive. Send the request again.",
+)
 UNREADABLE = Refusal(
     HTTPStatus.BAD_REQUEST,
     "parse_error",
@@ -72,7 +79,7 @@ UNREADABLE = Refusal(
 )
 
 
-def answer(refusal: Refusal, head: bytes) -> bytes:
+def answer(refusal: Refusal, head: bytes | bytearray) -> bytes:
     """Return the whole answer to a request of which the head, or its beginning, is at hand; the connection ends with it."""
     line = _LINE.match(head)
     method, path = (line[1], line[2].decode("latin-1")) if line else (b"GET", "/")

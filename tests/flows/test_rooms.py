@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -137,9 +138,9 @@ def test_one_person_keeps_nobody_waiting(port, browser, account, admin_user):
 def test_who_asks_for_more_than_may_wait_is_told_to_come_again(browser):
     victor = browser("victor")
     with locked():
-        asked = [victor.ask(f"{SLOW}?x={n}") for n in range(PAGES.share + PAGES.share_waiting + 1)]
+        sent = [victor.ask(f"{SLOW}?x={n}") for n in range(PAGES.share + PAGES.share_waiting + 1)]
 
-        line, text = status_of(asked[-1])
+        line, text = status_of(sent[-1])
 
         assert line == b"HTTP/1.1 503 Service Unavailable"
         assert b"\r\nRetry-After: 2\r\n" in text
@@ -168,6 +169,83 @@ def test_clients_that_never_end_their_headers_take_no_place(port, browser):
 
     assert live(port) < 1
     assert victor.read(QUICK).status == 200
+
+
+@pytest.fixture
+def send(port: int) -> Iterator[Callable[[bytes], socket.socket]]:
+    """Opens a connection that stays open, and sends what it is given."""
+    with ExitStack() as opened:
+
+        def connect(sent: bytes) -> socket.socket:
+            client = opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            client.sendall(sent)
+            return client
+
+        yield connect
+
+
+def head(line: str, *fields: str) -> bytes:
+    return "\r\n".join([f"{line} HTTP/1.1", "Host: localhost", *fields, "", ""]).encode()
+
+
+def form(length: object, *fields: str) -> bytes:
+    """The headers of a form of somebody who is not signed in, which Django reads to its end."""
+    kind, cookie = "Content-Type: application/x-www-form-urlencoded", f"Cookie: csrftoken={'a' * 32}"
+    return head("POST /accounts/login/", kind, cookie, f"Content-Length: {length}", *fields)
+
+
+def asked(port: int, address: str) -> int:
+    """The status of the answer to somebody who is not signed in."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as client:
+        client.request("GET", address)
+        return client.getresponse().status
+
+
+@pytest.mark.parametrize("length", ["1000", "0000000001000"])
+def test_bodies_that_do_not_arrive_take_no_place(port, send, length):
+    for _ in range(PAGES.share):
+        send(form(length) + b"x")
+
+    assert asked(port, "/accounts/login/") == 200
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 10", "Transfer-Encoding: chunked"])
+def test_bodies_that_do_not_arrive_keep_no_health_check_waiting(port, send, framing):
+    assert asked(port, "/healthz/ready") == 200
+    send(head("GET /healthz/ready", framing))
+    began = time.monotonic()
+
+    assert asked(port, "/healthz/ready") == 200
+    assert time.monotonic() - began < 4
+
+
+def test_who_waits_to_be_told_sends_the_body_then(send):
+    client = send(form(3, "Expect: 100-continue", "Connection: close"))
+
+    assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    client.sendall(b"a=b")
+
+    assert b"HTTP/1.1 403 Forbidden" in status_of(client)[1]
+
+
+def test_the_largest_body_is_read(send):
+    client = send(form(rooms.MOST_BODY_BYTES, "Connection: close") + b"a" * rooms.MOST_BODY_BYTES)
+
+    assert status_of(client)[0] == b"HTTP/1.1 403 Forbidden"
+
+
+def test_a_body_that_is_too_large_is_not_awaited(send):
+    assert send(form(rooms.MOST_BODY_BYTES + 1)).recv(12) == b"HTTP/1.1 413"
+
+
+def test_bodies_that_do_not_arrive_fill_no_memory(port, send):
+    begun = form(rooms.MOST_BODY_BYTES) + b"a" * (rooms.MOST_BODY_BYTES - 1)
+    clients = [send(begun) for _ in range(66)]
+
+    refused, _, _ = select.select(clients, [], [], 20)
+
+    assert refused[0].recv(12) == b"HTTP/1.1 503"
+    assert asked(port, "/accounts/login/") == 200
 
 
 def test_headers_may_arrive_in_pieces(port):

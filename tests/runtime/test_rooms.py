@@ -60,6 +60,51 @@ class TestReadHead:
         assert rooms.read_head(head("/explore/") + b"\r\nCookie: sessionid=abc\r\n").key is None
 
 
+class TestSize:
+    @pytest.mark.parametrize(
+        ("line", "length"),
+        [
+            ("Content-Length: 7", 7),
+            ("content-length:\t0000000000007 ", 7),
+            (f"Content-Length: {rooms.MOST_BODY_BYTES}", rooms.MOST_BODY_BYTES),
+            (f"Content-Length: {rooms.MOST_BODY_BYTES + 1}", 0),
+            (f"Content-Length: {'9' * 5000}", 0),
+            ("Content-Length: 7, 7", 0),
+            ("Content-Length: -7", 0),
+            ("X-Content-Length: 7", 0),
+            ("Transfer-Encoding: chunked", 0),
+        ],
+    )
+    def test_is_that_of_the_headers_and_of_the_body_that_is_awaited(self, line, length):
+        whole = head("/explore/", line)
+
+        assert rooms.size_of(whole + b"a=b") == len(whole) + length
+
+    def test_is_unknown_while_headers_arrive(self):
+        assert rooms.size_of(head("/explore/", "Content-Length: 7")[:-1]) is None
+
+    def test_is_never_read_from_a_body(self):
+        assert rooms.size_of(head("/") + b"\r\nContent-Length: 7\r\n") == len(head("/"))
+
+
+class TestExpectation:
+    @pytest.mark.parametrize("line", ["Expect: 100-continue", "EXPECT:100-Continue "])
+    def test_is_to_be_told(self, line):
+        assert rooms.expects_to_be_told(head("/explore/", "Accept: a", line))
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            head("/explore/", "X-Expect: 100-continue"),
+            head("/explore/", "Expect: nothing"),
+            head("/explore/") + b"Expect: 100-continue\r\n",
+            head("/explore/", "Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0"),
+        ],
+    )
+    def test_is_nothing_else(self, sent):
+        assert not rooms.expects_to_be_told(sent)
+
+
 class TestLiveness:
     @pytest.mark.parametrize("path", ["/healthz/live", "/healthz/live?x=1", "http://localhost/healthz/live"])
     def test_is_asked_for(self, path):
