@@ -14,7 +14,8 @@ from http import HTTPStatus
 RETRY_AFTER_SECONDS = 2
 # How much of an address is repeated; foundation.request_guards allows no longer ones.
 _MOST_CHARACTERS = 200
-_LINE = re.compile(rb"([A-Z]+) (?:https?://[^/ ]*)?(/[^ ?#\r\n]*)")
+# As runtime.rooms has it, with the method.
+_LINE = re.compile(rb"(?:\r\n)?([^ \r\n]+) (?:[A-Za-z][A-Za-z0-9+.-]*://[^/?# \r\n]*)?(/[^ ?#\r\n]*)")
 _PAGE = """<!doctype html>
 <html lang="en-GB"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">\
 <title>{title} · Tallystick</title><link rel="stylesheet" href="/static/dashboard/tallystick.css"></head>

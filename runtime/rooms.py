@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Generic, Literal, TypeVar
+from urllib.parse import unquote_to_bytes
 
 Kind = Literal["health", "pages", "api", "files"]
 # Everybody whom the product has not recognised yet: they share one share, or invented cookies would be many people.
@@ -25,7 +26,8 @@ _MOST_KNOWN = 10_000
 MOST_BODY_BYTES = 1_048_576
 
 _LIVE = re.compile(rb"GET (?:https?://[^/ ]*)?/healthz/live(?:\?[^ ]*)? HTTP/1\.[01]\r\n")
-_LINE = re.compile(rb"[A-Z]+ (?:https?://[^/ ]*)?(/[^ ?#]*)")
+# As gunicorn reads it: one empty line before it is none, a method is any token, and an address may begin with its host.
+_LINE = re.compile(rb"(?:\r\n)?[^ \r\n]+ (?:[A-Za-z][A-Za-z0-9+.-]*://[^/?# \r\n]*)?(/[^ ?#\r\n]*)")
 _TOKEN = re.compile(rb"\r\nauthorization:[ \t]*bearer[ \t]+([^\r\n]*)", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*([0-9]{1,9})[ \t]*(?=\r\n)", re.IGNORECASE)
 _EXPECTS = re.compile(
@@ -66,7 +68,7 @@ def read_head(head: bytes | bytearray) -> Asked:
     """Read the head of a request, which may be any bytes at all."""
     head = head.partition(b"\r\n\r\n")[0]
     line = _LINE.match(head)
-    path = line[1] if line else b""
+    path = unquote_to_bytes(line[1]) if line else b""
     kind = kind_of(path.decode("latin-1"))
     found = (_TOKEN if path.startswith(b"/api/") else _COOKIE).search(head)
     return Asked(kind, key_of(found[1].strip()) if found else None)

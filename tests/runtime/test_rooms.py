@@ -32,11 +32,27 @@ class TestReadHead:
             ("/settings/audit.csv", "files"),
             ("/explore/?range=12m", "pages"),
             ("http://localhost/api/v1/costs/", "api"),
+            ("HTTP://localhost/api/v1/costs/", "api"),
+            ("other+1.x-y://localhost?a#/api/v1/costs/", "pages"),
+            ("other+1.x-y://localhost/api/v1/costs/", "api"),
+            ("/%61pi/v1/exp%6Frts/costs.csv", "files"),
+            ("/%2561pi/v1/exports/costs.csv", "pages"),
+            ("//api/v1/costs/", "pages"),
             ("nonsense", "pages"),
         ],
     )
     def test_finds_the_room(self, path, kind):
         assert rooms.read_head(head(path)).kind == kind
+
+    @pytest.mark.parametrize("begin", [b"\r\nGET", b"M-GET", b"M1"])
+    def test_finds_the_room_as_the_server_reads_the_line(self, begin):
+        """One empty line before it is none, and a method is any token."""
+        assert rooms.read_head(head("/api/v1/costs/").replace(b"GET", begin)).kind == "api"
+
+    def test_finds_the_token_behind_an_address_that_is_spelt_out(self):
+        asked = rooms.read_head(head("/%61pi/v1/costs/", "Authorization: Bearer abc"))
+
+        assert asked == Asked("api", rooms.key_of(b"abc"))
 
     @pytest.mark.parametrize(
         "line", ["Authorization: Bearer abc", "authorization:  bearer  abc ", "AUTHORIZATION: BEARER abc"]
