@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # From the first byte of a connection, or of its next request, to the end of its body.
 _ARRIVAL_SECONDS = 30.0
 _READ_BYTES = 65_536
-# More is gunicorn's to refuse.
+# Without an end of the headers; how long they may be otherwise, gunicorn says.
 _MOST_HEAD_BYTES = 65_536
 # Of all requests that arrive or wait, together: beyond it, large bodies are refused.
 _MOST_HELD_BYTES = 64 * 1_048_576
@@ -185,8 +185,11 @@ class Worker(ThreadWorker):
         return arrived < _MOST_HEAD_BYTES and not is_long
 
     def _admit(self, visitor: Visitor) -> None:
-        """Let in what is whole."""
-        if visitor.size is not None and len(visitor.head) < visitor.size:
+        """Let in what is whole; gunicorn would go on reading what is not, with a thread."""
+        if visitor.size is None:
+            refusal = refusals.LARGE_HEADERS if b"\r\n" in visitor.head else refusals.LONG_ADDRESS
+            self._answer(visitor, refusals.answer(refusal, visitor.head))
+        elif len(visitor.head) < visitor.size:
             self._refuse(visitor)
         else:
             self.enqueue_req(visitor)

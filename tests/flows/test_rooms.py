@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from django.db import connection as database
@@ -60,11 +61,16 @@ class Browser:
 
 
 @pytest.fixture
-def port(engine) -> int:
-    port = free_port()
-    engine.web(port)
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture(autouse=True)
+def worker(engine, port: int) -> Callable[[], int]:
+    """Starts the web server, and tells the id of the process that answers now."""
+    master = engine.web(port).pid
     eventually(lambda: is_listening(port), "the web server listens")
-    return port
+    return lambda: int(Path(f"/proc/{master}/task/{master}/children").read_text())
 
 
 @pytest.fixture
@@ -246,6 +252,23 @@ def test_bodies_that_do_not_arrive_fill_no_memory(port, send):
 
     assert refused[0].recv(12) == b"HTTP/1.1 503"
     assert asked(port, "/accounts/login/") == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "line"),
+    [
+        (b"GET /metrics?" + b"a" * 8_178, b"HTTP/1.1 414"),
+        (
+            b"GET /metrics HTTP/1.1\r\n" + b"X-Large: aaaa\r\n" * 4_400,
+            b"HTTP/1.1 431",
+        ),
+    ],
+)
+def test_headers_without_an_end_are_refused_without_a_thread(port, send, sent, line):
+    client = send(sent)
+
+    assert status_of(client)[0][:12] == line
+    assert asked(port, "/metrics") == 200
 
 
 def test_headers_may_arrive_in_pieces(port):
