@@ -112,6 +112,7 @@ class Worker(ThreadWorker):
         self._rooms: dict[Kind, Room[Visitor]] = {kind: Room(size) for kind, size in rooms.SIZES.items()}
         self._leaving: deque[Visitor] = deque()
         self._held = 0
+        self._lacks_files = False
         self._own = threading.local()
         self._said_at: dict[Kind, float] = {}
         self._swept_at: dict[Kind, float] = {}
@@ -129,7 +130,10 @@ class Worker(ThreadWorker):
         except OSError as error:
             if error.errno in {errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK}:
                 return
-            raise
+            if error.errno not in {errno.EMFILE, errno.ENFILE}:
+                raise
+            self._lacks_files = True
+            return
         self.nr_conns += 1
         visitor = Visitor(self.cfg, sock, address, listener.getsockname())
         if self.cfg.is_ssl:
@@ -328,8 +332,9 @@ class Worker(ThreadWorker):
             self._sweep(kind)
         # Whoever opens connections and sends nothing must neither keep a health check from being accepted nor us from stopping.
         for idle in (self.pending_conns, self.keepalived_conns):
-            while idle and self.nr_conns >= self.worker_connections:
+            while idle and (self._lacks_files or self.nr_conns >= self.worker_connections):
                 self._end(idle.popleft())
+                self._lacks_files = False
         if not self.alive:
             for visitor in [each for each in self.pending_conns if not each.head]:
                 self.pending_conns.remove(visitor)

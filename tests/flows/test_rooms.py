@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import resource
 import select
 import socket
 import time
@@ -269,6 +270,26 @@ def test_headers_without_an_end_are_refused_without_a_thread(port, send, sent, l
 
     assert status_of(client)[0][:12] == line
     assert asked(port, "/metrics") == 200
+
+
+def test_idle_connections_leave_files_for_the_rest(port, send, worker):
+    """The usual limit of a process is 1,024; beyond it nothing can be opened, a connection to the database neither."""
+    for _ in range(700):
+        send(b"GET /explore/ HTTP/1.1\r\n")
+
+    assert live(port) < 5
+    assert len(list(Path(f"/proc/{worker()}/fd").iterdir())) < 600
+
+
+def test_a_process_without_free_files_lives_and_answers(port, send, worker):
+    assert live(port) < 60
+    process = worker()
+    resource.prlimit(process, resource.RLIMIT_NOFILE, (100, 100))
+    for _ in range(150):
+        send(b"GET /explore/ HTTP/1.1\r\n")
+
+    assert live(port) < 10
+    assert worker() == process
 
 
 def test_headers_may_arrive_in_pieces(port):
