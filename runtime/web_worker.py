@@ -140,6 +140,7 @@ class Worker(ThreadWorker):
             self.enqueue_req(visitor)  # a head that is enciphered tells nothing
         else:
             self._listen(visitor)
+            self._read(visitor, sock)
 
     def _listen(self, visitor: Visitor) -> None:
         visitor.sock.setblocking(False)
@@ -206,6 +207,8 @@ class Worker(ThreadWorker):
             self.enqueue_req(conn)
         else:
             self._listen(conn)
+            # Now: a process that stops ends, after the same look, those of whom nothing has come.
+            self._read(conn, client)
 
     def enqueue_req(self, conn: Visitor) -> None:
         """Let a request into its room, into the line before it, or answer it here."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import resource
 import select
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -114,6 +116,15 @@ def live(port: int) -> float:
         client.request("GET", "/healthz/live")
         assert client.getresponse().status == 200
     return time.monotonic() - began
+
+
+def is_served(port: int) -> bool:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=0.3)) as client:
+        client.request("GET", "/healthz/live")
+        try:
+            return client.getresponse().status == 200
+        except TimeoutError:
+            return False
 
 
 def status_of(client: socket.socket) -> tuple[bytes, bytes]:
@@ -290,6 +301,22 @@ def test_a_process_without_free_files_lives_and_answers(port, send, worker):
 
     assert live(port) < 10
     assert worker() == process
+
+
+def test_a_restart_answers_what_kept_connections_ask(port, worker, browser):
+    victor = browser("victor")
+    kept = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    with locked(), closing(kept):
+        kept.request("GET", "/healthz/ready")
+        kept.getresponse().read()
+        victor.ask(SLOW)
+        eventually(lambda: waiting() == 1, "a request is under way")
+
+        os.kill(worker(), signal.SIGTERM)
+        eventually(lambda: not is_served(port), "the worker takes no more connections")
+        kept.request("GET", "/healthz/ready")
+
+        assert kept.getresponse().status == 200
 
 
 def test_headers_may_arrive_in_pieces(port):
