@@ -21,7 +21,7 @@ from dashboard import figures, labels
 from dashboard.chart import Amounts, Bucket, Canvas, Chart, draw, split
 from dashboard.explore import table
 from dashboard.explore.notes import list_notes
-from dashboard.explore.report_context import ReportContext, ReportRequest, prepare, scope_of
+from dashboard.explore.report_context import ReportContext, ReportRequest, prepare, scope_of, why_no_tokens
 from dashboard.explore.state import State
 from dashboard.explore.table import Layout, Table
 from dashboard.figures import Change
@@ -165,17 +165,12 @@ Tokens = Mapping[tuple[dt.date | None, Key], int]
 
 def _read_tokens(context: ReportContext) -> Tokens | None:
     """
-    Return the tokens of each group, by bucket where the chart needs them; None where usage does not know the groups.
+    Return the tokens of each group, by bucket where the chart needs them; None where there are none to show.
 
-    Shape:   without buckets every bucket is None; also None while dollars of some days lack the groups: tokens have
-             theirs sooner, and the line without a group would have dollars of the others and none of their tokens
+    Shape:   without buckets every bucket is None
     """
     state = context.state
-    if (
-        context.untold
-        or not {*state.group_by, *context.query.filters} <= usage.DIMENSIONS.keys()
-        or state.as_of
-    ):
+    if why_no_tokens(context):
         return None
     step: Granularity = state.step(context.period) if state.metric == _PER_MILLION else "total"
     found = usage.summarise(context.query, group_by=state.group_by, granularity=step)

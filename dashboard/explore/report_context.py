@@ -2,9 +2,10 @@
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
+from costs import usage
 from costs.comparison import read_comparability, read_offers
 from costs.coverage import Coverage, Scope, read_coverage
 from costs.selectors import CostQuery, Key
@@ -127,6 +128,26 @@ def _why_not_compared(covered: Coverage, period: Period, state: State) -> str:
         return f"No comparison: not every day of {figures.days(days.start, days.end - _DAY)} is stored."
     if compared.lacking:
         return f"No comparison: {lacking(compared.lacking)} on some of the days compared."
+    return ""
+
+
+def why_no_tokens(context: ReportContext) -> str:
+    """
+    Say why dollars have no tokens beside them; empty where they have.
+
+    Shape:   dollars of some days may lack groups that tokens have sooner: the line without a group would have dollars of
+             the others and none of their tokens
+    Effects: one query at most
+    """
+    if context.untold:
+        return "Dollars are shown: until that report is there, no group has both its dollars and its tokens."
+    query = context.query
+    if query.as_of or not {*context.state.group_by, *query.filters} <= usage.DIMENSIONS.keys():
+        return (
+            "No report of usage knows these groups or filters, or what was known on a day: dollars are shown."
+        )
+    if not read_coverage(replace(context.scope, kind="usage")).is_stored:
+        return "No usage is stored for these days: dollars are shown."
     return ""
 
 

@@ -15,6 +15,7 @@ from costs.models import DayDigest
 from dashboard.models import Dashboard, SavedView, Tile
 from integrations.models import Report
 from tests.api.conftest import DAY, record, store, stored_connection
+from tests.api.test_usage import read_usage
 from tests.dashboard.conftest import figures_in, today
 
 SETTLED = "complete and settled"
@@ -114,6 +115,34 @@ class TestOutsideTheHistory:
 
         assert "Nothing of these days had been stored here by then" in text
         assert SETTLED not in text
+
+
+class TestNoUsageStored:
+    """The bill is there, and no report of usage: tokens are unknown, which is not zero."""
+
+    def test_the_page_has_no_tokens(self, viewer, visit, connection):
+        text = visit(viewer).get("/explore/?range=7d").text
+
+        assert "sort=-tokens" not in text
+        assert "$ per M" not in text
+
+    def test_the_file_has_no_tokens(self, viewer, visit, connection):
+        table = _rows(visit(viewer).get("/explore/table.csv?range=7d"))
+
+        assert table[-1]["Cost (USD)"] == "7.00"
+        assert "Tokens" not in table[-1]
+
+    def test_a_rate_is_said_to_lack_them(self, viewer, visit, connection):
+        text = visit(viewer).get("/explore/?range=7d&metric=usd_per_million").text
+
+        assert "No usage is stored for these days: dollars are shown." in text
+
+    def test_days_without_usage_are_named_though_the_others_used_nothing(self, viewer, visit, connection):
+        read_usage(connection, *days_ago(3), tokens=0)
+
+        text = visit(viewer).get("/explore/?range=7d").text
+
+        assert "Cost per million tokens is too high: usage is not stored for every connection yet on" in text
 
 
 class TestPartlyStored:
