@@ -35,7 +35,7 @@ class Namer:
             worded[name] = value
             if name == "cost_center":
                 worded[name] = value or None
-            elif values.is_made(value):
+            elif values.is_made(name, value):
                 # A report that states no workspace: no id and no name, as in its rows.
                 worded[name] = worded[_BESIDE[name]] = None
             elif name in self.names:

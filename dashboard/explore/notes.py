@@ -102,7 +102,7 @@ def _groupings(context: ReportContext, built: Table) -> list[str]:
     notes = []
     for place, name in enumerate(context.state.group_by):
         keys: Sequence[Key] = [row.key for row in built.rows if row.key]
-        if keys and all(key[place] in _NOTHING or is_made(key[place]) for key in keys):
+        if keys and all(key[place] in _NOTHING or is_made(name, key[place]) for key in keys):
             notes.append(
                 f"Nothing in this range has a value for {labels.inline(name)}: the reports that are "
                 "read do not tell it apart."
