@@ -92,6 +92,7 @@ class UsageSummaryView(ApiView):
             wanted,
             group_by=query.get("group_by", ()),
             granularity="day" if query["names"] == "as_of_day" else query["granularity"],
+            beside=query["granularity"],
             before=before if compared and compared.is_given else None,
         )
         used = usage.sources_used(wanted, summary.group_by)

@@ -107,6 +107,7 @@ class SummaryView(ApiView):
             wanted,
             group_by=query.get("group_by", ()),
             granularity="day" if by_day else query["granularity"],
+            beside=query["granularity"],
             # A sum that lacks days would show a rise that never was.
             before=before if compared and compared.is_given else None,
         )

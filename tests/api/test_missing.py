@@ -201,6 +201,32 @@ class TestRowsOfDaysThatWereNeverFetched:
         ]  # fmt: skip
 
 
+class TestComparedMonths:
+    """November, which has thirty days, with October, which has one more, each at a dollar a day."""
+
+    NOVEMBER = {"from": "2026-11-01", "to": "2026-12-01", "granularity": "month", "compare": "previous_month"}
+
+    @pytest.mark.parametrize("names", ["current", "as_of_day"])
+    def test_have_their_own_last_day_whatever_the_names(self, viewer, connection, names):
+        store(connection, *(record(FIRST + n * DAY, "1") for n in range(61)))
+
+        found = viewer.get("costs/summary/", **self.NOVEMBER, names=names).json()["rows"]
+
+        assert [(row["bucket"], row["amount_usd"], row["previous_usd"]) for row in found] == [
+            ("2026-11-01", "30.00", "31.00")
+        ]
+
+    @pytest.mark.parametrize("names", ["current", "as_of_day"])
+    def test_of_usage_have_their_own_last_day_too(self, viewer, connection, names):
+        read_usage(connection, *(FIRST + n * DAY for n in range(61)))
+
+        found = viewer.get("usage/summary/", **self.NOVEMBER, names=names).json()["rows"]
+
+        assert [(row["bucket"], row["total_tokens"], row["previous"]["total_tokens"]) for row in found] == [
+            ("2026-11-01", 30, 31)
+        ]
+
+
 def store_keys(connection, *days: dt.date) -> None:
     """Store what the analytics report says of the days: the same dollars, by key."""
     rows = [
