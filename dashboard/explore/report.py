@@ -49,7 +49,7 @@ class Report:
 
     Shape:   `not_compared` says why there is no comparison where one was asked for; `known` is there when the
              state asks for what was known on a day; `total` is None when no day is stored, `daily_average` when one
-             is missing; `is_rate`: dollars per million tokens are drawn, not dollars
+             is missing or was not read to its end; `is_rate`: dollars per million tokens are drawn, not dollars
     """
 
     state: State
@@ -140,7 +140,9 @@ def read_report(
         total=total,
         change=built.total.change,
         not_compared=context.not_compared,
-        daily_average=None if caveats.missing else figures.mean(built.total.amount, len(period.days)),
+        daily_average=(
+            figures.mean(built.total.amount, len(period.days)) if context.covered.is_whole else None
+        ),
         forecast=_forecast(context, cells) if with_forecast and not state.as_of and not is_rate else None,
         chart=chart,
         table=built,

@@ -120,12 +120,13 @@ def scope_of(subject: ReportRequest, days: DayRange) -> Scope:
 
 
 def _why_not_compared(covered: Coverage, period: Period, state: State) -> str:
-    """Say why a comparison would mislead: one of the two ranges lacks days, or the report that its groups need."""
+    """Say why a comparison would mislead: one of the two ranges lacks days or hours, or the report that its groups need."""
     compared = read_comparability(covered.scope, period.previous, state.group_by)
-    incomplete = next((each for each in (covered, compared.before) if each.missing), None)
+    incomplete = next((each for each in (covered, compared.before) if not each.is_whole), None)
     if incomplete:
         days = incomplete.scope.days
-        return f"No comparison: not every day of {figures.days(days.start, days.end - _DAY)} is stored."
+        lack = "stored" if incomplete.missing else "read to its end"
+        return f"No comparison: not every day of {figures.days(days.start, days.end - _DAY)} is {lack}."
     if compared.lacking:
         return f"No comparison: {lacking(compared.lacking)} on some of the days compared."
     return ""

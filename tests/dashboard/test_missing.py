@@ -33,6 +33,10 @@ def custom(first: int, last: int) -> str:
     return f"range=custom&from={days_ago(first)[0]}&to={days_ago(last)[0]}"
 
 
+def through_today() -> str:
+    return f"from={days_ago(1)[0]}&to={today() + DAY}"
+
+
 @pytest.fixture
 def connection(account):
     """Forty days of the bill, of which each cost a dollar."""
@@ -163,6 +167,37 @@ class TestPartlyStored:
 
     def test_with_every_day_the_badge_is_green(self, viewer, visit, connection):
         assert SETTLED in visit(viewer).get("/explore/?range=7d").text
+
+
+class TestDaysThatAreNotOver:
+    """A dollar a day until yesterday; today was not read."""
+
+    def test_are_not_compared_with_whole_ones(self, viewer, visit, connection):
+        text = visit(viewer).get(f"/explore/?{through_today()}").text
+
+        assert "No comparison: not every day of" in text
+        assert "is read to its end." in text
+
+    def test_have_no_average(self, viewer, visit, connection):
+        text = visit(viewer).get(f"/explore/?{through_today()}").text
+
+        assert "not every day is read to its end" in text
+        assert "over 2 days" not in text
+
+    def test_are_those_too_that_were_last_read_at_noon(self, viewer, visit, connection):
+        noon = dt.datetime.combine(days_ago(1)[0], dt.time(12), dt.UTC)
+        DayDigest.objects.filter(day=noon.date()).update(as_of=noon)
+
+        text = visit(viewer).get("/explore/?range=7d").text
+
+        assert "No comparison: not every day of" in text
+        assert "not every day is read to its end" in text
+
+    def test_once_over_are_compared_and_averaged(self, viewer, visit, connection):
+        text = visit(viewer).get("/explore/?range=7d").text
+
+        assert "No comparison" not in text
+        assert "over 7 days" in text
 
 
 class TestReportsOnTheirWay:
