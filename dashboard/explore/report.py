@@ -286,7 +286,7 @@ def _layout(context: ReportContext, chart: Chart, tokens: Mapping[Key, int] | No
         slots=chart.slots,
         link=context.drill,
         compare=context.compare,
-        has_shares=not (context.untold or context.covered.is_patchy),
+        has_shares=context.has_shares,
         sort=state.sort,
         most=most,
         tokens=tokens,

@@ -65,6 +65,11 @@ class ReportContext:
         """True when there is a range to compare with."""
         return bool(len(self.before))
 
+    @property
+    def has_shares(self) -> bool:
+        """True when all groups are of the same days, so that each is a part of the total."""
+        return not (self.untold or self.covered.is_patchy)
+
     def label(self, key: Key) -> str:
         """Say what a group is called, in one line."""
         return " · ".join(self.labels(key))

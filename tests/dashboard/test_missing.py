@@ -169,6 +169,27 @@ class TestPartlyStored:
         assert SETTLED in visit(viewer).get("/explore/?range=7d").text
 
 
+class TestOneOfTwoLacksADay:
+    """Two connections, of which one lacks a day: their groups are not parts of the same days."""
+
+    @pytest.fixture(autouse=True)
+    def patchy(self, account, connection):
+        other = stored_connection(account, 2, wanted_from=days_ago(FIRST_DAY)[0])
+        store(other, *(record(day, "1", model="opus") for day in days_ago(FIRST_DAY)))
+        DayDigest.objects.filter(connection=other, day=days_ago(3)[0]).delete()
+
+    @pytest.mark.parametrize("path", ["/", "/explore/"])
+    def test_no_group_has_a_share(self, viewer, visit, path):
+        text = visit(viewer).get(f"{path}?range=7d").text
+
+        assert "opus" in text
+        assert 'class="share"' not in text
+
+    @pytest.mark.parametrize("path", ["/", "/explore/"])
+    def test_each_has_one_of_days_that_both_have(self, viewer, visit, path):
+        assert 'class="share"' in visit(viewer).get(f"{path}?{custom(7, 5)}").text
+
+
 class TestDaysThatAreNotOver:
     """A dollar a day until yesterday; today was not read."""
 
