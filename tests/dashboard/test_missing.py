@@ -69,6 +69,14 @@ class TestNothingConnected:
         assert figures_in(text) == []
 
 
+class TestIds:
+    def test_of_connections_are_the_same_in_capitals(self, viewer, visit, connection):
+        text = visit(viewer).get(f"/explore/?range=7d&connection={str(connection.pk).upper()}").text
+
+        assert SETTLED in text
+        assert "not stored" not in text
+
+
 class TestOutsideTheHistory:
     @pytest.mark.parametrize("path", ["/explore/", "/models/opus/"])
     def test_there_is_no_figure_but_a_reason(self, viewer, visit, connection, path):
