@@ -135,6 +135,12 @@ class Coverage:
         return any(day.is_stored and day.is_missing for day in self.days)
 
     @property
+    def is_whole(self) -> bool:
+        """True when every day is stored for every connection, read after its end: what an average and a change need."""
+        whole = (day.is_stored and not day.is_missing and day.is_read_whole for day in self.days)
+        return bool(self.days) and all(whole)
+
+    @property
     def missing_days(self) -> tuple[dt.date, ...]:
         """The missing days, oldest first."""
         return tuple(day.day for day in self.days if day.is_missing)
