@@ -6,8 +6,8 @@ only right to write this connection's report; nothing here commits.
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -29,6 +29,7 @@ class Window:
     """What is replaced: the days of one report of one connection that an answer covers.
 
     `as_of` is the moment the answer speaks of: when its first request started, or where upstream's data ends.
+    `day_ends` is where a day of it ends earlier than that; it says nothing of the other days.
     What is derived from stored rows restates nothing by itself.
     """
 
@@ -40,6 +41,11 @@ class Window:
     run_id: UUID | None = None
     table: FactTable = COSTS
     is_derived: bool = False
+    day_ends: Mapping[dt.date, dt.datetime] = field(default_factory=dict)
+
+    def known_by(self, day: dt.date) -> dt.datetime:
+        """Return the moment up to which the answer tells of a day."""
+        return min(self.as_of, self.day_ends.get(day, self.as_of))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,11 @@ def replace_window(window: Window, records: Iterable[Record]) -> Ingested:
         )
     }
     # An answer that is older than what is stored must not undo it (two workers, a late one).
-    fresh = [day for day in asked.values() if day.day not in stored or stored[day.day].as_of <= window.as_of]
+    fresh = [
+        day
+        for day in asked.values()
+        if day.day not in stored or stored[day.day].as_of <= window.known_by(day.day)
+    ]
     told = {day.day: _tell(window, day, stored.get(day.day)) for day in fresh}
     written = [day for day in fresh if told[day.day] is not Change.NONE]
     changed = [day for day in written if told[day.day] is Change.MONEY]
@@ -235,14 +245,14 @@ def _merge(cursor: Any, window: Window, days: Sequence[_Day], counts: dict[dt.da
     if statements.keep_old:
         cursor.execute(statements.keep_old, parameters)
     cursor.execute(statements.reword, parameters)
-    for statement, field in (
+    for statement, count in (
         (statements.delete_vanished, "removed"),
         (statements.update_changed, "changed"),
         (statements.insert_new, "added"),
     ):
         cursor.execute(statement, parameters)
         for (day,) in cursor.fetchall():
-            setattr(counts[day], field, getattr(counts[day], field) + 1)
+            setattr(counts[day], count, getattr(counts[day], count) + 1)
 
 
 def _copy(cursor: Any, target: str, window: Window, rows: Iterable[Record]) -> None:
@@ -275,7 +285,7 @@ def _write_digests(window: Window, days: Sequence[_Day], revised: set[dt.date]) 
                 version=DIGEST_VERSION,
                 row_count=len(day.records),
                 amount_usd=day.amount_usd,
-                as_of=window.as_of,
+                as_of=window.known_by(day.day),
                 first_stored_at=window.observed_at,
             )
             for day in days

@@ -235,7 +235,7 @@ def _write(
     assert step.finished_at is not None  # noqa: S101 - what a done step has
     window = ingest.Window(
         connection.pk, step.report_name, days, as_of, step.finished_at, step.run_id,
-        tables.TABLES[REPORT_SPECS[step.report_name].kind],
+        tables.TABLES[REPORT_SPECS[step.report_name].kind], day_ends=reading.day_ends,
     )  # fmt: skip
     ingest.replace_window(window, [record for record in reading.records if record.day in days])
 

@@ -49,7 +49,7 @@ def write(step: SyncStep, archived: Archived, reading: ParsedWindow, *, now: dt.
         return Ingested()
     window = ingest.Window(
         connection.pk, spec.name, reading.covered, archived.speaks_of(reading), now, step.run_id,
-        tables.TABLES[spec.kind],
+        tables.TABLES[spec.kind], day_ends=reading.day_ends,
     )  # fmt: skip
     written = ingest.replace_window(window, reading.records)
     if spec.name in attribution.MATTERS:
@@ -74,7 +74,7 @@ def _left_out(
     known_by = first_requested_at - LATEST_DAY_KNOWN
     for day in window.days():
         ended = day_start(day) + dt.timedelta(days=1)
-        is_whole = day in reading.covered and (reading.as_of is None or ended <= reading.as_of)
+        is_whole = day in reading.covered and reading.day_ends.get(day, ended) >= ended
         if not is_whole and ended <= known_by:
             return day
     return None

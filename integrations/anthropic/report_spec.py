@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date, datetime
 
     from costs.records import NameRecord, Origin, Record
@@ -25,6 +25,7 @@ class ParsedWindow:
     Shape:   `records` all of the spec's kind; `covered` holds the days that may be replaced (also by nothing),
              always empty for names; `names` is what the answer calls people, keys and workspaces; `as_of` is the
              moment upstream says its data ends at, None where it says nothing: then it is the request's own;
+             `day_ends` is where a day ends before its midnight: it is known by then, and the other days by `as_of`;
              `unread` are rows of a list of names that could not be read, as they came
     """
 
@@ -33,6 +34,7 @@ class ParsedWindow:
     names: Sequence[NameRecord] = ()
     as_of: datetime | None = None
     unread: Sequence[str] = ()
+    day_ends: Mapping[date, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

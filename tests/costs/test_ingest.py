@@ -45,9 +45,9 @@ def make_connection(account: Account) -> Connection:
     )
 
 
-def put(connection: Connection, *records: CostRecord, minutes: int = 0, days=DAYS):
+def put(connection: Connection, *records: CostRecord, minutes: int = 0, days=DAYS, day_ends=None):
     at = T0 + dt.timedelta(minutes=minutes)
-    window = Window(connection.pk, "cost_report", days, as_of=at, observed_at=at)
+    window = Window(connection.pk, "cost_report", days, as_of=at, observed_at=at, day_ends=day_ends or {})
     with transaction.atomic():
         return replace_window(window, records)
 
@@ -125,6 +125,27 @@ class TestReplaceWindow:
 
         assert amounts() == [Decimal(2)]
         assert late.days_changed == ()
+
+    def test_takes_a_newer_answer_whose_last_day_is_known_less_far(self, connection):
+        yesterday, today = T0.date() - dt.timedelta(days=1), T0.date()
+        days = frozenset({yesterday, today})
+        put(connection, record("1", day=yesterday), record("3", day=today), days=days)
+
+        put(
+            connection, record("2", day=yesterday), record("4", day=today), minutes=1, days=days,
+            day_ends={today: T0 - dt.timedelta(minutes=30)},
+        )  # fmt: skip
+
+        # Of today the stored rows know more; yesterday was over in both answers.
+        assert amounts() == [Decimal(2), Decimal(3)]
+
+    def test_notes_of_each_day_by_when_it_is_known(self, connection):
+        yesterday, today = T0.date() - dt.timedelta(days=1), T0.date()
+        known_by = T0 - dt.timedelta(minutes=30)
+
+        put(connection, days=frozenset({yesterday, today}), day_ends={today: known_by})
+
+        assert dict(DayDigest.objects.values_list("day", "as_of")) == {yesterday: T0, today: known_by}
 
     def test_stores_that_a_day_was_asked_and_empty(self, connection):
         put(connection)

@@ -100,3 +100,16 @@ class TestABucketThatStillRuns:
 
         last = DayDigest.objects.filter(source="cost_report").latest("day")
         assert last.as_of == day_start(last.day) + dt.timedelta(hours=1)
+
+    def test_keeps_no_newer_amount_of_an_earlier_day_out(self, filled, again, simulator):
+        """Its hour is before the sync that stored the days before it; those are known by this one all the same."""
+        connection = filled(CONSOLE)
+        day = database_now().date() - dt.timedelta(days=1)
+        simulator.world(CONSOLE, "restate_day", day=str(day), factor="1.25")
+
+        again(connection, "open_bucket", path="/v1/organizations/cost_report$", hour=1)
+
+        truth = simulator.truth(connection.organization_id, day, day + dt.timedelta(days=1)).total_usd
+        simulator.world(CONSOLE, "restore_day", day=str(day))
+        assert DayDigest.objects.get(source="cost_report", day=day).amount_usd == truth
+        assert Restatement.objects.get(source="cost_report", day=day).after_usd == truth

@@ -112,12 +112,12 @@ class _Rows:
 
     def reading(self, refreshed_at: datetime | None) -> ParsedWindow:
         """Return what is known by then; rows of days that begin later are an incomplete tail, and left out."""
-        as_of = refreshed_at and self.days.known_by(refreshed_at)
-        covered = covered_days(self.days.window, as_of)
+        known_by = refreshed_at and self.days.known_by(refreshed_at)
+        covered = covered_days(self.days.window, known_by)
         records = [record for record in self.records if record.day in covered]
         records.sort(key=lambda record: record.day)
         names = tuple(self.names.values()) if covered else ()
-        return ParsedWindow(merge_equal_keys(records), covered, names, as_of)
+        return ParsedWindow(merge_equal_keys(records), covered, names, refreshed_at, day_ends=self.days.ends)
 
     def _cost(
         self, day: date, columns: dict[str, Any], cost: wire.Row, extra: dict[str, Scalar]

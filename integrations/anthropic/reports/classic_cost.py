@@ -54,7 +54,7 @@ def read_cost_report(
 
     Shape:   bodies in any order -> records of distinct keys, oldest day first; empty buckets give no record;
              `covered` are the days upstream answered for, with or without cost; of the last one it may know the
-             beginning only, which `as_of` says
+             beginning only, which `day_ends` says
     Units:   US cents as text -> US dollars
     Key:     (day, workspace_id, description and all it implies); equal keys in one answer are summed
     Raises:  UpstreamError (fatal, upstream_unreadable): a day outside the window, twice, or left out between
@@ -65,9 +65,10 @@ def read_cost_report(
     records: list[CostRecord] = []
     read_rows(bodies, request_ids, partial(_add_bucket, days, records))
     refuse_holes(window, days.seen, max(days.seen, default=None))
+    days.refuse_early_ends()
     covered = days.begun()
     known = sorted((record for record in records if record.day in covered), key=lambda record: record.day)
-    return ParsedWindow(merge_equal_keys(known), covered, as_of=days.known_by())
+    return ParsedWindow(merge_equal_keys(known), covered, day_ends=days.ends)
 
 
 def _add_bucket(days: Days, records: list[CostRecord], row: wire.Row, _refreshed_at: datetime | None) -> None:

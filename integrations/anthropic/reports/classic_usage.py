@@ -63,9 +63,10 @@ def read_usage_report(
     records: list[UsageRecord] = []
     read_rows(bodies, request_ids, partial(_add_bucket, days, records))
     refuse_holes(window, days.seen, max(days.seen, default=None))
+    days.refuse_early_ends()
     covered = days.begun()
     known = sorted((record for record in records if record.day in covered), key=lambda record: record.day)
-    return ParsedWindow(merge_equal_keys(known), covered, as_of=days.known_by())
+    return ParsedWindow(merge_equal_keys(known), covered, day_ends=days.ends)
 
 
 def _add_bucket(

@@ -34,12 +34,12 @@ class Days:
     The days of one reading, as its buckets or rows are read.
 
     Shape:   the last day may end before midnight, where upstream has no more of it yet: what it holds is known by then,
-             and no later
+             and no later; `ends` holds the end of such a day
     """
 
     window: DayRange
     seen: set[date] = field(default_factory=set)
-    _ends: dict[date, datetime] = field(default_factory=dict)
+    ends: dict[date, datetime] = field(default_factory=dict)
 
     def of(self, row: wire.Row) -> date:
         """
@@ -57,7 +57,7 @@ class Days:
         if start != day_start(day) or not start <= end <= start + _DAY:
             raise wire.WireError(f"a bucket at {start.astimezone(UTC).isoformat()} is not one UTC day")
         if end != start + _DAY:
-            self._ends[day] = min(end, self._ends.get(day, end))
+            self.ends[day] = min(end, self.ends.get(day, end))
         self.seen.add(day)
         return day
 
@@ -73,18 +73,26 @@ class Days:
         """
         Return the moment up to which the rows tell, None where nothing says it.
 
-        Raises:  UpstreamError: a day before the last one ends early, so that a part of it was lost
+        Raises:  UpstreamError: as `refuse_early_ends`
+        """
+        self.refuse_early_ends()
+        known = [moment for moment in (refreshed_at, *self.ends.values()) if moment is not None]
+        return min(known, default=None)
+
+    def refuse_early_ends(self) -> None:
+        """
+        Refuse a day that ends early before the last one, because a part of it was lost.
+
+        Raises:  UpstreamError
         """
         last = max(self.seen, default=None)
-        for day in self._ends:
+        for day in self.ends:
             if day != last:
                 raise unreadable(f"its bucket of {day} ends early, though it holds {last}")
-        known = [moment for moment in (refreshed_at, *self._ends.values()) if moment is not None]
-        return min(known, default=None)
 
     def begun(self) -> frozenset[date]:
         """Return the days of buckets of which at least a moment is known."""
-        return frozenset(day for day in self.seen if self._ends.get(day) != day_start(day))
+        return frozenset(day for day in self.seen if self.ends.get(day) != day_start(day))
 
 
 def refuse_holes(window: DayRange, days: Container[date], last: date | None) -> None:

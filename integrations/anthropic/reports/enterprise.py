@@ -104,8 +104,8 @@ class _Rows:
         self._add(self.days.of(row), row)
 
     def reading(self, refreshed_at: datetime | None) -> ParsedWindow:
-        as_of = refreshed_at and self.days.known_by(refreshed_at)
-        covered = covered_days(self.days.window, as_of)
+        known_by = refreshed_at and self.days.known_by(refreshed_at)
+        covered = covered_days(self.days.window, known_by)
         if not self.query.is_by_user:
             # A bucket is sent for every day, so one that was left out is unknown, whatever the data knows.
             refuse_holes(self.days.window, self.days.seen, max(self.days.seen, default=None))
@@ -113,7 +113,7 @@ class _Rows:
         records = [record for record in self.records if record.day in covered]
         records.sort(key=lambda record: record.day)
         names = tuple(self.names.values()) if covered else ()
-        return ParsedWindow(merge_equal_keys(records), covered, names, as_of)
+        return ParsedWindow(merge_equal_keys(records), covered, names, refreshed_at, day_ends=self.days.ends)
 
     def _add(self, day: date, row: wire.Row) -> None:
         odd: dict[str, Scalar] = {}

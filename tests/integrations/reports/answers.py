@@ -34,6 +34,7 @@ def described(reading: ParsedWindow) -> dict[str, Any]:
     """Write a reading as the expected files do: without what is as it is by default."""
     whole = {
         "as_of": _plain(reading.as_of),
+        "day_ends": {day.isoformat(): end.isoformat() for day, end in reading.day_ends.items()},
         "covered": sorted(day.isoformat() for day in reading.covered),
         "records": [_describe(record) for record in reading.records],
         "names": [_describe(name) for name in reading.names],

@@ -165,7 +165,14 @@ class TestRows:
         )
 
         assert reading.covered == set(THREE_DAYS.days())
-        assert reading.as_of == datetime(2026, 11, 19, 8, tzinfo=UTC)
+        assert reading.day_ends == {date(2026, 11, 19): datetime(2026, 11, 19, 8, tzinfo=UTC)}
+
+    def test_of_the_days_before_it_are_known_by_where_the_data_ends(self):
+        reading = read(
+            cost_row("2026-11-18"), cost_row("2026-11-19", hours=8), refreshed="2026-11-19T09:30:00Z"
+        )
+
+        assert reading.as_of == datetime(2026, 11, 19, 9, 30, tzinfo=UTC)
 
     def test_without_a_list_price_have_none(self):
         row = {**bounds("2026-11-17"), "group": {}, "cost": money()}

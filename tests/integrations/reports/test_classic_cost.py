@@ -68,7 +68,9 @@ class TestReadCostReport:
         reading = read_cost_report(THREE_DAYS, [page])
 
         assert [usd_text(record.amount_usd) for record in reading.records] == ["1.00", "0.05"]
-        assert reading.as_of == datetime(2026, 11, 18, 14, tzinfo=UTC)
+        # Nothing is said of how far the days before it are known: as far as they were asked for.
+        assert reading.as_of is None
+        assert reading.day_ends == {date(2026, 11, 18): datetime(2026, 11, 18, 14, tzinfo=UTC)}
 
     def test_leaves_out_a_day_of_which_no_hour_has_passed(self):
         page = body(bucket("2026-11-17", money()), bucket("2026-11-18", hours=0))

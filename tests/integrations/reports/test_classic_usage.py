@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -35,6 +35,14 @@ class TestReadUsageReport:
         reading = read_usage_report(THREE_DAYS, [body(bucket("2026-11-17", tokens()))])
 
         assert reading.covered == {date(2026, 11, 17)}
+
+    def test_tells_by_when_a_day_that_still_runs_is_known(self):
+        page = body(bucket("2026-11-17", tokens()), bucket("2026-11-18", tokens(), hours=14))
+
+        reading = read_usage_report(THREE_DAYS, [page])
+
+        assert reading.as_of is None
+        assert reading.day_ends == {date(2026, 11, 18): datetime(2026, 11, 18, 14, tzinfo=UTC)}
 
     def test_keeps_an_odd_row_and_the_others_beside_it(self):
         odd, fine = read_usage_report(

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -62,6 +62,14 @@ class TestBuckets:
         reading = TOTAL.read(THREE_DAYS, [empty])
 
         assert (list(reading.records), reading.covered, reading.as_of) == ([], frozenset(), None)
+
+    def test_that_end_early_leave_the_others_known_by_where_the_data_ends(self):
+        running = page(bucket("2026-11-17"), bucket("2026-11-18", hours=6), refreshed="2026-11-18T07:10:00Z")
+
+        reading = TOTAL.read(THREE_DAYS, [running])
+
+        assert reading.as_of == datetime(2026, 11, 18, 7, 10, tzinfo=UTC)
+        assert reading.day_ends == {date(2026, 11, 18): datetime(2026, 11, 18, 6, tzinfo=UTC)}
 
     def test_may_end_where_the_data_ends(self):
         running = page(bucket("2026-11-17", money(), hours=6), refreshed="2026-11-17T06:00:00Z")
