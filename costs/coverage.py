@@ -135,6 +135,12 @@ class Coverage:
         return any(day.is_stored and day.is_missing for day in self.days)
 
     @property
+    def is_whole(self) -> bool:
+        """True when every day is stored for every connection, read after its end: what an average and a change need."""
+        whole = (day.is_stored and not day.is_missing and day.is_read_whole for day in self.days)
+        return bool(self.days) and all(whole)
+
+    @property
     def missing_days(self) -> tuple[dt.date, ...]:
         """The missing days, oldest first."""
         return tuple(day.day for day in self.days if day.is_missing)
@@ -246,12 +252,15 @@ _STATING = """
 _SETTLES = """(
     wanted.day::date + CASE asked.origin WHEN 'claude_ai' THEN %(reread_enterprise)s ELSE %(reread_platform)s END
 )::timestamp AT TIME ZONE 'UTC'"""
-# What was read again after the moment asked about may have been read in time before it, too; nobody knows.
-_IS_FINAL = f"""(
-    stored.as_of >= {_SETTLES} AND (
-        %(then)s::timestamptz IS NULL OR stored.as_of <= %(then)s OR stored.first_stored_at >= {_SETTLES}
+_ENDS = "(wanted.day::date + 1)::timestamp AT TIME ZONE 'UTC'"
+# What was read again after the moment asked about may have been read in time before it, too. Nobody knows, and a day
+# that an older version stored does not even say when that was first.
+_READ_BY_THEN = """(
+    stored.as_of >= {moment} AND (
+        %(then)s::timestamptz IS NULL OR stored.as_of <= %(then)s OR coalesce(stored.first_stored_at >= {moment}, false)
     )
 )"""
+_IS_FINAL = _READ_BY_THEN.format(moment=_SETTLES)
 _PLACES = {f"at_{reason.value}": place for place, reason in enumerate(Reason)}
 # Of each connection and day: is it stored, may it change, was it read whole, should it be there, and why is it not.
 _EACH = f"""
@@ -262,7 +271,7 @@ _EACH = f"""
         ) AS is_stored,
         NOT {_IS_FINAL} AS is_provisional,
         stored.revised_at IS NOT NULL AND (%(then)s::timestamptz IS NULL OR stored.revised_at <= %(then)s) AS is_revised,
-        stored.as_of >= (wanted.day::date + 1)::timestamp AT TIME ZONE 'UTC' AS is_whole,
+        {_READ_BY_THEN.format(moment=_ENDS)} AS is_whole,
         asked.until IS NULL OR wanted.day < asked.until AS is_wanted,
         CASE
             WHEN stored.day IS NOT NULL THEN %(at_not_read)s

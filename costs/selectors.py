@@ -177,19 +177,21 @@ def summarise(
     group_by: Sequence[str] = (),
     granularity: Granularity = "total",
     before: DayRange | None = None,
+    beside: Granularity | None = None,
 ) -> Summary:
     """
     Sum the costs of the query by up to three dimensions and a period.
 
     Shape:   rows ordered by bucket, then amount, largest first; null is a group of its own; each row has the amount
-             of the same group in the range `before`, if one is given, see `counterpart`
+             of the same group in the range `before`, if one is given, see `counterpart`; `beside` is the period that
+             the caller makes of the buckets, and that is compared
     Units:   USD, exact
     Raises:  KeyError — unknown dimension; ValueError — more than three
     """
     if len(group_by) > MOST_GROUPS:
         raise ValueError(f"at most {MOST_GROUPS} dimensions")
     sums = _sums(query, group_by, granularity)
-    previous = _previous(query, before, group_by, granularity) if before else None
+    previous = _previous(query, before, group_by, granularity, beside or granularity) if before else None
     # A group that was there before and is gone now is a change too.
     places = [*sums, *(place for place in previous or {} if place not in sums)]
     rows = [
@@ -237,7 +239,7 @@ def _text(value: Any) -> str | None:
 
 
 def _previous(
-    query: CostQuery, before: DayRange, group_by: Sequence[str], granularity: Granularity
+    query: CostQuery, before: DayRange, group_by: Sequence[str], granularity: Granularity, beside: Granularity
 ) -> dict[tuple[dt.date | None, Key], Decimal]:
     """Sum the range before, its days moved onto the query's own buckets."""
     earlier = replace(query, days=before)
@@ -246,28 +248,30 @@ def _previous(
     moved: dict[tuple[dt.date | None, Key], Decimal] = {}
     for (day, key), amount in _sums(earlier, group_by, "day").items():
         assert day is not None  # noqa: S101 - sums by day have a day
-        bucket = counterpart(day, query.days, before, granularity)
+        bucket = counterpart(day, query.days, before, granularity, beside)
         moved[bucket, key] = moved.get((bucket, key), Decimal(0)) + amount
     return moved
 
 
-def counterpart(day: dt.date, days: DayRange, before: DayRange, granularity: Granularity) -> dt.date | None:
+def counterpart(
+    day: dt.date, days: DayRange, before: DayRange, granularity: Granularity, beside: Granularity
+) -> dt.date | None:
     """
     Return the bucket of a range in which a day of the range before stands.
 
-    Shape:   days and weeks by position; months beside months, whatever their lengths, where both ranges begin with
-             one. None: a range that was longer has days without a counterpart
+    Shape:   days and weeks by position; `beside` months, months beside months, whatever their lengths, where both ranges
+             begin with one. None: a range that was longer has days without a counterpart
     """
-    months = months_moved(days, before, granularity)
+    months = months_moved(days, before, beside)
     if months:
         return bucket_of(add_months(day, months), granularity)
     moved = day + (days.start - before.start)
     return bucket_of(moved, granularity) if moved < days.end else None
 
 
-def months_moved(days: DayRange, before: DayRange, granularity: Granularity) -> int:
+def months_moved(days: DayRange, before: DayRange, beside: Granularity) -> int:
     """Return by how many months a range stands after the one before, where months are compared with months; 0: it is not."""
-    if granularity != "month" or days.start.day != 1 or before.start.day != 1:
+    if beside != "month" or days.start.day != 1 or before.start.day != 1:
         return 0
     return (days.start.year - before.start.year) * 12 + days.start.month - before.start.month
 

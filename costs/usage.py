@@ -92,17 +92,18 @@ def summarise(
     group_by: Sequence[str] = (),
     granularity: Granularity = "total",
     before: DayRange | None = None,
+    beside: Granularity | None = None,
 ) -> UsageSummary:
     """
     Sum the usage of the query by up to three dimensions and a period.
 
-    Shape:   rows ordered by bucket, then tokens, most first; null is a group of its own; `before` as in costs
+    Shape:   rows ordered by bucket, then tokens, most first; null is a group of its own; `before` and `beside` as in costs
     Raises:  KeyError — unknown dimension; ValueError — more than three
     """
     if len(group_by) > MOST_GROUPS:
         raise ValueError(f"at most {MOST_GROUPS} dimensions")
     sums = _sums(query, group_by, granularity)
-    previous = _previous(query, before, group_by, granularity) if before else None
+    previous = _previous(query, before, group_by, granularity, beside or granularity) if before else None
     places = [*sums, *(place for place in previous or {} if place not in sums)]
     rows = [
         UsageRow(
@@ -244,14 +245,16 @@ def _others(
     return found
 
 
-def _previous(query: CostQuery, before: DayRange, group_by: Sequence[str], granularity: Granularity) -> _Sums:
+def _previous(
+    query: CostQuery, before: DayRange, group_by: Sequence[str], granularity: Granularity, beside: Granularity
+) -> _Sums:
     earlier = replace(query, days=before)
     if granularity == "total":
         return _sums(earlier, group_by, "total")
     moved: dict[tuple[dt.date | None, Key], list[Counts]] = defaultdict(list)
     for (day, key), counts in _sums(earlier, group_by, "day").items():
         assert day is not None  # noqa: S101 - sums by day have a day
-        moved[counterpart(day, query.days, before, granularity), key].append(counts)
+        moved[counterpart(day, query.days, before, granularity, beside), key].append(counts)
     return {place: added(parts) for place, parts in moved.items()}
 
 

@@ -15,6 +15,8 @@ _MARK = "~"
 API_KEYS = f"{_MARK}api_keys"
 # What upstream calls the actor of a request that only a key stands for.
 KEY_ACTOR = "api_actor"
+# The dimensions that have values of ours; texts of upstream in the others may begin with anything.
+_MADE = frozenset({"workspace_id", "actor_id"})
 _UNSTATED = lacking("workspace_id")
 
 
@@ -23,9 +25,9 @@ def no_workspace(origin: str) -> str:
     return f"{_MARK}{origin}"
 
 
-def is_made(value: str | None) -> bool:
-    """Say whether a value is one of ours, which no id is."""
-    return value is not None and value.startswith(_MARK)
+def is_made(dimension: str, value: str | None) -> bool:
+    """Say whether a value of a dimension is one of ours, which no id is."""
+    return dimension in _MADE and value is not None and value.startswith(_MARK)
 
 
 def default_workspaces(account_id: UUID) -> list[str]:
@@ -49,20 +51,24 @@ def actor_column() -> Combinable:
 
 def in_workspaces(values: Sequence[str | None], account_id: UUID) -> Q:
     """Return the condition on a row to be in one of the workspaces; null and its id are the default one alike."""
-    ids = {value for value in values if value is not None and not is_made(value)}
+    ids = {value for value in values if value is not None and not is_made("workspace_id", value)}
     defaults = default_workspaces(account_id)
     if None in values or ids & {*defaults}:
         ids |= {*defaults}
         found = Q(workspace_id__in=ids) | Q(workspace_id=None) & ~Q(source__in=_UNSTATED)
     else:
         found = Q(workspace_id__in=ids)
-    origins = [value.removeprefix(_MARK) for value in values if value is not None and is_made(value)]
+    origins = [
+        value.removeprefix(_MARK) for value in values if value is not None and is_made("workspace_id", value)
+    ]
     return found | Q(workspace_id=None, source__in=_UNSTATED, origin__in=origins) if origins else found
 
 
 def of_actors(values: Collection[str | None]) -> Q:
     """Return the condition on a row to be of one of the actors."""
-    found = Q(actor_id__in=[value for value in values if value is not None and not is_made(value)])
+    found = Q(
+        actor_id__in=[value for value in values if value is not None and not is_made("actor_id", value)]
+    )
     if None in values:
         found |= Q(actor_id=None)
     return found | Q(actor_type=KEY_ACTOR) if API_KEYS in values else found

@@ -263,7 +263,7 @@ def _cause(
         amounts = {
             value: sum_usd(parts)
             for value, parts in moved.items()
-            if name not in untold or (value is not None and not is_made(value))
+            if name not in untold or (value is not None and not is_made(name, value))
         }
         if not amounts:
             continue

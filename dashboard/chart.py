@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import accumulate
+from operator import or_
 from typing import Any
 
 from costs.selectors import Granularity, Key, bucket_of
@@ -36,8 +37,8 @@ class Bucket:
     """
     One bar: its first and last day inside the chart, and whether upstream may still change it.
 
-    Shape:   `is_missing`: one of its days lacks a connection; `is_stored` False: none of its days is there, which is
-             not zero
+    Shape:   `is_missing`: one of the days it adds up lacks a connection; `is_stored` False: none of its own days is
+             there, which is not zero
     """
 
     first: dt.date
@@ -224,16 +225,25 @@ def _buckets(
         for day, amount in previous.items():
             moved[bucket_of(day, canvas.granularity)].append(amount)
         earlier = _shown([sum_usd(moved[bucket]) for bucket in spans], canvas)
+    provisional, missing = (_marks(spans, days, canvas) for days in (canvas.provisional, canvas.missing))
     return [
         Bucket(
-            days[0], days[-1], any(day in canvas.provisional for day in days),
+            days[0], days[-1], provisional[place],
             sum_usd(one.amounts[place] or _ZERO for one in series) if canvas.stacked else canvas.totals.get(bucket),
             earlier[place] if earlier else None,
-            any(day in canvas.missing for day in days),
+            missing[place],
             canvas.stored is None or any(day in canvas.stored for day in days),
         )
         for place, (bucket, days) in enumerate(spans.items())
     ]  # fmt: skip
+
+
+def _marks(
+    spans: Mapping[dt.date, Sequence[dt.date]], marked: Collection[dt.date], canvas: Canvas
+) -> list[bool]:
+    """Say of each bar whether it holds one of some days; a cumulative one holds all days before it, too."""
+    own = [any(day in marked for day in days) for days in spans.values()]
+    return list(accumulate(own, or_)) if canvas.cumulative else own
 
 
 def _summary(buckets: list[Bucket], canvas: Canvas, series: list[Series]) -> str:

@@ -95,7 +95,7 @@ def _workspaces(account: Account, report: Report) -> Table:
 
     layout = Layout(
         heads=("Workspace",), label=label, slots={}, link=link, compare=report.change is not None,
-        sort="-amount", most=_MOST_WORKSPACES,
+        sort="-amount", most=_MOST_WORKSPACES, has_shares=report.context.has_shares,
     )  # fmt: skip
     moved = read_group_deltas(report.context.query, report.context.before, _PLACE)
     return table.build(moved.by(_PLACE), layout)

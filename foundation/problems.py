@@ -171,7 +171,7 @@ def _known(error: Exception) -> exceptions.APIException | None:
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()
     if isinstance(error, UnreadablePostError):
-        # The web process waited a minute for the rest of the body (runtime.web_worker).
+        # The web process (runtime.web_worker) says so itself, unless it ends TLS and so sees no length.
         return ProblemError(
             HTTPStatus.REQUEST_TIMEOUT,
             "request_timeout",

@@ -25,7 +25,9 @@ _found.loader.exec_module(_logs)
 worker_class = "runtime.web_worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
 threads = sum(size.threads for size in rooms.SIZES.values())
-# Of a worker that hangs, and for one write to a client or one read from it. Proxies usually wait as long.
+# Half of the files that a process usually may open: databases, Redis and the product need some as well.
+worker_connections = 512
+# Of a worker that hangs, and for one write to a client. Proxies usually wait as long.
 timeout = 60
 graceful_timeout = 8
 keepalive = 5

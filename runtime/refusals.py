@@ -14,7 +14,8 @@ from http import HTTPStatus
 RETRY_AFTER_SECONDS = 2
 # How much of an address is repeated; foundation.request_guards allows no longer ones.
 _MOST_CHARACTERS = 200
-_LINE = re.compile(rb"([A-Z]+) (?:https?://[^/ ]*)?(/[^ ?#\r\n]*)")
+# As runtime.rooms has it, with the method.
+_LINE = re.compile(rb"(?:\r\n)?([^ \r\n]+) (?:[A-Za-z][A-Za-z0-9+.-]*://[^/?# \r\n]*)?(/[^ ?#\r\n]*)")
 _PAGE = """<!doctype html>
 <html lang="en-GB"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">\
 <title>{title} · Tallystick</title><link rel="stylesheet" href="/static/dashboard/tallystick.css"></head>
@@ -64,6 +65,13 @@ LARGE_HEADERS = Refusal(
     "The headers are too large",
     "The headers of the request are larger than any that are read here. Send fewer or shorter ones, such as cookies.",
 )
+# As foundation.problems has it.
+LATE = Refusal(
+    HTTPStatus.REQUEST_TIMEOUT,
+    "request_timeout",
+    "The request did not arrive",
+    "The body did not arrive. Send the request again.",
+)
 UNREADABLE = Refusal(
     HTTPStatus.BAD_REQUEST,
     "parse_error",
@@ -72,7 +80,7 @@ UNREADABLE = Refusal(
 )
 
 
-def answer(refusal: Refusal, head: bytes) -> bytes:
+def answer(refusal: Refusal, head: bytes | bytearray) -> bytes:
     """Return the whole answer to a request of which the head, or its beginning, is at hand; the connection ends with it."""
     line = _LINE.match(head)
     method, path = (line[1], line[2].decode("latin-1")) if line else (b"GET", "/")

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Generic, Literal, TypeVar
+from urllib.parse import unquote_to_bytes
 
 Kind = Literal["health", "pages", "api", "files"]
 # Everybody whom the product has not recognised yet: they share one share, or invented cookies would be many people.
@@ -21,9 +22,17 @@ NOBODY = "nobody"
 # A person who is forgotten is recognised again with the next answer.
 _MOST_KNOWN = 10_000
 
+# As Django's settings have it; longer ones are refused unread (foundation.request_guards).
+MOST_BODY_BYTES = 1_048_576
+
 _LIVE = re.compile(rb"GET (?:https?://[^/ ]*)?/healthz/live(?:\?[^ ]*)? HTTP/1\.[01]\r\n")
-_LINE = re.compile(rb"[A-Z]+ (?:https?://[^/ ]*)?(/[^ ?#]*)")
+# As gunicorn reads it: one empty line before it is none, a method is any token, and an address may begin with its host.
+_LINE = re.compile(rb"(?:\r\n)?[^ \r\n]+ (?:[A-Za-z][A-Za-z0-9+.-]*://[^/?# \r\n]*)?(/[^ ?#\r\n]*)")
 _TOKEN = re.compile(rb"\r\nauthorization:[ \t]*bearer[ \t]+([^\r\n]*)", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*([0-9]{1,9})[ \t]*(?=\r\n)", re.IGNORECASE)
+_EXPECTS = re.compile(
+    rb"[^\r\n]* HTTP/1\.1\r\n(?:[^\r\n]+\r\n)*?expect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE
+)
 _COOKIE = re.compile(rb"\r\ncookie:(?:[^\r\n]*[;, \t])?sessionid=([^;,\s]+)", re.IGNORECASE)
 
 
@@ -55,17 +64,32 @@ class Asked:
     key: bytes | None
 
 
-def read_head(head: bytes) -> Asked:
+def read_head(head: bytes | bytearray) -> Asked:
     """Read the head of a request, which may be any bytes at all."""
     head = head.partition(b"\r\n\r\n")[0]
     line = _LINE.match(head)
-    path = line[1] if line else b""
+    path = unquote_to_bytes(line[1]) if line else b""
     kind = kind_of(path.decode("latin-1"))
     found = (_TOKEN if path.startswith(b"/api/") else _COOKIE).search(head)
     return Asked(kind, key_of(found[1].strip()) if found else None)
 
 
-def is_liveness(head: bytes) -> bool:
+def size_of(data: bytes | bytearray) -> int | None:
+    """Return how many bytes of a request are to be awaited in all; None while its headers are not whole."""
+    head, end, _ = data.partition(b"\r\n\r\n")
+    if not end:
+        return None
+    found = _LENGTH.search(head + b"\r\n")
+    length = int(found[1]) if found else 0
+    return len(head) + len(end) + (length if length <= MOST_BODY_BYTES else 0)
+
+
+def expects_to_be_told(data: bytes | bytearray) -> bool:
+    """Say whether the client sends its body only when it is told to go on (RFC 9110, 10.1.1)."""
+    return _EXPECTS.match(data.partition(b"\r\n\r\n")[0] + b"\r\n") is not None
+
+
+def is_liveness(head: bytes | bytearray) -> bool:
     """Say whether somebody asks whether the process answers at all."""
     return _LIVE.match(head) is not None
 

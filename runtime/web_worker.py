@@ -1,7 +1,7 @@
 """
 Gunicorn's threaded worker with a door: who comes in, who waits, who is refused; knows no answer of the product.
 
-accept ─▶ the head arrives, without a thread ─▶ its room (runtime.rooms) ─▶ a thread of that room, the line, or 503
+accept ─▶ the request arrives, without a thread ─▶ its room (runtime.rooms) ─▶ a thread of that room, the line, or 503
        └▶ liveness is answered there and then
 ─▶ the connection is kept for the next request, or says farewell, without a thread
 
@@ -30,11 +30,15 @@ from runtime.sockets import has_left
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# From the first byte of a connection, or of its next request, to the end of the headers.
-_HEAD_SECONDS = 10.0
+# From the first byte of a connection, or of its next request, to the end of its body.
+_ARRIVAL_SECONDS = 30.0
 _READ_BYTES = 65_536
-# More is gunicorn's to refuse.
+# Without an end of the headers; how long they may be otherwise, gunicorn says.
 _MOST_HEAD_BYTES = 65_536
+# Of all requests that arrive or wait, together: beyond it, large bodies are refused.
+_MOST_HELD_BYTES = 64 * 1_048_576
+# What is left of a body that the product did not read is here by then, or nobody waits for it.
+_DRAIN_SECONDS = 0.05
 # Whoever is not served by then has long been told so by a proxy, or has gone.
 _MOST_WAITING_SECONDS = 30.0
 # How long an answer may take to arrive after the connection is closed from our side; as gunicorn has it.
@@ -58,9 +62,15 @@ class Visitor(TConn):
 
     parser: Any
     timeout: Any
-    head = b""
+    # With its body, as far as that is awaited; None while its headers arrive.
+    size: int | None = None
+    held = 0
     kind: Kind = "pages"
     who = rooms.NOBODY
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.head = bytearray()
 
 
 class _Pools:
@@ -84,12 +94,12 @@ class Worker(ThreadWorker):
     """
     Gives each kind of request a room of its own, and an end to waiting, on both sides.
 
-    The thread that accepts connections reads heads and keeps the lines; it never waits for a client, so that a health
+    The thread that accepts connections reads requests and keeps the lines; it never waits for a client, so that a health
     check is seen within a moment whatever the others do. The other threads parse, ask the product and write.
 
     Gunicorn would wait for ever for a client that neither takes its answer nor sends the rest of its request; its own
-    `timeout` is about a worker that hangs. The same seconds are given here to each single write, whatever its size, and
-    to each read of a body. What the answer holds, such as a place among the exports and a transaction, is given back
+    `timeout` is about a worker that hangs. The same seconds are given here to each single write, whatever its size. A
+    request takes a thread only when its body is there: whoever holds bodies back would hold threads. What the answer holds, such as a place among the exports and a transaction, is given back
     while the answer is closed.
     """
 
@@ -101,6 +111,8 @@ class Worker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self._rooms: dict[Kind, Room[Visitor]] = {kind: Room(size) for kind, size in rooms.SIZES.items()}
         self._leaving: deque[Visitor] = deque()
+        self._held = 0
+        self._lacks_files = False
         self._own = threading.local()
         self._said_at: dict[Kind, float] = {}
         self._swept_at: dict[Kind, float] = {}
@@ -112,48 +124,80 @@ class Worker(ThreadWorker):
     # --- The thread that accepts connections -------------------------------------------------------
 
     def accept(self, listener: socket.socket) -> None:
-        """Take a connection and read its head when it arrives."""
+        """Take a connection and read its request when it arrives."""
         try:
             sock, address = listener.accept()
         except OSError as error:
             if error.errno in {errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK}:
                 return
-            raise
+            if error.errno not in {errno.EMFILE, errno.ENFILE}:
+                raise
+            self._lacks_files = True
+            return
         self.nr_conns += 1
         visitor = Visitor(self.cfg, sock, address, listener.getsockname())
         if self.cfg.is_ssl:
             self.enqueue_req(visitor)  # a head that is enciphered tells nothing
         else:
             self._listen(visitor)
+            self._read(visitor, sock)
 
     def _listen(self, visitor: Visitor) -> None:
         visitor.sock.setblocking(False)
-        visitor.timeout = time.monotonic() + min(_HEAD_SECONDS, self.cfg.timeout or _HEAD_SECONDS)
+        visitor.timeout = time.monotonic() + min(_ARRIVAL_SECONDS, self.cfg.timeout or _ARRIVAL_SECONDS)
         self.pending_conns.append(visitor)
         self.poller.register(visitor.sock, selectors.EVENT_READ, partial(self._read, visitor))
 
     def _read(self, visitor: Visitor, sock: socket.socket) -> None:
-        """Take what has arrived of a head; level-triggered polling would spin if it were only looked at."""
+        """Take what has arrived of a request; level-triggered polling would spin if it were only looked at."""
         try:
             data = sock.recv(_READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
             data = b""
-        visitor.head += data
-        if data and not self._is_whole(visitor.head):
+        self._hold(visitor, data)
+        if data and self._is_awaited(visitor):
             return
         self.poller.unregister(sock)
         self.pending_conns.remove(visitor)
         if data:
-            self.enqueue_req(visitor)
+            self._admit(visitor)
         else:
             self._close(visitor)
 
-    def _is_whole(self, head: bytes) -> bool:
-        if b"\r\n\r\n" in head or len(head) >= _MOST_HEAD_BYTES:
-            return True
-        return len(head) > self.cfg.limit_request_line and b"\r\n" not in head
+    def _hold(self, visitor: Visitor, data: bytes) -> None:
+        visitor.head += data
+        visitor.held += len(data)
+        self._held += len(data)
+
+    def _release(self, visitor: Visitor) -> None:
+        self._held -= visitor.held
+        visitor.held = 0
+
+    def _is_awaited(self, visitor: Visitor) -> bool:
+        """Say whether more of a request is to come before anybody looks at it."""
+        arrived = len(visitor.head)
+        if visitor.size is None:
+            visitor.size = rooms.size_of(visitor.head)
+            if visitor.size and arrived < visitor.size and rooms.expects_to_be_told(visitor.head):
+                with contextlib.suppress(OSError):
+                    visitor.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if visitor.size is not None:
+            is_too_much = self._held > _MOST_HELD_BYTES and arrived > _MOST_HEAD_BYTES
+            return arrived < visitor.size and not is_too_much
+        is_long = arrived > self.cfg.limit_request_line and b"\r\n" not in visitor.head
+        return arrived < _MOST_HEAD_BYTES and not is_long
+
+    def _admit(self, visitor: Visitor) -> None:
+        """Let in what is whole; gunicorn would go on reading what is not, with a thread."""
+        if visitor.size is None:
+            refusal = refusals.LARGE_HEADERS if b"\r\n" in visitor.head else refusals.LONG_ADDRESS
+            self._answer(visitor, refusals.answer(refusal, visitor.head))
+        elif len(visitor.head) < visitor.size:
+            self._refuse(visitor)
+        else:
+            self.enqueue_req(visitor)
 
     def on_client_socket_readable(self, conn: Visitor, client: socket.socket) -> None:
         """Read the next request of a connection that was kept."""
@@ -163,6 +207,8 @@ class Worker(ThreadWorker):
             self.enqueue_req(conn)
         else:
             self._listen(conn)
+            # Now: a process that stops ends, after the same look, those of whom nothing has come.
+            self._read(conn, client)
 
     def enqueue_req(self, conn: Visitor) -> None:
         """Let a request into its room, into the line before it, or answer it here."""
@@ -180,6 +226,7 @@ class Worker(ThreadWorker):
                 self._refuse(conn)
 
     def _work(self, visitor: Visitor) -> None:
+        self._release(visitor)
         work = self.tpool.submit(visitor.kind, self.handle, visitor)
         work.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, visitor, done))
 
@@ -202,14 +249,15 @@ class Worker(ThreadWorker):
 
     def _keep(self, visitor: Visitor) -> None:
         """Await the next request: its beginning may have come already, with the body of the last one."""
-        visitor.head = visitor.parser.unreader.take_buffered()
-        if visitor.head:
-            if self._is_whole(visitor.head):
-                self.enqueue_req(visitor)
-            else:
-                self._listen(visitor)
-            return
+        visitor.head, visitor.size = bytearray(), None
         visitor.sock.setblocking(False)
+        self._hold(visitor, visitor.parser.unreader.take_buffered())
+        if visitor.head:
+            if self._is_awaited(visitor):
+                self._listen(visitor)
+            else:
+                self._admit(visitor)
+            return
         visitor.set_timeout()
         if not self.alive:
             visitor.timeout = min(visitor.timeout, time.monotonic() + _FAREWELL_SECONDS)
@@ -273,24 +321,35 @@ class Worker(ThreadWorker):
 
     def _close(self, visitor: Visitor) -> None:
         self.nr_conns -= 1
+        self._release(visitor)
         visitor.close()
 
     def murder_pending(self) -> None:
-        """End what has had its time: heads that do not arrive, farewells, waiting. Gunicorn calls it each second."""
-        super().murder_pending()
+        """End what has had its time: requests that do not arrive, farewells, waiting. Gunicorn calls it each second."""
         now = time.monotonic()
+        while self.pending_conns and self.pending_conns[0].timeout <= now:
+            self._give_up(self.pending_conns.popleft())
         while self._leaving and self._leaving[0].timeout <= now:
             self._end(self._leaving.popleft())
         for kind in self._rooms:
             self._sweep(kind)
         # Whoever opens connections and sends nothing must neither keep a health check from being accepted nor us from stopping.
         for idle in (self.pending_conns, self.keepalived_conns):
-            while idle and self.nr_conns >= self.worker_connections:
+            while idle and (self._lacks_files or self.nr_conns >= self.worker_connections):
                 self._end(idle.popleft())
+                self._lacks_files = False
         if not self.alive:
             for visitor in [each for each in self.pending_conns if not each.head]:
                 self.pending_conns.remove(visitor)
                 self._end(visitor)
+
+    def _give_up(self, visitor: Visitor) -> None:
+        """End a request that does not arrive; whoever has said what they want is told."""
+        if visitor.size is None:
+            self._end(visitor)
+        else:
+            self.poller.unregister(visitor.sock)
+            self._answer(visitor, refusals.answer(refusals.LATE, visitor.head))
 
     # --- The threads of the rooms ------------------------------------------------------------------
 
@@ -298,13 +357,18 @@ class Worker(ThreadWorker):
         """Parse a request and answer it."""
         self._own.head = conn.head
         if not self.cfg.is_ssl:
-            # Gunicorn makes the socket a blocking one before it reads a body; this is the kernel's own limit.
+            # Gunicorn makes the socket a blocking one, should it read; this is the kernel's own limit.
             limit = struct.pack("ll", int(self.cfg.timeout), 0)
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
             conn.init()
             conn.parser.unreader.unread(conn.head)
-            conn.head, conn.data_ready = b"", True
+            conn.head, conn.data_ready = bytearray(), True
         return super().handle(conn)
+
+    def _keepalive_after(self, conn: Visitor, keepalive: bool) -> bool:
+        """Say whether the connection can be used again: gunicorn would wait five seconds for a body that nobody reads."""
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        return keepalive and bool(conn.parser.finish_body(deadline=deadline))
 
     def handle_request(self, req: Any, conn: Visitor) -> bool:
         """Answer one request; False where the connection is not to be used again."""

@@ -162,10 +162,11 @@ class SyncStep(models.Model):
     )
     cursor = models.TextField(null=True, help_text="The next page's token; null asks for page one.")
     query_hash = models.CharField(max_length=64, blank=True, help_text="The query the cursor belongs to.")
-    pages_read = models.PositiveIntegerField(
+    # Not PositiveIntegerField: to add its check, PostgreSQL would read every step there has been under a full lock.
+    pages_read = models.IntegerField(
         default=0, db_default=0, help_text="Pages of this attempt that were stored."
     )
-    blank_pages = models.PositiveIntegerField(
+    blank_pages = models.IntegerField(
         default=0, db_default=0, help_text="How many of the last of them held nothing."
     )
     failures = models.PositiveIntegerField(

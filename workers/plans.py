@@ -52,7 +52,11 @@ def _deepen(connection: Connection) -> bool:
     with transaction.atomic():
         lanes.ensure_and_hold(connection.organization_id, reports.families(connection))
         current = states.find_and_hold(connection)
-        if current is None or current.is_disconnected:
+        if current is None:
+            # Erased meanwhile, and its lanes with it: they were made anew just above.
+            lanes.forget(connection.organization_id)
+            return False
+        if current.is_disconnected:
             return False
         depth = current.account.backfill_days
         if depth <= current.backfill_days:

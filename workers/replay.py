@@ -317,9 +317,9 @@ class _Comparison:
     def _lines(self, table: str, schema: str) -> str:
         written = _TABLES[table]
         # jsonb writes a row with its columns in one order and every digit of an amount. The surrogate key counts what
-        # happened in between, the version of a digest which release read the day: neither says anything about cost.
+        # happened in between, version and first time of a digest which release read the day: none says anything about cost.
         return f"""
-            SELECT day, {written.amount or "NULL::numeric"} AS amount, (to_jsonb(entry) - 'id' - 'version')::text AS line
+            SELECT day, {written.amount or "NULL::numeric"} AS amount, (to_jsonb(entry) - 'id' - 'version' - 'first_stored_at')::text AS line
             FROM {schema}.{written.name} entry
             WHERE connection_id = %(connection)s AND day BETWEEN %(since)s AND %(until)s
             AND source = ANY(%(sources)s)

@@ -78,11 +78,16 @@ def _due_connections(*, without: set[UUID]) -> list[Connection]:
 def _ensure_lanes(wanted: set[tuple[str, str]]) -> None:
     """Create lanes that connections from before a new API family do not have yet."""
     organizations = {organization_id for organization_id, _ in wanted}
-    known = set(
+    existing = set(
         Lane.objects.filter(organization_id__in=organizations).values_list("organization_id", "family")
     )
-    for organization_id, family in sorted(wanted - known):
-        lanes.ensure(organization_id, family)
+    missing = wanted - existing
+    # An id that was erased meanwhile must not come back as a lane.
+    connected = Connection.objects.filter(organization_id__in={each for each, _ in missing})
+    still_there = set(connected.values_list("organization_id", flat=True)) if missing else set()
+    for organization_id, family in sorted(missing):
+        if organization_id in still_there:
+            lanes.ensure(organization_id, family)
 
 
 def _start(batch: list[Connection]) -> tuple[int, set[UUID]]:

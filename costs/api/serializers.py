@@ -140,7 +140,9 @@ class SummaryRowSerializer(serializers.Serializer[Any]):
     group = GroupField(
         help_text="By dimension; `workspace_name` and `connection_label` stand beside their ids."
     )
-    amount_usd = UsdTextField()
+    amount_usd = UsdTextField(
+        allow_null=True, help_text="Null when no day of the period is stored, which is not zero."
+    )
     previous_usd = UsdTextField(allow_null=True)
 
 
@@ -220,7 +222,7 @@ def _previous_state() -> Any:
 
 
 class SummarySerializer(serializers.Serializer[Any]):
-    """Exact sums; the rows add up to the total."""
+    """Exact sums; the rows add up to the total, and there are none when no day of the range is stored."""
 
     granularity = serializers.ChoiceField(["total", "day", "week", "month"])
     group_by = serializers.ListField(child=serializers.CharField())
@@ -245,7 +247,7 @@ class SummarySerializer(serializers.Serializer[Any]):
 
 
 class UsageSummaryRowSerializer(serializers.Serializer[Any]):
-    """One group of one period; its counts stand beside its group."""
+    """One group of one period; its counts stand beside its group, each null when no day of the period is stored."""
 
     bucket = serializers.DateField(allow_null=True, help_text=_BUCKET)
     group = GroupField(help_text="By dimension; names stand beside their ids.")
@@ -254,16 +256,13 @@ class UsageSummaryRowSerializer(serializers.Serializer[Any]):
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
         previous = fields.pop("previous")
-        counts = {
-            name: serializers.IntegerField(source=f"counts.{name}", allow_null=name == "requests")
-            for name in COUNTS
-        }
+        counts = {name: serializers.IntegerField(source=f"counts.{name}", allow_null=True) for name in COUNTS}
         other = OtherCountsField(source="counts.other_counts")
         return {**fields, **counts, "other_counts": other, "previous": previous}
 
 
 class UsageSummarySerializer(serializers.Serializer[Any]):
-    """Exact sums; the rows add up to the totals."""
+    """Exact sums; the rows add up to the totals, and there are none when no day of the range is stored."""
 
     granularity = serializers.ChoiceField(["total", "day", "week", "month"])
     group_by = serializers.ListField(child=serializers.CharField())

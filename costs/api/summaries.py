@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from accounts.permissions import rows_of
 from costs import named, values
+from costs.coverage import Coverage
 from costs.named import Names
 from costs.selectors import Granularity, bucket_of
 from integrations.models import Connection
@@ -34,7 +35,7 @@ class Namer:
             worded[name] = value
             if name == "cost_center":
                 worded[name] = value or None
-            elif values.is_made(value):
+            elif values.is_made(name, value):
                 # A report that states no workspace: no id and no name, as in its rows.
                 worded[name] = worded[_BESIDE[name]] = None
             elif name in self.names:
@@ -125,6 +126,17 @@ def worded(rows: Sequence[Any], words: Namer, naming: Naming, measure: Measure[_
     if not naming.by_day and len(together) == len(rows):
         return together
     return sorted(together, key=lambda row: (row.bucket or dt.date.min, -measure.size(row.value)))
+
+
+def stored_buckets(covered: Coverage, naming: Naming) -> Collection[dt.date | None]:
+    """
+    Return the periods of which at least one day is stored: a row of another has no value, which is not zero.
+
+    Shape:   with None, which stands for the whole range, and for earlier days without a counterpart in it
+    """
+    if naming.granularity == "total":
+        return {None}
+    return {None, *(bucket_of(day, naming.granularity) for day in covered.stored_days)}
 
 
 def _bucket(bucket: dt.date | None, naming: Naming) -> dt.date | None:

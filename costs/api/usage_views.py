@@ -13,7 +13,7 @@ from costs.api.parameters import ActivityQuery, UsageRowQuery, UsageSummaryQuery
 from costs.api.serializers import ActivityRowSerializer, UsageRowSerializer, UsageSummarySerializer
 from costs.api.summaries import Measure, Naming
 from costs.comparison import range_before, read_comparability
-from costs.coverage import read_coverage
+from costs.coverage import Coverage, read_coverage
 from costs.models import ActivityFact
 from costs.read_snapshots import read_snapshot
 from costs.spans import Spans
@@ -92,6 +92,7 @@ class UsageSummaryView(ApiView):
             wanted,
             group_by=query.get("group_by", ()),
             granularity="day" if query["names"] == "as_of_day" else query["granularity"],
+            beside=query["granularity"],
             before=before if compared and compared.is_given else None,
         )
         used = usage.sources_used(wanted, summary.group_by)
@@ -110,20 +111,24 @@ class UsageSummaryView(ApiView):
             "unread": usage.list_unread(wanted),
             "sources": used,
             "not_reported": sources.not_reported(used, [*summary.group_by, *wanted.filters]),
-            "rows": self._rows(summary, query) if covered.is_stored or compared else [],
+            "rows": self._rows(summary, query, covered) if covered.is_stored else [],
         }
 
-    def _rows(self, summary: UsageSummary, query: dict[str, Any]) -> list[dict[str, Any]]:
+    def _rows(self, summary: UsageSummary, query: dict[str, Any], covered: Coverage) -> list[dict[str, Any]]:
         words = summaries.namer(self.account.pk, summary.group_by)
         naming = Naming(query["names"] == "as_of_day", query["granularity"])
+        rows = summaries.worded(summary.rows, words, naming, _COUNTS)
+        stored = summaries.stored_buckets(covered, naming)
         return [
             {
                 "bucket": row.bucket,
                 "group": row.group,
-                "counts": _shown(row.value),
+                "counts": _shown(
+                    row.value if any(row.value.values()) or row.bucket in stored else usage.UNKNOWN
+                ),
                 "previous": _shown(row.previous),
             }
-            for row in summaries.worded(summary.rows, words, naming, _COUNTS)
+            for row in rows
         ]
 
 

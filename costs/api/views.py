@@ -28,7 +28,7 @@ from costs.api.serializers import (
 )
 from costs.api.summaries import Measure, Naming
 from costs.comparison import range_before, read_comparability
-from costs.coverage import read_coverage
+from costs.coverage import Coverage, read_coverage
 from costs.read_snapshots import read_snapshot
 from costs.selectors import Summary
 from costs.spans import Spans
@@ -107,6 +107,7 @@ class SummaryView(ApiView):
             wanted,
             group_by=query.get("group_by", ()),
             granularity="day" if by_day else query["granularity"],
+            beside=query["granularity"],
             # A sum that lacks days would show a rise that never was.
             before=before if compared and compared.is_given else None,
         )
@@ -126,15 +127,22 @@ class SummaryView(ApiView):
             "sources": used,
             "not_reported": sources.not_reported(used, [*summary.group_by, *wanted.filters]),
             "as_of": wanted.as_of,
-            "rows": self._rows(summary, query) if covered.is_stored or compared else [],
+            "rows": self._rows(summary, query, covered) if covered.is_stored else [],
         }
 
-    def _rows(self, summary: Summary, query: dict[str, Any]) -> list[dict[str, Any]]:
+    def _rows(self, summary: Summary, query: dict[str, Any], covered: Coverage) -> list[dict[str, Any]]:
         words = summaries.namer(self.account.pk, summary.group_by)
         naming = Naming(query["names"] == "as_of_day", query["granularity"])
+        rows = summaries.worded(summary.rows, words, naming, _AMOUNTS)
+        stored = summaries.stored_buckets(covered, naming)
         return [
-            {"bucket": row.bucket, "group": row.group, "amount_usd": row.value, "previous_usd": row.previous}
-            for row in summaries.worded(summary.rows, words, naming, _AMOUNTS)
+            {
+                "bucket": row.bucket,
+                "group": row.group,
+                "amount_usd": row.value if row.value or row.bucket in stored else None,
+                "previous_usd": row.previous,
+            }
+            for row in rows
         ]
 
 

@@ -8,6 +8,8 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("costs", "0009_upstream_novelties")]
     operations = [
+        # What an interrupted try leaves behind is an index of this name that nobody uses and that is in the way.
+        migrations.RunSQL("DROP INDEX CONCURRENTLY IF EXISTS usage_with_others", migrations.RunSQL.noop),
         AddIndexConcurrently(
             "usagefact",
             models.Index(

@@ -132,7 +132,7 @@ def _arrivals(context: ReportContext, compared: Comparison, offers: Offers) -> l
                 continue  # a key that acts for itself is one arrival, not two
             seen.add(each.key[0])
             # All keys together are no newcomer; each of them is one, by its own name.
-            is_one = each.key[0] is not None and not is_made(each.key[0])
+            is_one = each.key[0] is not None and not is_made(name, each.key[0])
             if is_one and bool(each.now_usd) != bool(each.before_usd):
                 link = context.state.narrowed({name: each.key[0]}).address
                 label = context.names.label(name, each.key[0])

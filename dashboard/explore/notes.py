@@ -12,7 +12,7 @@ from costs.coverage import read_coverage
 from costs.records import Origin
 from costs.values import is_made
 from dashboard import figures, labels
-from dashboard.explore.report_context import ReportContext, lacking
+from dashboard.explore.report_context import ReportContext, lacking, why_no_tokens
 from dashboard.explore.table import Table
 from foundation.money import sum_usd
 from integrations.models import Connection
@@ -69,24 +69,14 @@ def _attribution(context: ReportContext) -> list[str]:
 def _rates(context: ReportContext, built: Table, caveats: Caveats) -> list[str]:
     """Say where dollars lack their tokens, which makes a rate too high, and tokens their dollars, which makes it too low."""
     if not built.has_tokens:
-        if context.state.metric != "usd_per_million":
-            return []
-        if context.untold:
-            return [
-                "Dollars are shown: until that report is there, no group has both its dollars and its tokens."
-            ]
-        return [
-            "No report of usage knows these groups or filters, or what was known on a day: dollars are shown."
-        ]
+        return [why_no_tokens(context)] if context.state.metric == "usd_per_million" else []
     notes = []
     if built.unpriced:
         notes.append(
             f"{figures.compact(built.unpriced.tokens or 0)} tokens have no amount: no report of cost has their "
             f"{_and(context.state.group_by)} in these days. The total counts them, so that its cost per million tokens is lower."
         )
-    if built.total.tokens:
-        notes += _days_apart(context, caveats)
-    return notes
+    return notes + _days_apart(context, caveats)
 
 
 def _and(names: Sequence[str]) -> str:
@@ -112,7 +102,7 @@ def _groupings(context: ReportContext, built: Table) -> list[str]:
     notes = []
     for place, name in enumerate(context.state.group_by):
         keys: Sequence[Key] = [row.key for row in built.rows if row.key]
-        if keys and all(key[place] in _NOTHING or is_made(key[place]) for key in keys):
+        if keys and all(key[place] in _NOTHING or is_made(name, key[place]) for key in keys):
             notes.append(
                 f"Nothing in this range has a value for {labels.inline(name)}: the reports that are "
                 "read do not tell it apart."

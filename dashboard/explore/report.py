@@ -21,7 +21,7 @@ from dashboard import figures, labels
 from dashboard.chart import Amounts, Bucket, Canvas, Chart, draw, split
 from dashboard.explore import table
 from dashboard.explore.notes import list_notes
-from dashboard.explore.report_context import ReportContext, ReportRequest, prepare, scope_of
+from dashboard.explore.report_context import ReportContext, ReportRequest, prepare, scope_of, why_no_tokens
 from dashboard.explore.state import State
 from dashboard.explore.table import Layout, Table
 from dashboard.figures import Change
@@ -49,7 +49,7 @@ class Report:
 
     Shape:   `not_compared` says why there is no comparison where one was asked for; `known` is there when the
              state asks for what was known on a day; `total` is None when no day is stored, `daily_average` when one
-             is missing; `is_rate`: dollars per million tokens are drawn, not dollars
+             is missing or was not read to its end; `is_rate`: dollars per million tokens are drawn, not dollars
     """
 
     state: State
@@ -140,7 +140,9 @@ def read_report(
         total=total,
         change=built.total.change,
         not_compared=context.not_compared,
-        daily_average=None if caveats.missing else figures.mean(built.total.amount, len(period.days)),
+        daily_average=(
+            figures.mean(built.total.amount, len(period.days)) if context.covered.is_whole else None
+        ),
         forecast=_forecast(context, cells) if with_forecast and not state.as_of and not is_rate else None,
         chart=chart,
         table=built,
@@ -165,17 +167,12 @@ Tokens = Mapping[tuple[dt.date | None, Key], int]
 
 def _read_tokens(context: ReportContext) -> Tokens | None:
     """
-    Return the tokens of each group, by bucket where the chart needs them; None where usage does not know the groups.
+    Return the tokens of each group, by bucket where the chart needs them; None where there are none to show.
 
-    Shape:   without buckets every bucket is None; also None while dollars of some days lack the groups: tokens have
-             theirs sooner, and the line without a group would have dollars of the others and none of their tokens
+    Shape:   without buckets every bucket is None
     """
     state = context.state
-    if (
-        context.untold
-        or not {*state.group_by, *context.query.filters} <= usage.DIMENSIONS.keys()
-        or state.as_of
-    ):
+    if why_no_tokens(context):
         return None
     step: Granularity = state.step(context.period) if state.metric == _PER_MILLION else "total"
     found = usage.summarise(context.query, group_by=state.group_by, granularity=step)
@@ -289,7 +286,7 @@ def _layout(context: ReportContext, chart: Chart, tokens: Mapping[Key, int] | No
         slots=chart.slots,
         link=context.drill,
         compare=context.compare,
-        has_shares=not (context.untold or context.covered.is_patchy),
+        has_shares=context.has_shares,
         sort=state.sort,
         most=most,
         tokens=tokens,

@@ -2,9 +2,10 @@
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
+from costs import usage
 from costs.comparison import read_comparability, read_offers
 from costs.coverage import Coverage, Scope, read_coverage
 from costs.selectors import CostQuery, Key
@@ -64,6 +65,11 @@ class ReportContext:
         """True when there is a range to compare with."""
         return bool(len(self.before))
 
+    @property
+    def has_shares(self) -> bool:
+        """True when all groups are of the same days, so that each is a part of the total."""
+        return not (self.untold or self.covered.is_patchy)
+
     def label(self, key: Key) -> str:
         """Say what a group is called, in one line."""
         return " · ".join(self.labels(key))
@@ -119,14 +125,35 @@ def scope_of(subject: ReportRequest, days: DayRange) -> Scope:
 
 
 def _why_not_compared(covered: Coverage, period: Period, state: State) -> str:
-    """Say why a comparison would mislead: one of the two ranges lacks days, or the report that its groups need."""
+    """Say why a comparison would mislead: one of the two ranges lacks days or hours, or the report that its groups need."""
     compared = read_comparability(covered.scope, period.previous, state.group_by)
-    incomplete = next((each for each in (covered, compared.before) if each.missing), None)
+    incomplete = next((each for each in (covered, compared.before) if not each.is_whole), None)
     if incomplete:
         days = incomplete.scope.days
-        return f"No comparison: not every day of {figures.days(days.start, days.end - _DAY)} is stored."
+        lack = "stored" if incomplete.missing else "read to its end"
+        return f"No comparison: not every day of {figures.days(days.start, days.end - _DAY)} is {lack}."
     if compared.lacking:
         return f"No comparison: {lacking(compared.lacking)} on some of the days compared."
+    return ""
+
+
+def why_no_tokens(context: ReportContext) -> str:
+    """
+    Say why dollars have no tokens beside them; empty where they have.
+
+    Shape:   dollars of some days may lack groups that tokens have sooner: the line without a group would have dollars of
+             the others and none of their tokens
+    Effects: one query at most
+    """
+    if context.untold:
+        return "Dollars are shown: until that report is there, no group has both its dollars and its tokens."
+    query = context.query
+    if query.as_of or not {*context.state.group_by, *query.filters} <= usage.DIMENSIONS.keys():
+        return (
+            "No report of usage knows these groups or filters, or what was known on a day: dollars are shown."
+        )
+    if not read_coverage(replace(context.scope, kind="usage")).is_stored:
+        return "No usage is stored for these days: dollars are shown."
     return ""
 
 

@@ -236,12 +236,12 @@ def read_days(parameters: QueryDict, today: dt.date) -> tuple[State | None, list
     return State(range=chosen, first=first, last=last) if is_asked else None, reading.problems
 
 
-def _is_uuid(text: str) -> bool:
+def _id(text: str) -> str:
+    """Return an id in the one form in which ids are compared; empty for what is none."""
     try:
-        UUID(text)
+        return str(UUID(text))
     except ValueError:
-        return False
-    return True
+        return ""
 
 
 @dataclass(slots=True)
@@ -270,18 +270,18 @@ class _Reading:
         found = []
         for name in DIMENSIONS:
             given = [value for value in self.parameters.getlist(name) if value]
-            values = tuple(dict.fromkeys(None if value == NULL else value for value in given))
             if name == "connection":
-                values = tuple(value for value in values if self._is_connection(value))
+                given = [each for value in given if (each := self._connection(value))]
+            values = tuple(dict.fromkeys(None if value == NULL else value for value in given))
             if values:
                 found.append((name, values))
         return tuple(found)
 
-    def _is_connection(self, value: str | None) -> bool:
-        if _is_uuid(value or ""):
-            return True
-        self.tell(f"connection={value}", "this is not the id of a connection; the filter is left out")
-        return False
+    def _connection(self, value: str) -> str:
+        found = _id(value)
+        if not found:
+            self.tell(f"connection={value}", "this is not the id of a connection; the filter is left out")
+        return found
 
     def as_of(self) -> dt.date | None:
         day = self._day("as_of")
@@ -293,10 +293,10 @@ class _Reading:
 
     def view(self) -> str:
         given = self.parameters.get("view", "")
-        if given and not _is_uuid(given):
+        found = _id(given)
+        if given and not found:
             self.tell(f"view={given}", "this is not the id of a saved view")
-            return ""
-        return given
+        return found
 
     def range_and_days(self) -> tuple[str, dt.date | None, dt.date | None]:
         """

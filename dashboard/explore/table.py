@@ -63,7 +63,7 @@ class Table:
 
     @property
     def has_tokens(self) -> bool:
-        """True when usage knows the groups."""
+        """True when usage knows the groups and is stored."""
         return self.total.tokens is not None
 
     @property
@@ -83,7 +83,7 @@ class Layout:
     """
     How groups are shown: heads, labels, colours (none where there is no chart), and where each line leads.
 
-    Shape:   `tokens` None: usage does not know these groups; `has_shares` False: the groups are stated on some of the
+    Shape:   `tokens` None: usage does not know these groups, or is not stored; `has_shares` False: the groups are stated on some of the
              days only, so that a group is a part of something else than the total
     """
 

@@ -133,7 +133,7 @@ def told(query: CostQuery, by: tuple[str, ...]) -> dict[Any, Any]:
     """The same sums as API and pages tell them; no workspace at all is null in the views, as in the rows of the API."""
     sums: defaultdict[tuple[str | None, ...], Decimal] = defaultdict(Decimal)
     for row in selectors.summarise(query, group_by=by).rows:
-        sums[tuple(None if values.is_made(row.group[name]) else row.group[name] for name in by)] += (
+        sums[tuple(None if values.is_made(name, row.group[name]) else row.group[name] for name in by)] += (
             row.amount_usd
         )
     return decimals(sums)

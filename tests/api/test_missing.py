@@ -17,6 +17,7 @@ from costs.models import DayDigest
 from costs.usage import COUNTS
 from integrations.models import Report
 from tests.api.conftest import DAY, record, store, stored_connection, utc
+from tests.api.test_usage import read_usage
 from workers import runs
 from workers.models import SyncRun
 
@@ -146,6 +147,84 @@ class TestCompared:
         store_keys(connection, *ALL[:2])
 
         assert self.compared(viewer, group_by="api_key_id")["rows"][0]["previous_usd"] == "1.00"
+
+
+class TestRowsOfDaysThatWereNeverFetched:
+    """October's first four days against the last four of September."""
+
+    BEFORE = [FIRST - n * DAY for n in range(1, 5)]
+
+    def store_before(self, connection) -> None:
+        store(connection, *(record(day, "2", model="opus") for day in self.BEFORE))
+
+    def rows(self, viewer, kind="costs", **query):
+        return viewer.get(SUMS[kind], **RANGE, compare="previous", **query).json()["rows"]
+
+    @pytest.mark.parametrize("kind", SUMS)
+    def test_are_none_without_a_stored_day_in_either_range(self, viewer, connection, kind):
+        assert self.rows(viewer, kind) == []
+
+    def test_are_none_where_only_the_earlier_range_is_stored(self, viewer, connection):
+        self.store_before(connection)
+
+        assert self.rows(viewer, group_by="model") == []
+
+    def test_have_no_amount_beside_that_of_the_earlier_day(self, viewer, connection):
+        self.store_before(connection)
+        store(connection, record(ALL[0], "1", model="opus"), days=[ALL[0], *ALL[2:]])
+
+        found = self.rows(viewer, granularity="day", group_by="model")
+
+        assert [(row["bucket"], row["amount_usd"], row["previous_usd"]) for row in found] == [
+            ("2026-10-01", "1.00", "2.00"),
+            ("2026-10-02", None, "2.00"),
+            ("2026-10-03", "0.00", "2.00"),
+            ("2026-10-04", "0.00", "2.00"),
+        ]
+
+    @pytest.mark.parametrize("names", ["current", "as_of_day"])
+    def test_have_the_amount_of_the_other_days_of_their_week(self, viewer, connection, names):
+        self.store_before(connection)
+        store(connection, record(ALL[0], "1", model="opus"))
+
+        found = self.rows(viewer, granularity="week", group_by="model", names=names)
+
+        assert [(row["bucket"], row["amount_usd"]) for row in found] == [("2026-09-28", "1.00")]
+
+    def test_have_no_counts_beside_those_of_the_earlier_day(self, viewer, connection):
+        read_usage(connection, *self.BEFORE, ALL[0], ALL[3])
+
+        found = self.rows(viewer, "usage", granularity="day")
+
+        assert [(row["total_tokens"], row["previous"]["total_tokens"]) for row in found] == [
+            (1, 1), (None, 1), (None, 1), (1, 1)
+        ]  # fmt: skip
+
+
+class TestComparedMonths:
+    """November, which has thirty days, with October, which has one more, each at a dollar a day."""
+
+    NOVEMBER = {"from": "2026-11-01", "to": "2026-12-01", "granularity": "month", "compare": "previous_month"}
+
+    @pytest.mark.parametrize("names", ["current", "as_of_day"])
+    def test_have_their_own_last_day_whatever_the_names(self, viewer, connection, names):
+        store(connection, *(record(FIRST + n * DAY, "1") for n in range(61)))
+
+        found = viewer.get("costs/summary/", **self.NOVEMBER, names=names).json()["rows"]
+
+        assert [(row["bucket"], row["amount_usd"], row["previous_usd"]) for row in found] == [
+            ("2026-11-01", "30.00", "31.00")
+        ]
+
+    @pytest.mark.parametrize("names", ["current", "as_of_day"])
+    def test_of_usage_have_their_own_last_day_too(self, viewer, connection, names):
+        read_usage(connection, *(FIRST + n * DAY for n in range(61)))
+
+        found = viewer.get("usage/summary/", **self.NOVEMBER, names=names).json()["rows"]
+
+        assert [(row["bucket"], row["total_tokens"], row["previous"]["total_tokens"]) for row in found] == [
+            ("2026-11-01", 30, 31)
+        ]
 
 
 def store_keys(connection, *days: dt.date) -> None:

@@ -45,6 +45,17 @@ def found(rows, naming) -> list[tuple]:
     ]
 
 
+class TestNamer:
+    def test_leaves_a_text_of_upstream_that_begins_like_a_value_of_ours(self):
+        assert Namer({}, {}).word({"description": "~5 % less"}) == {"description": "~5 % less"}
+
+    def test_gives_rows_of_no_workspace_neither_id_nor_name(self):
+        assert Namer({}, {}).word({"workspace_id": "~claude_ai"}) == {
+            "workspace_id": None,
+            "workspace_name": None,
+        }
+
+
 class TestNamesOfNow:
     def test_keep_rows_and_order_as_they_were_summed(self):
         rows = [Row(OCTOBER, ONE, 1), Row(OCTOBER, OTHER, 5, 2)]

@@ -41,7 +41,7 @@ def offer(connection: Any, **report: Any) -> None:
     Report.objects.create(
         **{
             "connection": connection,
-            "stream": "usage_report",
+            "report_name": "usage_report",
             "kind": "usage",
             "wanted_from": SEPTEMBER,
             **report,

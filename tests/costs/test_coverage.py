@@ -264,6 +264,21 @@ class TestAsOf:
 
         assert self.read_then(read, "2026-10-07").state == DayState.PROVISIONAL
 
+    def test_nobody_knows_how_final_a_day_of_an_older_version_was_before_it_was_read_again(
+        self, read, connection
+    ):
+        DayDigest.objects.update(first_stored_at=None, as_of=utc("2026-11-20"))
+
+        assert self.read_then(read, "2026-11-06").days[0].state == DayState.PROVISIONAL
+
+    def test_a_day_that_was_read_whole_later_was_not_complete_then(self, read, connection):
+        DayDigest.objects.filter(day=FIRST).update(
+            first_stored_at=utc(f"{FIRST}T10:00"), as_of=utc("2026-11-05")
+        )
+
+        assert self.read_then(read, f"{FIRST}T12:00").days[0].is_stored
+        assert self.read_then(read, f"{FIRST}T12:00").complete_through is None
+
     def test_a_change_that_came_later_was_none_then(self, read, connection):
         store(connection, record(FIRST, "2"), as_of=utc("2026-11-20"))
 

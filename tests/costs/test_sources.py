@@ -21,10 +21,10 @@ def test_every_report_by_day_is_known_as_it_is_read():
     }
 
 
-def test_every_report_begins_where_its_stream_does():
+def test_every_report_begins_where_its_spec_says():
     long_ago = dt.date(2000, 1, 1)
     begins = {
-        spec.name: spec.floor(long_ago) if spec.floor else None
+        spec.name: spec.first_available_day(long_ago) if spec.first_available_day else None
         for spec in REPORT_SPECS.values()
         if spec.kind in {"cost", "usage"}
     }

@@ -96,6 +96,19 @@ class TestDraw:
         assert [bucket.total for bucket in chart.buckets] == [2, 4, 6, 8, 10, 12, 14]
         assert {bucket.previous for bucket in chart.buckets} == {5}
 
+    def test_lacks_a_day_in_every_bar_that_adds_it_up(self):
+        gap = frozenset({FIRST + dt.timedelta(days=4)})
+
+        chart = drawn({}, Canvas(WEEK, "day", frozenset(), missing=gap, cumulative=True))
+
+        assert [bucket.is_missing for bucket in chart.buckets] == [False] * 4 + [True] * 3
+        assert "3 of 7 bars lack days that are not stored." in chart.summary
+
+    def test_is_provisional_in_every_bar_that_adds_up_a_provisional_day(self):
+        chart = drawn({}, Canvas(WEEK, "day", frozenset({FIRST + dt.timedelta(days=5)}), cumulative=True))
+
+        assert [bucket.is_provisional for bucket in chart.buckets] == [False] * 5 + [True] * 2
+
     def test_draws_earlier_days_beside_each_bar(self):
         chart = drawn({}, Canvas(WEEK, "day", frozenset()), {FIRST: Decimal(5)})
 

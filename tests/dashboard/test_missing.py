@@ -15,6 +15,7 @@ from costs.models import DayDigest
 from dashboard.models import Dashboard, SavedView, Tile
 from integrations.models import Report
 from tests.api.conftest import DAY, record, store, stored_connection
+from tests.api.test_usage import read_usage
 from tests.dashboard.conftest import figures_in, today
 
 SETTLED = "complete and settled"
@@ -30,6 +31,10 @@ def days_ago(first: int, last: int = 1) -> list[dt.date]:
 
 def custom(first: int, last: int) -> str:
     return f"range=custom&from={days_ago(first)[0]}&to={days_ago(last)[0]}"
+
+
+def through_today() -> str:
+    return f"from={days_ago(1)[0]}&to={today() + DAY}"
 
 
 @pytest.fixture
@@ -62,6 +67,14 @@ class TestNothingConnected:
         assert STEPS in text
         assert SETTLED not in text
         assert figures_in(text) == []
+
+
+class TestIds:
+    def test_of_connections_are_the_same_in_capitals(self, viewer, visit, connection):
+        text = visit(viewer).get(f"/explore/?range=7d&connection={str(connection.pk).upper()}").text
+
+        assert SETTLED in text
+        assert "not stored" not in text
 
 
 class TestOutsideTheHistory:
@@ -116,6 +129,34 @@ class TestOutsideTheHistory:
         assert SETTLED not in text
 
 
+class TestNoUsageStored:
+    """The bill is there, and no report of usage: tokens are unknown, which is not zero."""
+
+    def test_the_page_has_no_tokens(self, viewer, visit, connection):
+        text = visit(viewer).get("/explore/?range=7d").text
+
+        assert "sort=-tokens" not in text
+        assert "$ per M" not in text
+
+    def test_the_file_has_no_tokens(self, viewer, visit, connection):
+        table = _rows(visit(viewer).get("/explore/table.csv?range=7d"))
+
+        assert table[-1]["Cost (USD)"] == "7.00"
+        assert "Tokens" not in table[-1]
+
+    def test_a_rate_is_said_to_lack_them(self, viewer, visit, connection):
+        text = visit(viewer).get("/explore/?range=7d&metric=usd_per_million").text
+
+        assert "No usage is stored for these days: dollars are shown." in text
+
+    def test_days_without_usage_are_named_though_the_others_used_nothing(self, viewer, visit, connection):
+        read_usage(connection, *days_ago(3), tokens=0)
+
+        text = visit(viewer).get("/explore/?range=7d").text
+
+        assert "Cost per million tokens is too high: usage is not stored for every connection yet on" in text
+
+
 class TestPartlyStored:
     def test_the_total_is_said_to_be_of_the_stored_days(self, viewer, visit, connection):
         text = visit(viewer).get(f"/explore/?{custom(FIRST_DAY + 2, FIRST_DAY - 1)}").text
@@ -134,6 +175,58 @@ class TestPartlyStored:
 
     def test_with_every_day_the_badge_is_green(self, viewer, visit, connection):
         assert SETTLED in visit(viewer).get("/explore/?range=7d").text
+
+
+class TestOneOfTwoLacksADay:
+    """Two connections, of which one lacks a day: their groups are not parts of the same days."""
+
+    @pytest.fixture(autouse=True)
+    def patchy(self, account, connection):
+        other = stored_connection(account, 2, wanted_from=days_ago(FIRST_DAY)[0])
+        store(other, *(record(day, "1", model="opus") for day in days_ago(FIRST_DAY)))
+        DayDigest.objects.filter(connection=other, day=days_ago(3)[0]).delete()
+
+    @pytest.mark.parametrize("path", ["/", "/explore/"])
+    def test_no_group_has_a_share(self, viewer, visit, path):
+        text = visit(viewer).get(f"{path}?range=7d").text
+
+        assert "opus" in text
+        assert 'class="share"' not in text
+
+    @pytest.mark.parametrize("path", ["/", "/explore/"])
+    def test_each_has_one_of_days_that_both_have(self, viewer, visit, path):
+        assert 'class="share"' in visit(viewer).get(f"{path}?{custom(7, 5)}").text
+
+
+class TestDaysThatAreNotOver:
+    """A dollar a day until yesterday; today was not read."""
+
+    def test_are_not_compared_with_whole_ones(self, viewer, visit, connection):
+        text = visit(viewer).get(f"/explore/?{through_today()}").text
+
+        assert "No comparison: not every day of" in text
+        assert "is read to its end." in text
+
+    def test_have_no_average(self, viewer, visit, connection):
+        text = visit(viewer).get(f"/explore/?{through_today()}").text
+
+        assert "not every day is read to its end" in text
+        assert "over 2 days" not in text
+
+    def test_are_those_too_that_were_last_read_at_noon(self, viewer, visit, connection):
+        noon = dt.datetime.combine(days_ago(1)[0], dt.time(12), dt.UTC)
+        DayDigest.objects.filter(day=noon.date()).update(as_of=noon)
+
+        text = visit(viewer).get("/explore/?range=7d").text
+
+        assert "No comparison: not every day of" in text
+        assert "not every day is read to its end" in text
+
+    def test_once_over_are_compared_and_averaged(self, viewer, visit, connection):
+        text = visit(viewer).get("/explore/?range=7d").text
+
+        assert "No comparison" not in text
+        assert "over 7 days" in text
 
 
 class TestReportsOnTheirWay:

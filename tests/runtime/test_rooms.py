@@ -32,11 +32,27 @@ class TestReadHead:
             ("/settings/audit.csv", "files"),
             ("/explore/?range=12m", "pages"),
             ("http://localhost/api/v1/costs/", "api"),
+            ("HTTP://localhost/api/v1/costs/", "api"),
+            ("other+1.x-y://localhost?a#/api/v1/costs/", "pages"),
+            ("other+1.x-y://localhost/api/v1/costs/", "api"),
+            ("/%61pi/v1/exp%6Frts/costs.csv", "files"),
+            ("/%2561pi/v1/exports/costs.csv", "pages"),
+            ("//api/v1/costs/", "pages"),
             ("nonsense", "pages"),
         ],
     )
     def test_finds_the_room(self, path, kind):
         assert rooms.read_head(head(path)).kind == kind
+
+    @pytest.mark.parametrize("begin", [b"\r\nGET", b"M-GET", b"M1"])
+    def test_finds_the_room_as_the_server_reads_the_line(self, begin):
+        """One empty line before it is none, and a method is any token."""
+        assert rooms.read_head(head("/api/v1/costs/").replace(b"GET", begin)).kind == "api"
+
+    def test_finds_the_token_behind_an_address_that_is_spelt_out(self):
+        asked = rooms.read_head(head("/%61pi/v1/costs/", "Authorization: Bearer abc"))
+
+        assert asked == Asked("api", rooms.key_of(b"abc"))
 
     @pytest.mark.parametrize(
         "line", ["Authorization: Bearer abc", "authorization:  bearer  abc ", "AUTHORIZATION: BEARER abc"]
@@ -58,6 +74,51 @@ class TestReadHead:
 
     def test_reads_no_body(self):
         assert rooms.read_head(head("/explore/") + b"\r\nCookie: sessionid=abc\r\n").key is None
+
+
+class TestSize:
+    @pytest.mark.parametrize(
+        ("line", "length"),
+        [
+            ("Content-Length: 7", 7),
+            ("content-length:\t0000000000007 ", 7),
+            (f"Content-Length: {rooms.MOST_BODY_BYTES}", rooms.MOST_BODY_BYTES),
+            (f"Content-Length: {rooms.MOST_BODY_BYTES + 1}", 0),
+            (f"Content-Length: {'9' * 5000}", 0),
+            ("Content-Length: 7, 7", 0),
+            ("Content-Length: -7", 0),
+            ("X-Content-Length: 7", 0),
+            ("Transfer-Encoding: chunked", 0),
+        ],
+    )
+    def test_is_that_of_the_headers_and_of_the_body_that_is_awaited(self, line, length):
+        whole = head("/explore/", line)
+
+        assert rooms.size_of(whole + b"a=b") == len(whole) + length
+
+    def test_is_unknown_while_headers_arrive(self):
+        assert rooms.size_of(head("/explore/", "Content-Length: 7")[:-1]) is None
+
+    def test_is_never_read_from_a_body(self):
+        assert rooms.size_of(head("/") + b"\r\nContent-Length: 7\r\n") == len(head("/"))
+
+
+class TestExpectation:
+    @pytest.mark.parametrize("line", ["Expect: 100-continue", "EXPECT:100-Continue "])
+    def test_is_to_be_told(self, line):
+        assert rooms.expects_to_be_told(head("/explore/", "Accept: a", line))
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            head("/explore/", "X-Expect: 100-continue"),
+            head("/explore/", "Expect: nothing"),
+            head("/explore/") + b"Expect: 100-continue\r\n",
+            head("/explore/", "Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0"),
+        ],
+    )
+    def test_is_nothing_else(self, sent):
+        assert not rooms.expects_to_be_told(sent)
 
 
 class TestLiveness:

@@ -10,10 +10,10 @@ from accounts.models import AuditEvent, Plan
 from costs.models import CostFact, DayDigest
 from foundation.periods import DayRange
 from integrations.models import Status
-from workers import lifecycle, plans
+from workers import lanes, lifecycle, plans
 from workers.clock import database_now
 from workers.lifecycle import HistoryFloorError
-from workers.models import SyncRun, Trigger
+from workers.models import Lane, SyncRun, Trigger
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -124,6 +124,19 @@ class TestLargerPlan:
 
         assert created
         assert run.from_day == days_ago(300)
+
+    def test_leaves_nothing_of_a_connection_that_was_erased_meanwhile(self, free, change_plan, monkeypatch):
+        change_plan(Plan.PRO)
+        take = lanes.ensure_and_hold
+
+        def erased_before(organization_id, families):
+            lifecycle.disconnect(free, erase=True, actor="alice")
+            return take(organization_id, families)
+
+        monkeypatch.setattr(lanes, "ensure_and_hold", erased_before)
+
+        assert plans.follow() == 0
+        assert not Lane.objects.exists()
 
 
 class TestSmallerPlan:

@@ -337,9 +337,9 @@ class TestTwoLanesOfOneConnection:
     def at_once(self, account, connect, settings, monkeypatch) -> Callable[..., list[Exception | None]]:
         """End one window of each lane: that of the first has written its rows when the second one begins to."""
 
-        def end(*streams: str) -> list[Exception | None]:
-            SyncStep.objects.exclude(report_name__in=streams).update(status="done")
-            first, second = (Lane.objects.get(runs__steps__stream=spec) for spec in streams)
+        def end(*names: str) -> list[Exception | None]:
+            SyncStep.objects.exclude(report_name__in=names).update(status="done")
+            first, second = (Lane.objects.get(runs__steps__report_name=name) for name in names)
             lanes.wake_due()
             written, released = threading.Event(), threading.Event()
 
@@ -367,21 +367,21 @@ class TestTwoLanesOfOneConnection:
         return end
 
     @pytest.mark.parametrize(
-        "streams", [("cost_report", "analytics_usage"), ("analytics_usage", "cost_report")]
+        "names", [("cost_report", "analytics_usage"), ("analytics_usage", "cost_report")]
     )
-    def test_share_the_bill_though_both_windows_end_at_once(self, at_once, streams):
+    def test_share_the_bill_though_both_windows_end_at_once(self, at_once, names):
         """One has the bill, the other the counts it is shared by."""
         Report.objects.filter(report_name="analytics_cost").update(is_refused=True)
 
-        assert at_once(*streams) == [None, None]
+        assert at_once(*names) == [None, None]
 
         days = CostFact.objects.order_by("day").values_list("day").annotate(sum=Sum("amount_usd"))
         assert days.filter(source="allocated").exists()
         assert list(days.filter(source="allocated")) == list(days.filter(source="cost_report"))
 
-    @pytest.mark.parametrize("streams", [("users", "analytics_cost"), ("analytics_cost", "users")])
-    def test_learn_each_name_once_though_both_hear_it(self, at_once, streams):
-        assert at_once(*streams) == [None, None]
+    @pytest.mark.parametrize("names", [("users", "analytics_cost"), ("analytics_cost", "users")])
+    def test_learn_each_name_once_though_both_hear_it(self, at_once, names):
+        assert at_once(*names) == [None, None]
 
         assert set(SyncStep.objects.values_list("status", flat=True)) == {SyncStep.Status.DONE}
         assert Resource.objects.filter(kind="person").exists()

@@ -93,7 +93,7 @@ class TestEqual:
 
     def test_after_an_upgrade(self, synced):
         """Days that the release before has digested, and that no sync has looked at since."""
-        DayDigest.objects.update(version=1)
+        DayDigest.objects.update(version=1, first_stored_at=None)
 
         assert replay.replay(synced).is_equal
 
@@ -247,7 +247,7 @@ def stored_versions() -> list[tuple[object, ...]]:
 
 class TestDamagedArchive:
     def newest(self) -> Page:
-        return Page.objects.filter(step__stream="cost_report", step__window_end=days_ago(-1)).get()
+        return Page.objects.filter(step__report_name="cost_report", step__window_end=days_ago(-1)).get()
 
     @pytest.mark.parametrize(
         ("damage", "words"),
@@ -268,7 +268,7 @@ class TestDamagedArchive:
             replay.replay(synced)
 
     def test_says_from_which_day_on_a_replay_is_possible(self, synced):
-        oldest = Page.objects.filter(step__stream="cost_report").order_by("-pk").first()
+        oldest = Page.objects.filter(step__report_name="cost_report").order_by("-pk").first()
         Page.objects.filter(pk=oldest.pk).update(body=b"")
 
         with pytest.raises(ReplayError) as caught:

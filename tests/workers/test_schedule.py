@@ -143,6 +143,16 @@ class TestStartDue:
         lifecycle.disconnect(synced, erase=False, actor="alice")
         assert schedule.start_due() == 0
 
+    def test_makes_no_lane_of_an_organisation_that_was_erased_since_it_was_found_due(self, connect):
+        connection = connect()
+        self.overdue(connection, minutes=1)
+        batch = schedule._due_connections(without=set())
+        lifecycle.disconnect(connection, erase=True, actor="alice")
+
+        schedule._start(batch)
+
+        assert not Lane.objects.exists()
+
 
 @pytest.mark.django_db(transaction=True)
 class TestTick:

@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
                 migrations.AlterField(
                     model_name="syncstep",
                     name="pages_read",
-                    field=models.PositiveIntegerField(
+                    field=models.IntegerField(
                         default=0, db_default=0, help_text="Pages of this attempt that were stored."
                     ),
                 ),
