@@ -149,7 +149,8 @@ def test_one_person_keeps_nobody_waiting(port, browser, account, admin_user):
         assert max(live(port) for _ in range(5)) < 1
         assert client.getresponse().status == 200
         assert wilma.read(QUICK).status == 200
-        assert waiting() == PAGES.share
+        # Of those that wait some may have been ended meanwhile; more than a share is never let in.
+        assert waiting() <= PAGES.share
     client.close()
 
 
