@@ -71,11 +71,11 @@ class Spans:
     def _days_that_pass(self, days: DayRange) -> list[dt.date] | None:
         """Return the days on which a row passes the filters, in order; None where no sums of days know it."""
         sums = COST_SUMS if self.kind == "cost" else USAGE_SUMS
-        cut = sums.find_grain(self.query.filters) if self.query.filters and not self.query.as_of else None
-        if cut is None:
+        grain = sums.find_grain(self.query.filters) if self.query.filters and not self.query.as_of else None
+        if grain is None:
             return None
         rows: QuerySet[Any] = sums.table._default_manager.filter(  # noqa: SLF001 - the way to a manager of either model
-            connection__account_id=self.query.account_id, cut=cut, day__gte=days.start, day__lt=days.end
+            connection__account_id=self.query.account_id, grain=grain, day__gte=days.start, day__lt=days.end
         )
         passing = selectors.narrow(rows, self.query, selectors.DIMENSIONS)
         return sorted(passing.values_list("day", flat=True).distinct().order_by())

@@ -174,6 +174,11 @@ def test_cursor_that_expires_while_paging(lab: Lab) -> None:
         "both windows began again",
     )
     lab.simulator.clear_faults()
+    # A request that was made before would be refused afterwards, and its window would wait again.
+    lab.eventually(
+        lambda: lab.value("SELECT count(*) FROM workers_lane WHERE state = 'leased'") == 0,
+        "no request is under way",
+    )
     lab.hurry()
 
     judge(lab, *connections)

@@ -180,7 +180,7 @@ class TestGenerations:
         connection = filled(CONSOLE)
         path = f"connections/{connection.pk}"
 
-        compared = ask(api, f"{path}/attempts/").json()
+        compared = ask(api, f"{path}/generations/").json()
         answer = api.post(f"{path}/cost-source/", {"cost_source": "analytics_cost"})
 
         assert compared["days_different"] == 0
