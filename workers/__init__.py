@@ -16,13 +16,13 @@ To see why no step is lost and none is done twice, read in this order:
     schedule     the daily runs, and the tick that finds what is due (tasks)
     bucket       the rate, decided in Redis and shadowed in the lane; the places of people who wait
     probe_tokens tokens for connection tests, which hold no lane: all that a test needs, or a place
-    failpoints  every place at which a process may die, and what is there then
+    failpoints   every place at which a process may die, and what is there then
 
 **Not lost.** A run is committed before anything is done for it, together with a lane that is due (`runs.request_run`,
 `schedule.start_due`). An active lane always has a `due_at` (a check constraint), and a tick wakes whatever is overdue,
 whoever held it (`lanes.wake_due`). A lane becomes idle only under its lock, with no open step seen and none planned
 (`executor._choose`); whoever adds a run takes the same lock first (`lanes.hold`, `lanes.make_due`). Steps of a connection that
-is paused or needs a person are passed over, and only what that person does ends this state and rings its lanes
+is paused or needs a person are passed over, and only what that person does ends this state and makes its lanes due
 (`states.STANDING`, `lifecycle._back_to_work`). So an open step is found until it is closed, or its connection says what
 a person must do. A step is closed without its window only where upstream has no such report for the key, where the
 operator turned it off, or where it was given up (`outcomes._skip`, `turned_off.skip`, `outcomes._fail_step`); of these the bill
